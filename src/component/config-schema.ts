@@ -1,0 +1,26 @@
+/** One line of a component's configuration table: what documentation and a JSON Schema are made from. */
+export interface FieldDoc {
+  /** YAML path below the component, dots between levels. */
+  key: string;
+  /** `duration`, `integer`, `string`, `boolean`, `list of string`, ... */
+  type: string;
+  /** As the user would write it; undefined when the key has no default. */
+  defaultText: string | undefined;
+  doc: string;
+}
+
+export interface ConfigIssue {
+  /** Path of keys and list indexes below the value that was parsed. */
+  path: readonly (string | number)[];
+  message: string;
+}
+
+/**
+ * Table-driven schema of one component's YAML. Parsed values are plain data: they are cloned between threads.
+ * Parsing never mutates its input and reports every issue, not only the first.
+ */
+export interface ConfigSchema<T> {
+  readonly fields: readonly FieldDoc[];
+  /** @param raw plain YAML value of the component; null or undefined means all defaults. */
+  parse(raw: unknown): { value: T; issues: [] } | { value: undefined; issues: ConfigIssue[] };
+}

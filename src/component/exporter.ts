@@ -1,0 +1,29 @@
+import type { Component } from './component.ts';
+import type { Signal } from './signal.ts';
+
+/** Items read from the log, ready to be sent. Its boundaries are frozen: a retry carries the same bytes and id. */
+export interface ExportBatch {
+  signal: Signal;
+  /** Log id, first and last item ordinal: the same after a crash, so sinks can discard duplicates. */
+  batchId: string;
+  /**
+   * Encoded Export<Signal>ServiceRequest messages, each valid alone; their concatenation is valid too.
+   * Private memory, valid until `export` settles; never written to.
+   */
+  slices: readonly Uint8Array[];
+  /** Spans, log records or data points in all slices. */
+  itemCount: number;
+  sizeBytes: number;
+  /** Wall clock when the oldest record of the batch was received, ms since the epoch. */
+  receivedUnixMs: number;
+}
+
+/** One instance per exporter id and signal; runs in an exporter worker. */
+export interface Exporter extends Component {
+  /**
+   * Sends one batch. Several calls may be in flight, up to `sending_queue.num_consumers`.
+   * @param signal aborted when the attempt's timeout passes or the engine stops.
+   * @throws PipelineError permanent (dropped and counted) or retryable (sent again, same batch).
+   */
+  export(batch: ExportBatch, signal: AbortSignal): Promise<void>;
+}

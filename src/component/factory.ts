@@ -1,0 +1,68 @@
+import type { Component } from './component.ts';
+import type { ConfigSchema } from './config-schema.ts';
+import type { RequestConsumer } from './consumer.ts';
+import type { Exporter } from './exporter.ts';
+import type { ComponentSettings } from './settings.ts';
+import type { Signal } from './signal.ts';
+
+export type ComponentKind = 'receiver' | 'processor' | 'exporter' | 'connector' | 'extension';
+export type Stability = 'development' | 'alpha' | 'beta' | 'stable';
+
+interface FactoryBase<C> {
+  /** YAML type, letter for letter the folder's name. */
+  readonly type: string;
+  readonly configSchema: ConfigSchema<C>;
+}
+
+/** Built on the main thread: one instance per id, whatever the number of signals. */
+export interface ReceiverFactory<C> extends FactoryBase<C> {
+  readonly kind: 'receiver';
+  readonly stability: Partial<Record<Signal, Stability>>;
+  /** Must not open anything: `start` does. May return a promise to load its modules late. */
+  create(settings: ComponentSettings, config: C, next: RequestConsumer): Component | Promise<Component>;
+  /** Largest body in bytes that the receiver can hand on; sizes the rings. */
+  bodyBytesMax(config: C): number;
+}
+
+/** Keys of `sending_queue`, `retry_on_failure` and `timeout`, parsed: see exporters/helper/config.ts. */
+export interface DeliveryConfig {
+  timeoutMs: number;
+  retry: {
+    enabled: boolean;
+    initialIntervalMs: number;
+    randomizationFactor: number;
+    multiplier: number;
+    maxIntervalMs: number;
+    /** undefined: the user did not set it; 0: for ever. */
+    maxElapsedMs: number | undefined;
+  };
+  queue: {
+    enabled: boolean;
+    numConsumers: number;
+    /** undefined: bounded by the disk budget alone. */
+    queueSize: number | undefined;
+    sizer: 'requests' | 'items' | 'bytes';
+    /** Id of a storage extension, e.g. `file_storage`. */
+    storage: string | undefined;
+    batch: { flushTimeoutMs: number; minSize: number; maxSize: number; sizer: 'items' | 'bytes' };
+  };
+}
+
+/** Built in an exporter worker: one instance per id and signal. */
+export interface ExporterFactory<C> extends FactoryBase<C> {
+  readonly kind: 'exporter';
+  readonly stability: Partial<Record<Signal, Stability>>;
+  create(settings: ComponentSettings, config: C, signal: Signal): Exporter | Promise<Exporter>;
+  /** How the engine reads, batches and retries for this exporter. */
+  delivery(config: C): DeliveryConfig;
+}
+
+/** Built on the main thread, started before everything else. */
+export interface ExtensionFactory<C> extends FactoryBase<C> {
+  readonly kind: 'extension';
+  readonly stability: Stability;
+  create(settings: ComponentSettings, config: C): Component | Promise<Component>;
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: a registry holds factories of every config type.
+export type AnyFactory = ReceiverFactory<any> | ExporterFactory<any> | ExtensionFactory<any>;

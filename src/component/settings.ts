@@ -1,0 +1,44 @@
+import type { Clock } from '../stdx/clock.ts';
+
+export type LogFields = Record<string, unknown>;
+
+/** Structured logger; never called per item, rate-limited per message by its implementation. */
+export interface Logger {
+  debug(message: string, fields?: LogFields): void;
+  info(message: string, fields?: LogFields): void;
+  warn(message: string, fields?: LogFields): void;
+  error(message: string, fields?: LogFields): void;
+  child(fields: LogFields): Logger;
+}
+
+export type Labels = Readonly<Record<string, string>>;
+
+/** Monotonic sum. Add once per batch. */
+export interface Counter {
+  add(value: number): void;
+}
+
+export interface Gauge {
+  set(value: number): void;
+}
+
+/** HDR latency of one stage, in microseconds. Record once per request or batch. */
+export interface LatencyRecorder {
+  record(latencyUs: number): void;
+}
+
+/** Series of this thread. Asking twice for the same name and labels gives the same series. */
+export interface Meter {
+  counter(name: string, labels?: Labels): Counter;
+  gauge(name: string, labels?: Labels): Gauge;
+  latency(stage: string, labels?: Labels): LatencyRecorder;
+}
+
+/** What the engine hands to every component. */
+export interface ComponentSettings {
+  /** Full component id as the user wrote it, e.g. `otlp/2`. */
+  id: string;
+  logger: Logger;
+  meter: Meter;
+  clock: Clock;
+}

@@ -1,0 +1,122 @@
+/**
+ * The log: an append-only, flushed sequence of items that several exporters read behind their own cursors.
+ *
+ * Positions are item ordinals: item n of a log keeps ordinal n for ever, whatever record or segment holds it.
+ * One thread writes (a pipeline worker); each cursor is read and moved by one thread (an exporter worker).
+ *
+ * | event                                  | stored items                  | what the caller sees                |
+ * | -------------------------------------- | ----------------------------- | ----------------------------------- |
+ * | tryAppend over budget or disk reserve  | not stored                    | false: the request fails retryably  |
+ * | crash before commit() resolves         | absent or present             | the sender retries                  |
+ * | disk full during commit()              | the whole group is not stored | rejects QUEUE_FULL, later ones work |
+ * | flush fails or times out               | unknown                       | rejects STORAGE_FAILED, for ever    |
+ * | crash between freeze() and finish()    | still there                   | the same boundaries again on open   |
+ * | record damaged on disk                 | skipped                       | `damaged` with its item range       |
+ */
+import type { Signal } from '../../component/signal.ts';
+
+export interface LogLimits {
+  /** Bytes on disk (as `du` counts) that the segments of one log may take; one segment more is tolerated. */
+  budgetBytes: number;
+  /** Free bytes of the file system below which appends are refused. */
+  reserveBytes: number;
+  /** Size at which a segment is closed and the next one begun. */
+  segmentBytes: number;
+  /** Largest record; a payload larger than this gets a record of its own. */
+  recordBytes: number;
+  /** Longest wait for one flush before the storage counts as failed, ms. */
+  flushTimeoutMs: number;
+}
+
+export interface LogWriter {
+  readonly logId: string;
+  /** Set once by the first failed flush; appends are refused from then on. */
+  readonly failed: boolean;
+  /** One past the last appended item, flushed or not. */
+  readonly appendedOrdinal: number;
+  /** Bytes of all segments on disk plus what waits in memory. */
+  readonly sizeBytes: number;
+  /**
+   * Copies one encoded export request into the open record; never blocks, never waits.
+   * @param payload 1..n bytes, may be a view over shared memory; the caller may reuse it on return.
+   * @param itemCount items in it, at least 1.
+   * @param receivedUnixMs when the request was complete, ms since the epoch.
+   * @returns false when the budget, the disk reserve or the queue bound refuses it.
+   */
+  tryAppend(payload: Uint8Array, itemCount: number, receivedUnixMs: number): boolean;
+  /** Makes everything appended so far durable in one transaction and one flush; calls may overlap and keep order. */
+  commit(): Promise<void>;
+  /** Commits, marks the log clean and closes; after STORAGE_FAILED it returns without touching the environment. */
+  close(): Promise<void>;
+}
+
+/** One record: payloads of one signal back to back, so that the whole payload is itself a valid export request. */
+export interface LogRecord {
+  firstOrdinal: number;
+  endOrdinal: number;
+  receivedUnixMs: number;
+  /** Private copy, checksum verified; empty when `damaged`. */
+  payload: Uint8Array;
+  /** End offset of each appended request in `payload`; requests were appended whole. */
+  entryEnds: Uint32Array;
+  /** Items up to and including each entry, relative to `firstOrdinal`. */
+  entryItemEnds: Uint32Array;
+  /** The record did not pass its checks: its items are lost here and must be counted by the reader. */
+  damaged: boolean;
+}
+
+/** [first, end) in item ordinals. */
+export interface BatchBoundary {
+  first: number;
+  end: number;
+}
+
+export interface LogReader {
+  readonly logId: string;
+  /** Oldest ordinal that the log still holds. */
+  beginOrdinal(): number;
+  /** One past the last flushed item. */
+  endOrdinal(): number;
+  /** Resolves true once endOrdinal() > ordinal, false at the timeout or on close. Holds no thread. */
+  waitBeyond(ordinal: number, timeoutMs: number): Promise<boolean>;
+  /**
+   * The record that holds `ordinal`, or the next one when nothing holds it (a quarantined segment leaves a gap).
+   * @returns undefined when ordinal >= endOrdinal().
+   */
+  readRecord(ordinal: number): LogRecord | undefined;
+  close(): Promise<void>;
+}
+
+/** Position of one exporter in one log; persisted beside the log under the exporter's id. */
+export interface LogCursor {
+  readonly name: string;
+  /** Every item before it is finished. */
+  readonly ordinal: number;
+  /** Frozen and not finished, ascending; after a reopen these are the batches to send first. */
+  readonly frozen: readonly BatchBoundary[];
+  /** Writes boundaries durably, before their first attempt. They continue where the last frozen one ended. */
+  freeze(boundaries: readonly BatchBoundary[]): Promise<void>;
+  /**
+   * Marks one frozen batch as finished. The cursor moves over the finished prefix; the move is persisted
+   * lazily (a lost move costs one duplicate under the same batch id), then segments behind it are released.
+   */
+  finish(boundary: BatchBoundary): void;
+  /** Persists the position and closes. */
+  close(): Promise<void>;
+}
+
+/** Where a log is and who reads it: plain data, cloned into every thread that opens it. */
+export interface LogDescriptor {
+  /** `<signal pipeline id>~<worker index>`, safe as a directory name; first part of every batch id. */
+  logId: string;
+  signal: Signal;
+  /** Directory of this log; undefined for the in-memory model. */
+  directory: string;
+  limits: LogLimits;
+  /** false: same log, no flush (`--durability memory`). */
+  flush: boolean;
+  /** Exporter ids, in slot order of the shared words. */
+  cursorNames: readonly string[];
+  /** Words shared by writer and readers: see shared-words.ts. */
+  shared: SharedArrayBuffer;
+}
