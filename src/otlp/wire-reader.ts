@@ -37,7 +37,7 @@ export function limitExceeded(what: string, offset: number): PipelineError {
  * Overlong forms (`80 00` for zero) are accepted, here and in every reader of this folder.
  */
 export function skipVarint(bytes: Uint8Array, pos: number, end: number): number {
-  const limit = pos + 10 < end ? pos + 10 : end;
+  const limit = Math.min(pos + 10, end);
   for (let at = pos; at < limit; at++) {
     if (bytes[at]! < 0x80) {
       if (at === pos + 9 && bytes[at]! > 1) throw malformed('varint over 64 bits', pos);
@@ -45,6 +45,36 @@ export function skipVarint(bytes: Uint8Array, pos: number, end: number): number 
     }
   }
   throw malformed(limit === end ? 'truncated varint' : 'varint over 10 bytes', pos);
+}
+
+/**
+ * End of the content of a length-delimited field whose length prefix is at `pos`; never beyond `end`.
+ * The content starts behind the prefix: `pos + 1` when that byte is below 0x80, else `skipVarint(...)`.
+ */
+export function lengthEnd(bytes: Uint8Array, pos: number, end: number): number {
+  const first = pos < end ? bytes[pos]! : 0x80;
+  if (first >= 0x80) return longLengthEnd(bytes, pos, end);
+  const contentEnd = pos + 1 + first;
+  if (contentEnd > end) throw malformed('length past the end', pos);
+  return contentEnd;
+}
+
+function longLengthEnd(bytes: Uint8Array, pos: number, end: number): number {
+  const start = skipVarint(bytes, pos, end);
+  if (start === pos + 2) {
+    const contentEnd = start + ((bytes[pos]! & 0x7f) | (bytes[pos + 1]! << 7));
+    if (contentEnd > end) throw malformed('length past the end', pos);
+    return contentEnd;
+  }
+  // A double holds what ten bytes may claim closely enough to compare it with the room that is left.
+  let claimedBytes = 0;
+  let scale = 1;
+  for (let at = pos; at < start; at++) {
+    claimedBytes += (bytes[at]! & 0x7f) * scale;
+    scale *= 128;
+  }
+  if (claimedBytes > end - start) throw malformed('length past the end', pos);
+  return start + (claimedBytes | 0);
 }
 
 /**
@@ -63,11 +93,7 @@ export function skipField(bytes: Uint8Array, tag: number, pos: number, end: numb
     if (next > end) throw malformed('truncated fixed-size field', pos);
     return next;
   }
-  if (wireType === WIRE_LEN) {
-    READER.reset(bytes, pos, end);
-    const sizeBytes = READER.readLength();
-    return READER.pos + sizeBytes;
-  }
+  if (wireType === WIRE_LEN) return lengthEnd(bytes, pos, end);
   if (wireType === WIRE_GROUP_START) return skipGroup(bytes, tag, pos, end, depth);
   throw malformed(wireType === WIRE_GROUP_END ? 'unmatched end of group' : 'unknown wire type', pos);
 }
@@ -260,6 +286,3 @@ export class WireReader {
     return bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24);
   }
 }
-
-// Only for skipField, which is not re-entrant at the place of use; it spares one object per skipped field.
-const READER = new WireReader(new Uint8Array(0));

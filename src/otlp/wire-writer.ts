@@ -58,15 +58,7 @@ export class WireWriter {
   /** A tag, length, uint32 or bool as varint. */
   writeVarint32(value: number): void {
     this.ensure(5);
-    const bytes = this.bytes;
-    let rest = value >>> 0;
-    let at = this.pos;
-    while (rest >= 0x80) {
-      bytes[at++] = rest | 0x80;
-      rest >>>= 7;
-    }
-    bytes[at++] = rest;
-    this.pos = at;
+    this.#putVarint32(value >>> 0);
   }
 
   /** int64, uint64, or an int32 or enum sign-extended by the caller (`hi = value >> 31`). */
@@ -136,7 +128,7 @@ export class WireWriter {
     const { written } = UTF8.encodeInto(text, this.bytes.subarray(start));
     const needBytes = varint32Bytes(written);
     if (needBytes !== lengthBytes) this.bytes.copyWithin(this.pos + needBytes, start, start + written);
-    this.writeVarint32(written);
+    this.#putVarint32(written);
     this.pos += written;
   }
 
@@ -165,8 +157,21 @@ export class WireWriter {
     if (needBytes > guessBytes) this.ensure(needBytes - guessBytes);
     if (needBytes !== guessBytes) this.bytes.copyWithin(mark + needBytes, start, start + sizeBytes);
     this.pos = mark;
-    this.writeVarint32(sizeBytes);
+    this.#putVarint32(sizeBytes);
     this.pos = mark + needBytes + sizeBytes;
+  }
+
+  /** Writes at `pos` without a look at the room: the callers made it, and content may already stand behind. */
+  #putVarint32(value: number): void {
+    const bytes = this.bytes;
+    let rest = value;
+    let at = this.pos;
+    while (rest >= 0x80) {
+      bytes[at++] = rest | 0x80;
+      rest >>>= 7;
+    }
+    bytes[at++] = rest;
+    this.pos = at;
   }
 
   #tryWriteAscii(text: string): boolean {

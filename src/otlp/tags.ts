@@ -1,0 +1,172 @@
+/*
+ * Field tags (field number << 3 | wire type) of every message that traces, logs and metrics consist of,
+ * from opentelemetry/proto/*. tags.test.ts compares all of them with the official descriptors.
+ *
+ * TAG_<MESSAGE>_<FIELD>. Repeated scalars have the tag of their packed form; readers also take the unpacked one.
+ * A comparison in a hot loop is cheaper against a module-private copy: `const NAME = TAG_SPAN_NAME;`.
+ */
+const VARINT = 0;
+const I64 = 1;
+const LEN = 2;
+const I32 = 5;
+
+// collector/{trace,logs,metrics}/v1: the envelopes; TracesData, LogsData and MetricsData have the same wire form.
+export const TAG_REQUEST_RESOURCE_SPANS = (1 << 3) | LEN;
+export const TAG_REQUEST_RESOURCE_LOGS = (1 << 3) | LEN;
+export const TAG_REQUEST_RESOURCE_METRICS = (1 << 3) | LEN;
+
+// common/v1 and resource/v1.
+export const TAG_RESOURCE_ATTRIBUTES = (1 << 3) | LEN;
+export const TAG_RESOURCE_DROPPED_ATTRIBUTES_COUNT = (2 << 3) | VARINT;
+export const TAG_RESOURCE_ENTITY_REFS = (3 << 3) | LEN;
+export const TAG_ENTITY_REF_SCHEMA_URL = (1 << 3) | LEN;
+export const TAG_ENTITY_REF_TYPE = (2 << 3) | LEN;
+export const TAG_ENTITY_REF_ID_KEYS = (3 << 3) | LEN;
+export const TAG_ENTITY_REF_DESCRIPTION_KEYS = (4 << 3) | LEN;
+export const TAG_SCOPE_NAME = (1 << 3) | LEN;
+export const TAG_SCOPE_VERSION = (2 << 3) | LEN;
+export const TAG_SCOPE_ATTRIBUTES = (3 << 3) | LEN;
+export const TAG_SCOPE_DROPPED_ATTRIBUTES_COUNT = (4 << 3) | VARINT;
+export const TAG_KEY_VALUE_KEY = (1 << 3) | LEN;
+export const TAG_KEY_VALUE_VALUE = (2 << 3) | LEN;
+export const TAG_KEY_VALUE_KEY_STRINDEX = (3 << 3) | VARINT;
+export const TAG_ANY_STRING_VALUE = (1 << 3) | LEN;
+export const TAG_ANY_BOOL_VALUE = (2 << 3) | VARINT;
+export const TAG_ANY_INT_VALUE = (3 << 3) | VARINT;
+export const TAG_ANY_DOUBLE_VALUE = (4 << 3) | I64;
+export const TAG_ANY_ARRAY_VALUE = (5 << 3) | LEN;
+export const TAG_ANY_KVLIST_VALUE = (6 << 3) | LEN;
+export const TAG_ANY_BYTES_VALUE = (7 << 3) | LEN;
+export const TAG_ANY_STRING_VALUE_STRINDEX = (8 << 3) | VARINT;
+export const TAG_ARRAY_VALUES = (1 << 3) | LEN;
+export const TAG_KVLIST_VALUES = (1 << 3) | LEN;
+
+// trace/v1.
+export const TAG_RESOURCE_SPANS_RESOURCE = (1 << 3) | LEN;
+export const TAG_RESOURCE_SPANS_SCOPE_SPANS = (2 << 3) | LEN;
+export const TAG_RESOURCE_SPANS_SCHEMA_URL = (3 << 3) | LEN;
+export const TAG_SCOPE_SPANS_SCOPE = (1 << 3) | LEN;
+export const TAG_SCOPE_SPANS_SPANS = (2 << 3) | LEN;
+export const TAG_SCOPE_SPANS_SCHEMA_URL = (3 << 3) | LEN;
+export const TAG_SPAN_TRACE_ID = (1 << 3) | LEN;
+export const TAG_SPAN_SPAN_ID = (2 << 3) | LEN;
+export const TAG_SPAN_TRACE_STATE = (3 << 3) | LEN;
+export const TAG_SPAN_PARENT_SPAN_ID = (4 << 3) | LEN;
+export const TAG_SPAN_NAME = (5 << 3) | LEN;
+export const TAG_SPAN_KIND = (6 << 3) | VARINT;
+export const TAG_SPAN_START_TIME_UNIX_NANO = (7 << 3) | I64;
+export const TAG_SPAN_END_TIME_UNIX_NANO = (8 << 3) | I64;
+export const TAG_SPAN_ATTRIBUTES = (9 << 3) | LEN;
+export const TAG_SPAN_DROPPED_ATTRIBUTES_COUNT = (10 << 3) | VARINT;
+export const TAG_SPAN_EVENTS = (11 << 3) | LEN;
+export const TAG_SPAN_DROPPED_EVENTS_COUNT = (12 << 3) | VARINT;
+export const TAG_SPAN_LINKS = (13 << 3) | LEN;
+export const TAG_SPAN_DROPPED_LINKS_COUNT = (14 << 3) | VARINT;
+export const TAG_SPAN_STATUS = (15 << 3) | LEN;
+export const TAG_SPAN_FLAGS = (16 << 3) | I32;
+export const TAG_EVENT_TIME_UNIX_NANO = (1 << 3) | I64;
+export const TAG_EVENT_NAME = (2 << 3) | LEN;
+export const TAG_EVENT_ATTRIBUTES = (3 << 3) | LEN;
+export const TAG_EVENT_DROPPED_ATTRIBUTES_COUNT = (4 << 3) | VARINT;
+export const TAG_LINK_TRACE_ID = (1 << 3) | LEN;
+export const TAG_LINK_SPAN_ID = (2 << 3) | LEN;
+export const TAG_LINK_TRACE_STATE = (3 << 3) | LEN;
+export const TAG_LINK_ATTRIBUTES = (4 << 3) | LEN;
+export const TAG_LINK_DROPPED_ATTRIBUTES_COUNT = (5 << 3) | VARINT;
+export const TAG_LINK_FLAGS = (6 << 3) | I32;
+export const TAG_STATUS_MESSAGE = (2 << 3) | LEN;
+export const TAG_STATUS_CODE = (3 << 3) | VARINT;
+
+// logs/v1.
+export const TAG_RESOURCE_LOGS_RESOURCE = (1 << 3) | LEN;
+export const TAG_RESOURCE_LOGS_SCOPE_LOGS = (2 << 3) | LEN;
+export const TAG_RESOURCE_LOGS_SCHEMA_URL = (3 << 3) | LEN;
+export const TAG_SCOPE_LOGS_SCOPE = (1 << 3) | LEN;
+export const TAG_SCOPE_LOGS_LOG_RECORDS = (2 << 3) | LEN;
+export const TAG_SCOPE_LOGS_SCHEMA_URL = (3 << 3) | LEN;
+export const TAG_LOG_TIME_UNIX_NANO = (1 << 3) | I64;
+export const TAG_LOG_SEVERITY_NUMBER = (2 << 3) | VARINT;
+export const TAG_LOG_SEVERITY_TEXT = (3 << 3) | LEN;
+export const TAG_LOG_BODY = (5 << 3) | LEN;
+export const TAG_LOG_ATTRIBUTES = (6 << 3) | LEN;
+export const TAG_LOG_DROPPED_ATTRIBUTES_COUNT = (7 << 3) | VARINT;
+export const TAG_LOG_FLAGS = (8 << 3) | I32;
+export const TAG_LOG_TRACE_ID = (9 << 3) | LEN;
+export const TAG_LOG_SPAN_ID = (10 << 3) | LEN;
+export const TAG_LOG_OBSERVED_TIME_UNIX_NANO = (11 << 3) | I64;
+export const TAG_LOG_EVENT_NAME = (12 << 3) | LEN;
+
+// metrics/v1.
+export const TAG_RESOURCE_METRICS_RESOURCE = (1 << 3) | LEN;
+export const TAG_RESOURCE_METRICS_SCOPE_METRICS = (2 << 3) | LEN;
+export const TAG_RESOURCE_METRICS_SCHEMA_URL = (3 << 3) | LEN;
+export const TAG_SCOPE_METRICS_SCOPE = (1 << 3) | LEN;
+export const TAG_SCOPE_METRICS_METRICS = (2 << 3) | LEN;
+export const TAG_SCOPE_METRICS_SCHEMA_URL = (3 << 3) | LEN;
+export const TAG_METRIC_NAME = (1 << 3) | LEN;
+export const TAG_METRIC_DESCRIPTION = (2 << 3) | LEN;
+export const TAG_METRIC_UNIT = (3 << 3) | LEN;
+export const TAG_METRIC_GAUGE = (5 << 3) | LEN;
+export const TAG_METRIC_SUM = (7 << 3) | LEN;
+export const TAG_METRIC_HISTOGRAM = (9 << 3) | LEN;
+export const TAG_METRIC_EXPONENTIAL_HISTOGRAM = (10 << 3) | LEN;
+export const TAG_METRIC_SUMMARY = (11 << 3) | LEN;
+export const TAG_METRIC_METADATA = (12 << 3) | LEN;
+export const TAG_GAUGE_DATA_POINTS = (1 << 3) | LEN;
+export const TAG_SUM_DATA_POINTS = (1 << 3) | LEN;
+export const TAG_SUM_AGGREGATION_TEMPORALITY = (2 << 3) | VARINT;
+export const TAG_SUM_IS_MONOTONIC = (3 << 3) | VARINT;
+export const TAG_HISTOGRAM_DATA_POINTS = (1 << 3) | LEN;
+export const TAG_HISTOGRAM_AGGREGATION_TEMPORALITY = (2 << 3) | VARINT;
+export const TAG_EXP_HISTOGRAM_DATA_POINTS = (1 << 3) | LEN;
+export const TAG_EXP_HISTOGRAM_AGGREGATION_TEMPORALITY = (2 << 3) | VARINT;
+export const TAG_SUMMARY_DATA_POINTS = (1 << 3) | LEN;
+export const TAG_NUMBER_POINT_START_TIME_UNIX_NANO = (2 << 3) | I64;
+export const TAG_NUMBER_POINT_TIME_UNIX_NANO = (3 << 3) | I64;
+export const TAG_NUMBER_POINT_AS_DOUBLE = (4 << 3) | I64;
+export const TAG_NUMBER_POINT_EXEMPLARS = (5 << 3) | LEN;
+export const TAG_NUMBER_POINT_AS_INT = (6 << 3) | I64;
+export const TAG_NUMBER_POINT_ATTRIBUTES = (7 << 3) | LEN;
+export const TAG_NUMBER_POINT_FLAGS = (8 << 3) | VARINT;
+export const TAG_HISTOGRAM_POINT_START_TIME_UNIX_NANO = (2 << 3) | I64;
+export const TAG_HISTOGRAM_POINT_TIME_UNIX_NANO = (3 << 3) | I64;
+export const TAG_HISTOGRAM_POINT_COUNT = (4 << 3) | I64;
+export const TAG_HISTOGRAM_POINT_SUM = (5 << 3) | I64;
+export const TAG_HISTOGRAM_POINT_BUCKET_COUNTS = (6 << 3) | LEN;
+export const TAG_HISTOGRAM_POINT_EXPLICIT_BOUNDS = (7 << 3) | LEN;
+export const TAG_HISTOGRAM_POINT_EXEMPLARS = (8 << 3) | LEN;
+export const TAG_HISTOGRAM_POINT_ATTRIBUTES = (9 << 3) | LEN;
+export const TAG_HISTOGRAM_POINT_FLAGS = (10 << 3) | VARINT;
+export const TAG_HISTOGRAM_POINT_MIN = (11 << 3) | I64;
+export const TAG_HISTOGRAM_POINT_MAX = (12 << 3) | I64;
+export const TAG_EXP_POINT_ATTRIBUTES = (1 << 3) | LEN;
+export const TAG_EXP_POINT_START_TIME_UNIX_NANO = (2 << 3) | I64;
+export const TAG_EXP_POINT_TIME_UNIX_NANO = (3 << 3) | I64;
+export const TAG_EXP_POINT_COUNT = (4 << 3) | I64;
+export const TAG_EXP_POINT_SUM = (5 << 3) | I64;
+export const TAG_EXP_POINT_SCALE = (6 << 3) | VARINT;
+export const TAG_EXP_POINT_ZERO_COUNT = (7 << 3) | I64;
+export const TAG_EXP_POINT_POSITIVE = (8 << 3) | LEN;
+export const TAG_EXP_POINT_NEGATIVE = (9 << 3) | LEN;
+export const TAG_EXP_POINT_FLAGS = (10 << 3) | VARINT;
+export const TAG_EXP_POINT_EXEMPLARS = (11 << 3) | LEN;
+export const TAG_EXP_POINT_MIN = (12 << 3) | I64;
+export const TAG_EXP_POINT_MAX = (13 << 3) | I64;
+export const TAG_EXP_POINT_ZERO_THRESHOLD = (14 << 3) | I64;
+export const TAG_BUCKETS_OFFSET = (1 << 3) | VARINT;
+export const TAG_BUCKETS_BUCKET_COUNTS = (2 << 3) | LEN;
+export const TAG_SUMMARY_POINT_START_TIME_UNIX_NANO = (2 << 3) | I64;
+export const TAG_SUMMARY_POINT_TIME_UNIX_NANO = (3 << 3) | I64;
+export const TAG_SUMMARY_POINT_COUNT = (4 << 3) | I64;
+export const TAG_SUMMARY_POINT_SUM = (5 << 3) | I64;
+export const TAG_SUMMARY_POINT_QUANTILE_VALUES = (6 << 3) | LEN;
+export const TAG_SUMMARY_POINT_ATTRIBUTES = (7 << 3) | LEN;
+export const TAG_SUMMARY_POINT_FLAGS = (8 << 3) | VARINT;
+export const TAG_QUANTILE_QUANTILE = (1 << 3) | I64;
+export const TAG_QUANTILE_VALUE = (2 << 3) | I64;
+export const TAG_EXEMPLAR_TIME_UNIX_NANO = (2 << 3) | I64;
+export const TAG_EXEMPLAR_AS_DOUBLE = (3 << 3) | I64;
+export const TAG_EXEMPLAR_SPAN_ID = (4 << 3) | LEN;
+export const TAG_EXEMPLAR_TRACE_ID = (5 << 3) | LEN;
+export const TAG_EXEMPLAR_AS_INT = (6 << 3) | I64;
+export const TAG_EXEMPLAR_FILTERED_ATTRIBUTES = (7 << 3) | LEN;
