@@ -1,0 +1,70 @@
+/** Sums the snapshots of all threads, the dead ones included: a restarted worker must not take totals back. */
+import type { Clock } from '../stdx/clock.ts';
+import { LatencyWindow } from './latency.ts';
+import { type MeterSnapshot, type SeriesValue, seriesKey } from './registry.ts';
+
+export class MeterAggregate {
+  readonly #clock: Clock;
+  /** Newest snapshot of each living thread. */
+  readonly #threads = new Map<string, MeterSnapshot>();
+  /** Counters of threads that ended. */
+  readonly #ended = new Map<string, SeriesValue>();
+  readonly #latencies = new Map<string, LatencyWindow>();
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  /** @param thread name of one incarnation of a thread, e.g. `pipeline-0#3`. */
+  update(thread: string, snapshot: MeterSnapshot): void {
+    this.#threads.set(thread, snapshot);
+    for (const delta of snapshot.latencies) {
+      const key = seriesKey(delta.stage, delta.labels);
+      let window = this.#latencies.get(key);
+      if (window === undefined) {
+        window = new LatencyWindow(delta.stage, delta.labels);
+        this.#latencies.set(key, window);
+      }
+      window.add(delta.encoded, this.#clock.monotonicMs());
+    }
+  }
+
+  /** Keeps the counters of a thread that is gone and forgets its gauges. */
+  end(thread: string): void {
+    const last = this.#threads.get(thread);
+    if (last === undefined) return;
+    this.#threads.delete(thread);
+    for (const series of last.counters) addTo(this.#ended, series);
+  }
+
+  counters(): SeriesValue[] {
+    const sums = new Map<string, SeriesValue>();
+    for (const series of this.#ended.values()) addTo(sums, series);
+    for (const snapshot of this.#threads.values())
+      for (const series of snapshot.counters) addTo(sums, series);
+    return [...sums.values()];
+  }
+
+  /** Gauges of living threads; the same series in two threads adds up (each thread holds its own share). */
+  gauges(): SeriesValue[] {
+    const sums = new Map<string, SeriesValue>();
+    for (const snapshot of this.#threads.values()) for (const series of snapshot.gauges) addTo(sums, series);
+    return [...sums.values()];
+  }
+
+  latencies(): LatencyWindow[] {
+    return [...this.#latencies.values()];
+  }
+
+  /** All windows of one stage, with their labels. */
+  latenciesOf(stage: string): LatencyWindow[] {
+    return this.latencies().filter((window) => window.stage === stage);
+  }
+}
+
+function addTo(sums: Map<string, SeriesValue>, series: SeriesValue): void {
+  const key = seriesKey(series.name, series.labels);
+  const sum = sums.get(key);
+  if (sum === undefined) sums.set(key, { ...series });
+  else sum.value += series.value;
+}
