@@ -1,0 +1,62 @@
+/** Cross-origin rules of a browser that sends OTLP/HTTP itself (Fetch standard, CORS protocol). Off by default. */
+
+export interface CorsConfig {
+  /** Exact origins, or with one `*` in them; `*` alone allows all. */
+  allowedOrigins: readonly string[];
+  /** Request headers beside the ones that a browser may always send, and Content-Type. */
+  allowedHeaders: readonly string[];
+  exposedHeaders: readonly string[];
+  /** How long a browser may remember a preflight; 0: its own default. */
+  maxAgeS: number;
+}
+
+type Header = readonly [string, string];
+
+export class CorsPolicy {
+  readonly #config: CorsConfig;
+
+  constructor(config: CorsConfig) {
+    this.#config = config;
+  }
+
+  /** Headers for an answer to this origin; none when it is not allowed. The origin is repeated, never `*`. */
+  responseHeaders(origin: string): readonly Header[] {
+    if (!this.#isAllowed(origin)) return [];
+    const headers: Header[] = [
+      ['access-control-allow-origin', origin],
+      ['access-control-allow-credentials', 'true'],
+      ['vary', 'origin'],
+    ];
+    const { exposedHeaders } = this.#config;
+    if (exposedHeaders.length > 0) headers.push(['access-control-expose-headers', exposedHeaders.join(', ')]);
+    return headers;
+  }
+
+  /** What a preflight is answered beside `responseHeaders`. */
+  preflightHeaders(origin: string): readonly Header[] {
+    if (!this.#isAllowed(origin)) return [];
+    const allowedHeaders = ['content-type', 'content-encoding', ...this.#config.allowedHeaders];
+    const headers: Header[] = [
+      ['access-control-allow-methods', 'POST'],
+      ['access-control-allow-headers', allowedHeaders.join(', ')],
+    ];
+    if (this.#config.maxAgeS > 0) headers.push(['access-control-max-age', String(this.#config.maxAgeS)]);
+    return headers;
+  }
+
+  #isAllowed(origin: string): boolean {
+    return this.#config.allowedOrigins.some((pattern) => matchesOrigin(pattern, origin.toLowerCase()));
+  }
+}
+
+/** Compares without a regular expression: the pattern is the user's, the origin is anybody's. */
+function matchesOrigin(pattern: string, origin: string): boolean {
+  const lower = pattern.toLowerCase();
+  const star = lower.indexOf('*');
+  if (star < 0) return lower === origin;
+  const prefix = lower.slice(0, star);
+  const suffix = lower.slice(star + 1);
+  return (
+    origin.length >= prefix.length + suffix.length && origin.startsWith(prefix) && origin.endsWith(suffix)
+  );
+}

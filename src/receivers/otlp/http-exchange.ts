@@ -1,0 +1,187 @@
+/** One OTLP/HTTP request from its header to its answer, independent of the server that reads the socket. */
+import type { Compression, PayloadEncoding, RawRequest, RequestOutcome } from '../../component/consumer.ts';
+import { OUTCOME_TOO_LARGE } from '../../component/consumer.ts';
+import type { Signal } from '../../component/signal.ts';
+import type { Admission } from './admission.ts';
+import { unavailable } from './admission.ts';
+import { BodyAssembler } from './body-assembler.ts';
+import type { HttpReplies } from './http-replies.ts';
+import type { HttpReply, HttpReplyPort, HttpRequestHead } from './http-server.ts';
+import { DISCARD_BYTES_MAX } from './limits.ts';
+import type { RefusalReason } from './request-metrics.ts';
+import { parseCompression, parseContentType } from './routes.ts';
+
+/** What all exchanges of one listener share. */
+export interface HttpExchangeContext {
+  admission: Admission;
+  replies: HttpReplies;
+  /** URL paths of the signals that are in a pipeline. */
+  paths: ReadonlyMap<string, Signal>;
+  /** Content encodings beside identity. */
+  compressions: ReadonlySet<Compression>;
+  /** Bound of the body as sent and after decompression. */
+  bodyBytesMax: number;
+}
+
+/**
+ * Owned by one server adapter, which calls `begin` once, `data` for all bytes but the last, then `end`; or
+ * `abort` at any moment, after which the port is not touched again.
+ *
+ * A refused request is read to its end (up to DISCARD_BYTES_MAX) before it is answered: closing a connection
+ * with unread bytes resets it, and the client would retry what is refused for good.
+ */
+export class HttpExchange {
+  readonly #context: HttpExchangeContext;
+  readonly #port: HttpReplyPort;
+  readonly #body: BodyAssembler;
+  #signal: Signal = 'traces';
+  #encoding: PayloadEncoding = 'proto';
+  #compression: Compression = 'identity';
+  #origin = '';
+  #refusal: HttpReply | undefined;
+  #discardedBytes = 0;
+  #isComplete = false;
+  #isClosed = false;
+
+  constructor(context: HttpExchangeContext, port: HttpReplyPort) {
+    this.#context = context;
+    this.#port = port;
+    this.#body = new BodyAssembler(context.admission.memory);
+    context.admission.exchangeOpened();
+  }
+
+  /** False once the request is answered or gone: the adapter may stop reading its body. */
+  get isOpen(): boolean {
+    return !this.#isClosed;
+  }
+
+  begin(head: HttpRequestHead): void {
+    const { admission, replies, bodyBytesMax } = this.#context;
+    this.#origin = head.origin;
+    if (head.method === 'OPTIONS' && head.origin !== '' && head.requestMethod !== '') {
+      this.#refusal = replies.preflight(head.origin);
+      if (this.#refusal !== undefined) return;
+    }
+    const signal = this.#context.paths.get(head.path);
+    if (signal === undefined) {
+      this.#refuse(replies.notFound, 'not_found');
+      return;
+    }
+    if (head.method !== 'POST') {
+      this.#refuse(replies.methodNotAllowed, 'method');
+      return;
+    }
+    const encoding = parseContentType(head.contentType);
+    if (encoding === undefined) {
+      this.#refuse(replies.unsupportedMediaType, 'content_type');
+      return;
+    }
+    this.#signal = signal;
+    this.#encoding = encoding;
+    const compression = parseCompression(head.contentEncoding, this.#context.compressions);
+    if (compression === undefined) {
+      this.#refuse(replies.unsupportedEncoding(head.contentEncoding, encoding), 'encoding');
+      return;
+    }
+    this.#compression = compression;
+    if (head.contentLengthBytes > bodyBytesMax) this.#refuseTooLarge();
+    else if (admission.isDraining) this.#refuseUnavailable('The receiver is shutting down.', 'draining');
+  }
+
+  /** Instead of `begin`, when the header block has more lines than we look at. */
+  refuseHeaders(): void {
+    this.#refuse(this.#context.replies.tooManyHeaders, 'headers');
+  }
+
+  /** @param isStable the chunk may be kept; otherwise it is copied before the call returns. */
+  data(chunk: Uint8Array, isStable: boolean): void {
+    if (this.#isClosed) return;
+    if (this.#refusal !== undefined) {
+      this.#discard(chunk.byteLength);
+    } else if (this.#body.sizeBytes + chunk.byteLength > this.#context.bodyBytesMax) {
+      this.#refuseTooLarge();
+    } else if (!this.#body.append(chunk, isStable)) {
+      this.#refuseUnavailable('Too many request bodies are being received.', 'memory');
+    }
+  }
+
+  /** @param last the rest of the body; it only has to live until the call returns. */
+  end(last?: Uint8Array): void {
+    if (this.#isClosed) return;
+    this.#isComplete = true;
+    const sizeBytes = this.#body.sizeBytes + (last?.byteLength ?? 0);
+    if (this.#refusal === undefined && sizeBytes > this.#context.bodyBytesMax) this.#refuseTooLarge();
+    if (this.#refusal !== undefined) {
+      this.#send(this.#refusal);
+      return;
+    }
+    const request: RawRequest = {
+      signal: this.#signal,
+      transport: 'http',
+      encoding: this.#encoding,
+      compression: this.#compression,
+      chunks: this.#body.finish(last),
+      sizeBytes,
+      decodedBytesMax: this.#context.bodyBytesMax,
+    };
+    const { admission } = this.#context;
+    const isTaken = admission.tryConsume(request, Infinity, (outcome) => this.#answer(outcome));
+    this.#body.release();
+    if (isTaken) return;
+    this.#refuseUnavailable('The engine has no room for the request.', 'queue_full');
+    if (this.#refusal !== undefined) this.#send(this.#refusal);
+  }
+
+  /** The client is gone. What was handed on already stays valid; only the answer has nowhere to go. */
+  abort(): void {
+    if (this.#isClosed) return;
+    if (!this.#isComplete) this.#context.admission.metrics.countRefusedRequest('http', 'aborted');
+    this.#close();
+  }
+
+  #answer(outcome: RequestOutcome): void {
+    if (this.#isClosed) return;
+    this.#send(this.#context.replies.outcome(this.#signal, this.#encoding, outcome));
+  }
+
+  #refuse(reply: HttpReply, reason: RefusalReason): void {
+    this.#refusal = reply;
+    this.#body.release();
+    this.#context.admission.metrics.countRefusedRequest('http', reason);
+  }
+
+  #refuseTooLarge(): void {
+    const outcome: RequestOutcome = {
+      code: OUTCOME_TOO_LARGE,
+      itemCount: 0,
+      rejectedCount: 0,
+      message: 'The request body is too large.',
+      retryAfterMs: 0,
+    };
+    this.#refuse(this.#context.replies.outcome(this.#signal, this.#encoding, outcome), 'too_large');
+  }
+
+  #refuseUnavailable(message: string, reason: RefusalReason): void {
+    const reply = this.#context.replies.outcome(this.#signal, this.#encoding, unavailable(message));
+    this.#refuse(reply, reason);
+  }
+
+  #discard(sizeBytes: number): void {
+    this.#discardedBytes += sizeBytes;
+    if (this.#discardedBytes <= DISCARD_BYTES_MAX || this.#refusal === undefined) return;
+    this.#send({ ...this.#refusal, closesConnection: true });
+  }
+
+  #send(reply: HttpReply): void {
+    const { admission, replies } = this.#context;
+    const withOrigin = this.#origin === '' ? reply : replies.withCors(reply, this.#origin);
+    this.#close();
+    this.#port.send(admission.isDraining ? { ...withOrigin, closesConnection: true } : withOrigin);
+  }
+
+  #close(): void {
+    this.#isClosed = true;
+    this.#body.release();
+    this.#context.admission.exchangeClosed();
+  }
+}

@@ -1,0 +1,139 @@
+/** Answers of OTLP/HTTP: built once where they are always the same, encoded as the request was. */
+import type { OutcomeCode, PayloadEncoding, RequestOutcome } from '../../component/consumer.ts';
+import {
+  OUTCOME_INTERNAL,
+  OUTCOME_MALFORMED,
+  OUTCOME_OK,
+  OUTCOME_TOO_LARGE,
+  OUTCOME_UNAVAILABLE,
+} from '../../component/consumer.ts';
+import type { Signal } from '../../component/signal.ts';
+import type { CorsConfig } from './cors.ts';
+import { CorsPolicy } from './cors.ts';
+import type { HttpReply } from './http-server.ts';
+import { CONTENT_TYPE_JSON, CONTENT_TYPE_PROTO } from './routes.ts';
+import {
+  encodeErrorStatus,
+  encodeExportResponse,
+  GRPC_INTERNAL,
+  GRPC_INVALID_ARGUMENT,
+  GRPC_RESOURCE_EXHAUSTED,
+  GRPC_UNAVAILABLE,
+  GRPC_UNIMPLEMENTED,
+} from './statuses.ts';
+
+type Header = readonly [string, string];
+
+const CONTENT_TYPE: Readonly<Record<PayloadEncoding, string>> = {
+  proto: CONTENT_TYPE_PROTO,
+  json: CONTENT_TYPE_JSON,
+};
+const HTTP_STATUS: Readonly<Record<OutcomeCode, number>> = {
+  [OUTCOME_OK]: 200,
+  [OUTCOME_MALFORMED]: 400,
+  [OUTCOME_TOO_LARGE]: 413,
+  [OUTCOME_UNAVAILABLE]: 503,
+  [OUTCOME_INTERNAL]: 500,
+};
+/** google.rpc.Code of each outcome; index 0 is never sent. */
+export const GRPC_CODE: Readonly<Record<OutcomeCode, number>> = {
+  [OUTCOME_OK]: 0,
+  [OUTCOME_MALFORMED]: GRPC_INVALID_ARGUMENT,
+  [OUTCOME_TOO_LARGE]: GRPC_RESOURCE_EXHAUSTED,
+  [OUTCOME_UNAVAILABLE]: GRPC_UNAVAILABLE,
+  [OUTCOME_INTERNAL]: GRPC_INTERNAL,
+};
+const NO_BODY = new Uint8Array(0);
+const UTF8 = new TextEncoder();
+/** A client's header value that is repeated in an error is cut here. */
+const ECHOED_TEXT_MAX = 64;
+
+export interface HttpRepliesConfig {
+  /** Added to every answer. */
+  responseHeaders: readonly Header[];
+  cors: CorsConfig | undefined;
+}
+
+export class HttpReplies {
+  readonly notFound: HttpReply;
+  readonly methodNotAllowed: HttpReply;
+  readonly unsupportedMediaType: HttpReply;
+  readonly tooManyHeaders: HttpReply;
+  readonly #extraHeaders: readonly Header[];
+  readonly #cors: CorsPolicy | undefined;
+  readonly #success: Readonly<Record<PayloadEncoding, HttpReply>>;
+
+  constructor(config: HttpRepliesConfig) {
+    this.#extraHeaders = config.responseHeaders.map(([name, value]) => [name.toLowerCase(), value] as const);
+    this.#cors = config.cors === undefined ? undefined : new CorsPolicy(config.cors);
+    this.notFound = this.#text(404, '404 page not found');
+    this.methodNotAllowed = this.#text(405, '405 method not allowed, supported: [POST]', [['allow', 'POST']]);
+    this.unsupportedMediaType = this.#text(
+      415,
+      `415 unsupported media type, supported: [${CONTENT_TYPE_JSON}, ${CONTENT_TYPE_PROTO}]`,
+    );
+    this.tooManyHeaders = { ...this.#text(431, '431 too many header lines'), closesConnection: true };
+    this.#success = {
+      // A protobuf message without fields is zero bytes.
+      proto: this.#reply(200, CONTENT_TYPE_PROTO, NO_BODY),
+      json: this.#reply(200, CONTENT_TYPE_JSON, UTF8.encode('{"partialSuccess":{}}')),
+    };
+  }
+
+  /** Answer to a Content-Encoding without a decoder, in the encoding of the request. */
+  unsupportedEncoding(contentEncoding: string, encoding: PayloadEncoding): HttpReply {
+    const shown = contentEncoding.slice(0, ECHOED_TEXT_MAX);
+    const body = encodeErrorStatus(
+      { code: GRPC_UNIMPLEMENTED, message: `unsupported Content-Encoding: ${shown}`, retryAfterMs: 0 },
+      encoding,
+    );
+    return this.#reply(415, CONTENT_TYPE[encoding], body);
+  }
+
+  /** Answer to a request that was complete; `signal` chooses the response message. */
+  outcome(signal: Signal, encoding: PayloadEncoding, outcome: RequestOutcome): HttpReply {
+    if (outcome.code === OUTCOME_OK) {
+      if (outcome.rejectedCount === 0 && outcome.message === '') return this.#success[encoding];
+      return this.#reply(200, CONTENT_TYPE[encoding], encodeExportResponse(signal, outcome, encoding));
+    }
+    const isRetryable = outcome.code === OUTCOME_UNAVAILABLE;
+    const retryAfterMs = isRetryable ? outcome.retryAfterMs : 0;
+    const status = { code: GRPC_CODE[outcome.code], message: outcome.message, retryAfterMs };
+    const reply = this.#reply(
+      HTTP_STATUS[outcome.code],
+      CONTENT_TYPE[encoding],
+      encodeErrorStatus(status, encoding),
+    );
+    if (retryAfterMs <= 0) return reply;
+    // Whole seconds only: rounded up, so that nobody comes back too early.
+    const seconds = String(Math.ceil(retryAfterMs / 1000));
+    return { ...reply, headers: [...reply.headers, ['retry-after', seconds]] };
+  }
+
+  /** Answer to a CORS preflight; undefined when CORS is off, so that OPTIONS is treated as any other method. */
+  preflight(origin: string): HttpReply | undefined {
+    if (this.#cors === undefined) return undefined;
+    const headers = [...this.#extraHeaders, ...this.#cors.preflightHeaders(origin)];
+    return { status: 204, headers, body: NO_BODY, closesConnection: false };
+  }
+
+  /** The same answer for a browser of this origin. */
+  withCors(reply: HttpReply, origin: string): HttpReply {
+    if (this.#cors === undefined) return reply;
+    return { ...reply, headers: [...reply.headers, ...this.#cors.responseHeaders(origin)] };
+  }
+
+  #text(status: number, text: string, headers: readonly Header[] = []): HttpReply {
+    const reply = this.#reply(status, 'text/plain; charset=utf-8', UTF8.encode(text));
+    return { ...reply, headers: [...reply.headers, ...headers] };
+  }
+
+  #reply(status: number, contentType: string, body: Uint8Array): HttpReply {
+    return {
+      status,
+      headers: [['content-type', contentType], ...this.#extraHeaders],
+      body,
+      closesConnection: false,
+    };
+  }
+}

@@ -1,0 +1,63 @@
+/**
+ * The seam between OTLP/HTTP and the program that reads sockets: uWebSockets.js where its native build loads,
+ * node:http everywhere. A server turns its own events into calls of HttpExchange and writes one HttpReply.
+ */
+import type { HttpExchangeContext } from './http-exchange.ts';
+
+/** What an exchange needs of the request line and headers. Header values as sent, '' when absent. */
+export interface HttpRequestHead {
+  /** Upper case. */
+  method: string;
+  /** Without the query. */
+  path: string;
+  contentType: string;
+  contentEncoding: string;
+  /** -1 when the client did not announce it (chunked). */
+  contentLengthBytes: number;
+  /** Only looked at when CORS is configured. */
+  origin: string;
+  requestMethod: string;
+}
+
+/** One complete answer; `content-length` is added by the server. */
+export interface HttpReply {
+  status: number;
+  /** Lower-case names, in order, content type included. */
+  headers: readonly (readonly [string, string])[];
+  body: Uint8Array;
+  /** The connection cannot or shall not be used again. */
+  closesConnection: boolean;
+}
+
+/** Writes the answer of one request. */
+export interface HttpReplyPort {
+  /** Called at most once, never after the exchange was aborted. */
+  send(reply: HttpReply): void;
+}
+
+export interface HttpServerSettings {
+  host: string | undefined;
+  /** 0: any free port. */
+  port: number;
+  /** 0: the default of limits.ts. */
+  readHeaderTimeoutMs: number;
+  readTimeoutMs: number;
+  writeTimeoutMs: number;
+  idleTimeoutMs: number;
+  connectionsMax: number;
+  exchange: HttpExchangeContext;
+}
+
+export interface HttpServer {
+  readonly implementation: 'uws' | 'node';
+  /**
+   * Listens.
+   * @returns the bound port.
+   * @throws PipelineError START_FAILED when the address cannot be bound; it names the endpoint.
+   */
+  start(): Promise<number>;
+  /** Accepts no new connection; open ones go on. Idempotent. */
+  stopListening(): void;
+  /** Closes every connection, answered or not. Idempotent. */
+  close(): void;
+}

@@ -1,0 +1,162 @@
+/** OTLP/HTTP on node:http: runs wherever Node runs, and honours every timeout of the configuration. */
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { bindFailed } from './bind.ts';
+import { HttpExchange } from './http-exchange.ts';
+import type {
+  HttpReply,
+  HttpReplyPort,
+  HttpRequestHead,
+  HttpServer,
+  HttpServerSettings,
+} from './http-server.ts';
+import {
+  HEADER_BYTES_MAX,
+  HEADER_COUNT_MAX,
+  HEADERS_TIMEOUT_MS,
+  KEEP_ALIVE_TIMEOUT_MS,
+  REQUEST_TIMEOUT_MS,
+  SEND_STALL_MS,
+} from './limits.ts';
+
+/** How late node may be in closing a connection whose request takes too long. */
+const CONNECTION_CHECK_MS = 1000;
+
+export class NodeHttpServer implements HttpServer {
+  readonly implementation = 'node';
+  readonly #settings: HttpServerSettings;
+  #server: Server | undefined;
+
+  constructor(settings: HttpServerSettings) {
+    this.#settings = settings;
+  }
+
+  async start(): Promise<number> {
+    const server = this.#createServer();
+    this.#server = server;
+    const { host, port } = this.#settings;
+    await new Promise<void>((resolve, reject) => {
+      server.once('error', (error) => reject(bindFailed(host, port, error)));
+      server.listen({ host, port }, resolve);
+    });
+    // A late error of the listening socket must not end the process; connections report their own.
+    server.on('error', () => {});
+    const address = server.address();
+    return typeof address === 'object' && address !== null ? address.port : port;
+  }
+
+  stopListening(): void {
+    this.#server?.close();
+    this.#server?.closeIdleConnections();
+  }
+
+  close(): void {
+    this.#server?.closeAllConnections();
+    this.#server = undefined;
+  }
+
+  #createServer(): Server {
+    const settings = this.#settings;
+    const requestTimeout = settings.readTimeoutMs || REQUEST_TIMEOUT_MS;
+    const server = createServer(
+      {
+        maxHeaderSize: HEADER_BYTES_MAX,
+        headersTimeout: Math.min(settings.readHeaderTimeoutMs || HEADERS_TIMEOUT_MS, requestTimeout),
+        requestTimeout,
+        keepAliveTimeout: settings.idleTimeoutMs || KEEP_ALIVE_TIMEOUT_MS,
+        connectionsCheckingInterval: CONNECTION_CHECK_MS,
+        noDelay: true,
+        insecureHTTPParser: false,
+      },
+      (request, response) => this.#serve(request, response),
+    );
+    server.maxConnections = settings.connectionsMax;
+    // Node would silently drop the lines above its bound, so the count is checked here and refused.
+    server.maxHeadersCount = 0;
+    return server;
+  }
+
+  #serve(request: IncomingMessage, response: ServerResponse): void {
+    const { exchange: context } = this.#settings;
+    const port = new NodeReplyPort(response, this.#settings.writeTimeoutMs || SEND_STALL_MS);
+    const exchange = new HttpExchange(context, port);
+    // A socket error is followed by `close`, which is where the exchange learns of it.
+    request.on('error', () => {});
+    response.on('error', () => {});
+    response.on('close', () => exchange.abort());
+    if (request.rawHeaders.length > HEADER_COUNT_MAX * 2) {
+      exchange.refuseHeaders();
+    } else {
+      exchange.begin(readHead(request));
+    }
+    request.on('data', (chunk: Buffer) => exchange.data(chunk, true));
+    request.on('end', () => exchange.end());
+  }
+}
+
+class NodeReplyPort implements HttpReplyPort {
+  readonly #response: ServerResponse;
+  readonly #writeTimeoutMs: number;
+
+  constructor(response: ServerResponse, writeTimeoutMs: number) {
+    this.#response = response;
+    this.#writeTimeoutMs = writeTimeoutMs;
+  }
+
+  send(reply: HttpReply): void {
+    const response = this.#response;
+    const headers: string[] = [];
+    for (const [name, value] of reply.headers) headers.push(name, value);
+    headers.push('content-length', String(reply.body.byteLength));
+    if (reply.closesConnection) headers.push('connection', 'close');
+    response.writeHead(reply.status, headers);
+    response.end(reply.body);
+    // Nearly every answer fits the socket's buffer; only one that did not can be held up by its reader.
+    if (!response.writableFinished && response.writableLength > 0) {
+      response.setTimeout(this.#writeTimeoutMs, () => response.destroy());
+    }
+  }
+}
+
+/** One pass over the raw header list: building node's header object costs more than the rest of the request. */
+function readHead(request: IncomingMessage): HttpRequestHead {
+  const head: HttpRequestHead = {
+    method: request.method ?? '',
+    path: pathOf(request.url ?? ''),
+    contentType: '',
+    contentEncoding: '',
+    contentLengthBytes: -1,
+    origin: '',
+    requestMethod: '',
+  };
+  const raw = request.rawHeaders;
+  for (let i = 0; i + 1 < raw.length; i += 2) readHeader(head, raw[i]!, raw[i + 1]!);
+  return head;
+}
+
+function readHeader(head: HttpRequestHead, name: string, value: string): void {
+  switch (name.length) {
+    case 6:
+      if (name.toLowerCase() === 'origin') head.origin = value;
+      break;
+    case 12:
+      if (name.toLowerCase() === 'content-type') head.contentType = value;
+      break;
+    case 14:
+      if (name.toLowerCase() === 'content-length') head.contentLengthBytes = Number(value);
+      break;
+    case 16:
+      // Two lines are one list, and a list of encodings is not supported.
+      if (name.toLowerCase() === 'content-encoding') {
+        head.contentEncoding = head.contentEncoding === '' ? value : `${head.contentEncoding}, ${value}`;
+      }
+      break;
+    case 29:
+      if (name.toLowerCase() === 'access-control-request-method') head.requestMethod = value;
+      break;
+  }
+}
+
+function pathOf(url: string): string {
+  const query = url.indexOf('?');
+  return query < 0 ? url : url.slice(0, query);
+}

@@ -1,0 +1,83 @@
+/** Counters of one receiver, looked up once and added to once per request. */
+import type { RequestOutcome, Transport } from '../../component/consumer.ts';
+import { OUTCOME_OK, TRANSPORTS } from '../../component/consumer.ts';
+import type { Counter, LatencyRecorder, Meter } from '../../component/settings.ts';
+import { ITEM_SUFFIX, SIGNALS, type Signal } from '../../component/signal.ts';
+
+/** Why a request was refused before its items could be counted. */
+export const REFUSAL_REASONS = [
+  'not_found',
+  'method',
+  'content_type',
+  'encoding',
+  'headers',
+  'too_large',
+  'malformed',
+  'memory',
+  'queue_full',
+  'unavailable',
+  'draining',
+  'deadline',
+  'aborted',
+  'internal',
+] as const;
+export type RefusalReason = (typeof REFUSAL_REASONS)[number];
+
+interface TransportSeries {
+  accepted: Record<Signal, Counter>;
+  refused: Record<Signal, Counter>;
+  refusedRequests: Record<RefusalReason, Counter>;
+  latency: LatencyRecorder;
+}
+
+export class RequestMetrics {
+  readonly #series: Record<Transport, TransportSeries>;
+
+  constructor(meter: Meter, receiver: string) {
+    const entries = TRANSPORTS.map(
+      (transport) => [transport, openSeries(meter, receiver, transport)] as const,
+    );
+    this.#series = Object.fromEntries(entries) as Record<Transport, TransportSeries>;
+  }
+
+  /** Counts the items of an answered request, or the request itself when its items are unknown. */
+  countOutcome(signal: Signal, transport: Transport, outcome: RequestOutcome, reason: RefusalReason): void {
+    const series = this.#series[transport];
+    if (outcome.code !== OUTCOME_OK) {
+      if (outcome.itemCount > 0) series.refused[signal].add(outcome.itemCount);
+      else series.refusedRequests[reason].add(1);
+      return;
+    }
+    series.accepted[signal].add(outcome.itemCount - outcome.rejectedCount);
+    if (outcome.rejectedCount > 0) series.refused[signal].add(outcome.rejectedCount);
+  }
+
+  countRefusedRequest(transport: Transport, reason: RefusalReason): void {
+    this.#series[transport].refusedRequests[reason].add(1);
+  }
+
+  /** From the complete body to the answer. */
+  recordLatency(transport: Transport, latencyUs: number): void {
+    this.#series[transport].latency.record(latencyUs);
+  }
+}
+
+function openSeries(meter: Meter, receiver: string, transport: Transport): TransportSeries {
+  const labels = { receiver, transport };
+  const bySignal = (prefix: string): Record<Signal, Counter> =>
+    Object.fromEntries(
+      SIGNALS.map((signal) => [signal, meter.counter(`${prefix}_${ITEM_SUFFIX[signal]}`, labels)]),
+    ) as Record<Signal, Counter>;
+  const refusedRequests = Object.fromEntries(
+    REFUSAL_REASONS.map((reason) => [
+      reason,
+      meter.counter('millrace_receiver_refused_requests', { ...labels, reason }),
+    ]),
+  ) as Record<RefusalReason, Counter>;
+  return {
+    accepted: bySignal('otelcol_receiver_accepted'),
+    refused: bySignal('otelcol_receiver_refused'),
+    refusedRequests,
+    latency: meter.latency('request_to_ack', labels),
+  };
+}
