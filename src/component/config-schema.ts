@@ -13,6 +13,8 @@ export interface ConfigIssue {
   /** Path of keys and list indexes below the value that was parsed. */
   path: readonly (string | number)[];
   message: string;
+  /** Key below `path` that the message names itself: only the position in the file is taken from it. */
+  key?: string;
 }
 
 /**
@@ -22,5 +24,10 @@ export interface ConfigIssue {
 export interface ConfigSchema<T> {
   readonly fields: readonly FieldDoc[];
   /** @param raw plain YAML value of the component; null or undefined means all defaults. */
-  parse(raw: unknown): { value: T; issues: [] } | { value: undefined; issues: ConfigIssue[] };
+  parse(raw: unknown): ParsedConfig<T>;
 }
+
+/** Warnings do not stop anything: keys with an old name, keys accepted without an effect. */
+export type ParsedConfig<T> =
+  | { value: T; issues: []; warnings?: readonly ConfigIssue[] }
+  | { value: undefined; issues: ConfigIssue[]; warnings?: readonly ConfigIssue[] };

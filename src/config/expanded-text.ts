@@ -1,0 +1,48 @@
+/**
+ * A value that came out of `${...}`. It has two readings: the text as it was, for keys that want a string
+ * (`0123` stays `0123`), and the YAML value of that text, for all others (`8080` is a number).
+ * Field kinds choose; nothing behind them sees this class.
+ */
+export class ExpandedText {
+  readonly value: unknown;
+  readonly text: string;
+  /** What the file says, e.g. `${env:PORT}`. Messages show this instead of the text, which may be a secret. */
+  readonly reference: string;
+
+  constructor(value: unknown, text: string, reference: string) {
+    this.value = value;
+    this.text = text;
+    this.reference = reference;
+  }
+}
+
+/** Which reading a key wants; `members` is for lists and maps whose members are texts. */
+export type Reading = 'text' | 'yaml' | 'members';
+
+/** The value under one reading, without any ExpandedText in it. Never mutates. */
+export function readAs(raw: unknown, reading: Reading): unknown {
+  if (raw instanceof ExpandedText) {
+    const isContainer = typeof raw.value === 'object' && raw.value !== null;
+    if (reading === 'text' || (reading === 'members' && !isContainer)) return raw.text;
+    return readAs(raw.value, reading);
+  }
+  const below = reading === 'members' ? 'text' : reading;
+  if (Array.isArray(raw)) return raw.map((item) => readAs(item, below));
+  if (typeof raw !== 'object' || raw === null) return raw;
+  return Object.fromEntries(Object.entries(raw).map(([key, value]) => [key, readAs(value, below)]));
+}
+
+/** The YAML reading, at the top only: members of lists and maps stay as they are. */
+export function yamlValue(raw: unknown): unknown {
+  return raw instanceof ExpandedText ? raw.value : raw;
+}
+
+/** How a message shows a value that is not wanted: cut short, and never what a reference gave. */
+export function describeValue(raw: unknown): string {
+  if (raw instanceof ExpandedText) return `the value of ${raw.reference}`;
+  if (raw === null || raw === undefined) return 'nothing';
+  if (Array.isArray(raw)) return 'a list';
+  if (typeof raw === 'object') return 'a map';
+  if (typeof raw !== 'string') return String(raw);
+  return JSON.stringify(raw.length > 60 ? `${raw.slice(0, 60)}...` : raw);
+}

@@ -1,0 +1,309 @@
+/**
+ * Kinds of configuration fields. Every kind takes the YAML key and `{ doc, default | required, ... }`; a field
+ * with neither default nor `required` is undefined when the key is absent. Defaults are written as the user
+ * would write them, and types are as strict as the Collector's: no number becomes a text or the reverse.
+ */
+import * as z from 'zod/mini';
+import { assert } from '../stdx/assert.ts';
+import { parseByteSize } from './byte-size.ts';
+import { parseDuration } from './duration.ts';
+import type { Reading } from './expanded-text.ts';
+import { parseHostPort, redactEndpoint } from './host-port.ts';
+import type { LeafField, OtherKey, SectionField, SectionsField, Shape, SquashField } from './schema.ts';
+
+export interface FieldOptions<D> {
+  /** One or two sentences for the documentation: what it bounds or changes. */
+  doc: string;
+  /** In YAML notation, e.g. `'200ms'`. */
+  default?: D;
+  required?: boolean;
+  /** Spelling of earlier Collector releases. */
+  oldKey?: string;
+}
+
+interface BoundedOptions<D> extends FieldOptions<D> {
+  min?: number;
+  max?: number;
+}
+
+/** With a default or `required` the value is there; otherwise it may be undefined. */
+type Present<T, O> = O extends { required: true }
+  ? T
+  : O extends { default: infer D }
+    ? D extends undefined
+      ? T | undefined
+      : T
+    : T | undefined;
+
+const REDACTED = '[REDACTED]';
+
+interface KindTraits<T> {
+  type: string;
+  schema: z.ZodMiniType<T>;
+  reading?: Reading;
+  isSecret?: boolean;
+  redact?: (value: unknown) => unknown;
+}
+
+function leaf<T, O extends FieldOptions<unknown>>(
+  key: string,
+  options: O,
+  traits: KindTraits<T>,
+): LeafField<Present<T, O>> {
+  const fallback = options.default;
+  const parsed = fallback === undefined ? undefined : traits.schema.safeParse(fallback);
+  assert(parsed?.success !== false, `default of "${key}" does not parse`);
+  const field: LeafField<T> = {
+    form: 'leaf',
+    key,
+    oldKey: options.oldKey,
+    type: traits.type,
+    doc: options.doc,
+    defaultText: fallback === undefined ? undefined : defaultText(fallback),
+    defaultValue: parsed?.data,
+    required: options.required === true,
+    reading: traits.reading ?? 'yaml',
+    isSecret: traits.isSecret === true,
+    schema: traits.schema,
+    redact: traits.redact ?? ((value) => value),
+  };
+  // Absent and without default is the one case in which T is missing, which Present<T, O> says.
+  return field as LeafField<Present<T, O>>;
+}
+
+function defaultText(value: unknown): string {
+  return typeof value === 'string' && value !== '' ? value : JSON.stringify(value);
+}
+
+function expected(what: string) {
+  return { error: `expected ${what}` };
+}
+
+function bounded<T extends number>(
+  schema: z.ZodMiniType<T>,
+  options: { min?: number; max?: number },
+): z.ZodMiniType<T> {
+  const { min = Number.NEGATIVE_INFINITY, max = Number.POSITIVE_INFINITY } = options;
+  const atLeast = min === 0 ? 'must be non-negative' : `must be at least ${min}`;
+  return schema.check(
+    z.refine((value) => value >= min, { error: atLeast, abort: true }),
+    z.refine((value) => value <= max, { error: `must be at most ${max}` }),
+  );
+}
+
+/** A schema that converts; `convert` returns the value or `{ error }`. */
+function converted<I, T extends string | number>(
+  input: z.ZodMiniType<I>,
+  convert: (value: I) => T | { error: string },
+): z.ZodMiniType<T> {
+  return z.pipe(
+    input,
+    z.transform((value: I, context): T => {
+      const result = convert(value);
+      if (typeof result !== 'object') return result;
+      context.issues.push({ code: 'custom', message: result.error, input: value });
+      return z.NEVER;
+    }),
+  );
+}
+
+/**
+ * Go notation (`1h30m`, `200ms`), in milliseconds as a number; a bare integer counts nanoseconds, as in the
+ * Collector. `min` and `max` are milliseconds; `min` is 0 unless given.
+ */
+export function duration<const O extends BoundedOptions<string>>(key: string, options: O) {
+  const input = z.union([z.string(), z.int()], expected('a duration such as 200ms or 1h30m'));
+  const schema = converted(input, (value) =>
+    typeof value === 'number' ? value / 1e6 : parseDuration(value),
+  );
+  return leaf(key, options, { type: 'duration', schema: bounded(schema, { min: 0, ...options }) });
+}
+
+/** A whole number within 2^53. */
+export function integer<const O extends BoundedOptions<number>>(key: string, options: O) {
+  return leaf(key, options, { type: 'integer', schema: bounded(z.int(expected('an integer')), options) });
+}
+
+/** A whole number from 0 (or `min`) on. */
+export function count<const O extends BoundedOptions<number>>(key: string, options: O) {
+  return integer(key, { min: 0, ...options });
+}
+
+export function number<const O extends BoundedOptions<number>>(key: string, options: O) {
+  return leaf(key, options, { type: 'number', schema: bounded(z.number(expected('a number')), options) });
+}
+
+export function boolean<const O extends FieldOptions<boolean>>(key: string, options: O) {
+  return leaf(key, options, { type: 'boolean', schema: z.boolean(expected('true or false')) });
+}
+
+interface TextOptions extends FieldOptions<string> {
+  /** The whole value must match; `patternHint` says in words what is wanted. */
+  pattern?: RegExp;
+  patternHint?: string;
+}
+
+function textSchema(options: TextOptions): z.ZodMiniType<string> {
+  const { pattern, patternHint = `must match ${options.pattern}` } = options;
+  const schema = z.string(expected('a string'));
+  return pattern === undefined ? schema : schema.check(z.refine((value) => pattern.test(value), patternHint));
+}
+
+export function string<const O extends TextOptions>(key: string, options: O) {
+  return leaf(key, options, { type: 'string', reading: 'text', schema: textSchema(options) });
+}
+
+/** A string that no message, log line or printed configuration shows. */
+export function secret<const O extends TextOptions>(key: string, options: O) {
+  return leaf(key, options, {
+    type: 'secret',
+    reading: 'text',
+    isSecret: true,
+    schema: textSchema(options),
+    redact: (value) => (value === '' ? '' : REDACTED),
+  });
+}
+
+/** A list of strings; a single string is split at its commas. */
+export function stringList<const O extends FieldOptions<readonly string[]>>(key: string, options: O) {
+  const items = z.array(z.string(expected('a string')), expected('a list of strings'));
+  const text = z.pipe(
+    z.string(),
+    z.transform((value: string) => (value === '' ? [] : value.split(','))),
+  );
+  // Not a union: its one error would hide which item of a list is wrong.
+  const schema = z.pipe(
+    z.transform((value: unknown) => (typeof value === 'string' ? text.parse(value) : value)),
+    items,
+  );
+  return leaf<string[], O>(key, options, { type: 'list of strings', reading: 'members', schema });
+}
+
+interface OneOfOptions<V extends string> extends FieldOptions<V> {
+  values: readonly V[];
+  /** Take `INFO` for `info`: the value becomes the listed spelling. */
+  ignoreCase?: boolean;
+}
+
+/** One of a list of texts; T is their union. */
+export function oneOf<const V extends string, const O extends OneOfOptions<V>>(
+  key: string,
+  options: O & { values: readonly V[] },
+) {
+  const { values, ignoreCase = false } = options;
+  const schema = converted<string, V>(z.string(expected(`one of ${values.join(', ')}`)), (text) => {
+    const wanted = ignoreCase ? text.toLowerCase() : text;
+    const found = values.find((value) => (ignoreCase ? value.toLowerCase() : value) === wanted);
+    return found ?? { error: `expected one of ${values.join(', ')}` };
+  });
+  return leaf<V, O>(key, options, { type: values.join(' | '), reading: 'text', schema });
+}
+
+interface EndpointOptions extends FieldOptions<string> {
+  /** What the address may look like: `localhost:4317`, or a URL with one of `schemes`. */
+  accepts: 'host:port' | 'url' | 'host:port or url';
+  schemes?: readonly string[];
+}
+
+/** A network address, kept as written; printed without user names, passwords and query strings. */
+export function endpoint<const O extends EndpointOptions>(key: string, options: O) {
+  const { accepts, schemes = ['http', 'https'] } = options;
+  const urlText = `a URL with scheme ${schemes.join(', ')}`;
+  const wanted =
+    accepts === 'url' ? urlText : accepts === 'host:port' ? 'host:port' : `host:port or ${urlText}`;
+  const schema = z
+    .string(expected(wanted))
+    .check(
+      z.refine(
+        (text) =>
+          (accepts !== 'url' && parseHostPort(text) !== undefined) ||
+          (accepts !== 'host:port' && isUrl(text, schemes)),
+        { error: `expected ${wanted}` },
+      ),
+    );
+  // A bad URL may hold a password where no parser finds it, so messages leave it out.
+  const isSecret = accepts !== 'host:port';
+  const redact = (value: unknown) => (typeof value === 'string' ? redactEndpoint(value) : value);
+  return leaf<string, O>(key, options, { type: accepts, reading: 'text', isSecret, schema, redact });
+}
+
+function isUrl(text: string, schemes: readonly string[]): boolean {
+  if (!URL.canParse(text)) return false;
+  const url = new URL(text);
+  return url.host !== '' && schemes.includes(url.protocol.slice(0, -1));
+}
+
+/** Bytes: an integer, or a text with a unit such as `256MiB`. */
+export function byteCount<const O extends BoundedOptions<number | string>>(key: string, options: O) {
+  const wanted = 'a number of bytes such as 1048576 or 256MiB';
+  const input = z.union([z.int(), z.string()], expected(wanted));
+  const schema = converted(input, (value) =>
+    typeof value === 'number' ? value : (parseByteSize(value) ?? { error: `expected ${wanted}` }),
+  );
+  return leaf(key, options, { type: 'bytes', schema: bounded(schema, { min: 0, ...options }) });
+}
+
+interface StringMapOptions extends FieldOptions<Readonly<Record<string, string>>> {
+  /** Values such as those of headers, which are often credentials. */
+  secretValues?: boolean;
+}
+
+/** Free keys with string values; plain data, own properties only. */
+export function stringMap<const O extends StringMapOptions>(key: string, options: O) {
+  const isSecret = options.secretValues === true;
+  // Entries instead of z.record: a key `__proto__` must stay an ordinary key.
+  const schema = z.pipe(
+    z.custom<object>((value) => typeof value === 'object' && value !== null && !Array.isArray(value), {
+      error: 'expected a map of strings',
+    }),
+    z.transform((map: object, context): Record<string, string> => {
+      for (const [name, value] of Object.entries(map)) {
+        if (typeof value === 'string') continue;
+        context.issues.push({ code: 'custom', message: 'expected a string', path: [name], input: undefined });
+      }
+      return Object.fromEntries(Object.entries(map));
+    }),
+  );
+  const redactAll = (value: unknown) =>
+    Object.fromEntries(Object.keys(value as object).map((name) => [name, REDACTED]));
+  const traits = { type: 'map of strings', reading: 'members' as const, isSecret, schema };
+  return leaf<Record<string, string>, O>(key, options, isSecret ? { ...traits, redact: redactAll } : traits);
+}
+
+interface SectionOptions {
+  doc: string;
+  optional?: boolean;
+}
+
+/** A nested map. `optional`: undefined when the key is absent or `enabled: false`; null means its defaults. */
+export function section<T, const O extends SectionOptions>(
+  key: string,
+  shape: Shape<T>,
+  options: O,
+): SectionField<O extends { optional: true } ? T | undefined : T> {
+  return { form: 'section', key, doc: options.doc, optional: options.optional === true, shape };
+}
+
+/** A list of maps; undefined when the key is absent. */
+export function sections<T>(
+  key: string,
+  itemShape: Shape<T>,
+  options: { doc: string },
+): SectionsField<T[] | undefined> {
+  return { form: 'sections', key, doc: options.doc, itemShape };
+}
+
+/** Keys of a shared table at the level of its user; the property holds the shared part. */
+export function squash<T>(shape: Shape<T>): SquashField<T> {
+  return { form: 'squash', shape };
+}
+
+/** A key that is checked like any other and then has no effect; using it warns with the note. */
+export function ignored(field: LeafField<unknown> | SectionField<unknown>, note: string): OtherKey {
+  return { form: 'ignored', field, note };
+}
+
+/** A key that the Collector has and this engine refuses; `message` follows the quoted key. */
+export function refused(key: string, message = 'is not supported yet'): OtherKey {
+  return { form: 'refused', key, message };
+}

@@ -1,0 +1,191 @@
+/**
+ * YAML text to a tree of nodes; the only file that knows the YAML library. Refused with line and column:
+ * syntax errors, duplicate keys, custom tags, cyclic or exploding aliases, absurd nesting, several documents.
+ */
+import * as yaml from 'yaml';
+import type { ConfigNode, MapEntry, MapNode, Position, SourceIssue } from './config-node.ts';
+
+/** Aliases in one text, and nodes that they may stand for together: what a few lines can otherwise explode to. */
+export const ALIASES_MAX = 100;
+export const ALIASED_NODES_MAX = 100_000;
+/** Levels of lists and maps; no Collector configuration comes near. */
+export const NESTING_MAX = 100;
+const SYNTAX_ISSUES_MAX = 20;
+
+const PLAIN_TAGS = new Set(
+  ['str', 'int', 'float', 'bool', 'null', 'map', 'seq'].map((name) => `tag:yaml.org,2002:${name}`),
+);
+
+export interface YamlResult {
+  /** Undefined when the text is empty or has issues. */
+  root: ConfigNode | undefined;
+  issues: SourceIssue[];
+}
+
+/** @param file name that positions carry. */
+export function parseYaml(file: string, text: string): YamlResult {
+  const lines = new yaml.LineCounter();
+  const positionAt = (offset: number): Position => {
+    const { line, col } = lines.linePos(offset);
+    return { file, line, column: col };
+  };
+  const issues: SourceIssue[] = [];
+  try {
+    const document = yaml.parseDocument(text, {
+      lineCounter: lines,
+      version: '1.2',
+      schema: 'core',
+      stringKeys: true,
+      resolveKnownTags: false,
+      // The library compares every pair of keys; the walk below finds duplicates in one pass.
+      uniqueKeys: false,
+      prettyErrors: false,
+      logLevel: 'error',
+    });
+    const tooDeep = document.errors.find((error) => error.code === 'RESOURCE_EXHAUSTION');
+    const errors = tooDeep === undefined ? document.errors.slice(0, SYNTAX_ISSUES_MAX) : [tooDeep];
+    for (const error of errors) {
+      issues.push({ ...positionAt(error.pos[0]), path: '', message: syntaxMessage(error) });
+    }
+    if (issues.length > 0 || document.contents === null) return { root: undefined, issues };
+    const root = new TreeWalk(document, positionAt, issues).node(document.contents, []);
+    return { root: issues.length === 0 ? root : undefined, issues };
+  } catch (error) {
+    // The library recurses: absurd nesting ends in the engine's stack limit instead of an error of its own.
+    if (!(error instanceof RangeError)) throw error;
+    return { root: undefined, issues: [{ file, line: 1, column: 1, path: '', message: nestingMessage }] };
+  }
+}
+
+const nestingMessage = `lists and maps are nested too deeply (at most ${NESTING_MAX} levels)`;
+
+function syntaxMessage(error: yaml.YAMLParseError): string {
+  if (error.code === 'MULTIPLE_DOCS') return 'only one YAML document a file is read; remove the "---"';
+  if (error.code === 'RESOURCE_EXHAUSTION') return nestingMessage;
+  return `YAML syntax: ${error.message}`;
+}
+
+class TreeWalk {
+  readonly #document: yaml.Document;
+  readonly #positionAt: (offset: number) => Position;
+  readonly #issues: SourceIssue[];
+  readonly #anchors = new Map<string, yaml.Node>();
+  /** Anchored nodes that are being walked: an alias to one of them is a cycle. */
+  readonly #open = new Set<yaml.Node>();
+  #aliasCount = 0;
+  #aliasDepth = 0;
+  #aliasedNodeCount = 0;
+
+  constructor(document: yaml.Document, positionAt: (offset: number) => Position, issues: SourceIssue[]) {
+    this.#document = document;
+    this.#positionAt = positionAt;
+    this.#issues = issues;
+  }
+
+  node(source: unknown, path: readonly string[]): ConfigNode {
+    const at = this.#at(source);
+    if (path.length > NESTING_MAX) return this.#refuse(at, path, nestingMessage);
+    if (yaml.isAlias(source)) return this.#alias(source, path);
+    if (this.#aliasDepth > 0 && !this.#mayCopyNode()) {
+      return this.#refuse(at, path, `aliases stand for more than ${ALIASED_NODES_MAX} values`);
+    }
+    if (!yaml.isNode(source)) return { kind: 'scalar', value: null, at };
+    if (source.tag !== undefined && !PLAIN_TAGS.has(source.tag)) {
+      return this.#refuse(at, path, `YAML tag "${source.tag}" is not allowed`);
+    }
+    if (yaml.isScalar(source)) return this.#scalar(source, at, path);
+    if (source.anchor !== undefined) this.#anchors.set(source.anchor, source);
+    this.#open.add(source);
+    const node = yaml.isMap(source)
+      ? this.#map(source, at, path)
+      : this.#list(source as yaml.YAMLSeq, at, path);
+    this.#open.delete(source);
+    return node;
+  }
+
+  #scalar(source: yaml.Scalar, at: Position, path: readonly string[]): ConfigNode {
+    if (source.anchor !== undefined) this.#anchors.set(source.anchor, source);
+    const { value } = source;
+    switch (typeof value) {
+      case 'string':
+      case 'boolean':
+      case 'number':
+        return { kind: 'scalar', value, at };
+      default:
+        if (value === null) return { kind: 'scalar', value, at };
+        return this.#refuse(at, path, 'this YAML type is not read; write a string, number or boolean');
+    }
+  }
+
+  #list(source: yaml.YAMLSeq, at: Position, path: readonly string[]): ConfigNode {
+    const items = source.items.map((item, index) => this.node(item, [...path, String(index)]));
+    return { kind: 'list', items, at };
+  }
+
+  #map(source: yaml.YAMLMap, at: Position, path: readonly string[]): ConfigNode {
+    const entries = new Map<string, MapEntry>();
+    const merged: MapNode[] = [];
+    for (const pair of source.items) {
+      const key = yaml.isScalar(pair.key) ? String(pair.key.value) : String(pair.key);
+      const keyAt = this.#at(pair.key);
+      // A missing value has no node of its own: it is where its key is.
+      const node = pair.value === null ? nullAt(keyAt) : this.node(pair.value, [...path, key]);
+      if (key === '<<') this.#collectMerged(node, keyAt, path, merged);
+      else if (entries.has(key)) this.#refuse(keyAt, path, `duplicate key "${key}"`);
+      else entries.set(key, { keyAt, node });
+    }
+    // The map's own keys win over merged ones, earlier merged maps over later ones.
+    for (const map of merged) {
+      for (const [key, entry] of map.entries) if (!entries.has(key)) entries.set(key, entry);
+    }
+    return { kind: 'map', entries, at, isFlow: source.flow === true };
+  }
+
+  #collectMerged(node: ConfigNode, keyAt: Position, path: readonly string[], merged: MapNode[]): void {
+    for (const item of node.kind === 'list' ? node.items : [node]) {
+      if (item.kind === 'map') merged.push(item);
+      else this.#refuse(keyAt, path, '"<<" merges maps only');
+    }
+  }
+
+  #alias(source: yaml.Alias, path: readonly string[]): ConfigNode {
+    const at = this.#at(source);
+    this.#aliasCount += 1;
+    if (this.#aliasCount === ALIASES_MAX + 1) {
+      return this.#refuse(at, path, `more than ${ALIASES_MAX} YAML aliases`);
+    }
+    if (this.#aliasCount > ALIASES_MAX) return nullAt(at);
+    const target = this.#anchors.get(source.source);
+    if (target === undefined)
+      return this.#refuse(at, path, `alias "*${source.source}" has no anchor before it`);
+    if (this.#open.has(target)) {
+      return this.#refuse(at, path, `alias "*${source.source}" contains itself`);
+    }
+    this.#aliasDepth += 1;
+    const node = this.node(target, path);
+    this.#aliasDepth -= 1;
+    return node;
+  }
+
+  #mayCopyNode(): boolean {
+    this.#aliasedNodeCount += 1;
+    return this.#aliasedNodeCount <= ALIASED_NODES_MAX;
+  }
+
+  #refuse(at: Position, path: readonly string[], message: string): ConfigNode {
+    // One bomb would otherwise give one issue for each of its nodes.
+    if (this.#issues.at(-1)?.message !== message) {
+      this.#issues.push({ ...at, path: path.slice(0, NESTING_MAX).join('::'), message });
+    }
+    return nullAt(at);
+  }
+
+  #at(source: unknown): Position {
+    const node = yaml.isNode(source) ? source : this.#document.contents;
+    return this.#positionAt(node?.range?.[0] ?? 0);
+  }
+}
+
+function nullAt(at: Position): ConfigNode {
+  return { kind: 'scalar', value: null, at };
+}
