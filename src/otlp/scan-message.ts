@@ -103,7 +103,11 @@ export function scanMessage(
   while (pos < end) {
     let tag = bytes[pos]!;
     if (tag < 0x80) pos++;
-    else {
+    else if (pos + 1 < end && bytes[pos + 1] === 1) {
+      // Fields 16 to 31.
+      tag = (tag & 0x7f) | 0x80;
+      pos += 2;
+    } else {
       pos = scanLongTag(bytes, pos, end, state);
       tag = state.longTag;
     }
@@ -112,6 +116,11 @@ export function scanMessage(
     switch (entry & 0x7f) {
       case KEY_VALUE:
         pos = scanKeyValue(bytes, pos, end, depth + 1, state);
+        // Attributes come in runs: the next one needs no look at the table.
+        while (pos < end && bytes[pos] === tag) {
+          elements++;
+          pos = scanKeyValue(bytes, pos + 1, end, depth + 1, state);
+        }
         break;
       case LEN:
         pos = lengthEnd(bytes, pos, end);

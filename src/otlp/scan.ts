@@ -197,7 +197,8 @@ function scanItem(
 ): void {
   const state = STATE;
   state.resetItem();
-  scanMessage(bytes, itemType, start, end, ITEM_DEPTH, state);
+  const rest = itemType === MESSAGE_SPAN ? scanLeadingIds(bytes, start, end, state) : start;
+  scanMessage(bytes, itemType, rest, end, ITEM_DEPTH, state);
   const hasTraceId = state.traceIdBytes === TRACE_ID_BYTES;
   const isGood =
     !state.isItemBad &&
@@ -209,6 +210,18 @@ function scanItem(
       : (hasTraceId || state.traceIdBytes === 0) &&
         (state.spanIdBytes === SPAN_ID_BYTES || state.spanIdBytes === 0));
   index.addItem(fieldStart, start, end, hasTraceId ? state.traceIdAt : 0, isGood ? 0 : ITEM_REJECTED);
+}
+
+/** The 28 bytes that nearly every span begins with: trace id, then span id. @returns the offset behind them. */
+function scanLeadingIds(bytes: Uint8Array, start: number, end: number, state: ScanState): number {
+  if (start + 28 > end) return start;
+  if (bytes[start] !== 0x0a || bytes[start + 1] !== TRACE_ID_BYTES) return start;
+  if (bytes[start + 18] !== 0x12 || bytes[start + 19] !== SPAN_ID_BYTES) return start;
+  state.traceIdAt = start + 2;
+  state.traceIdBytes = TRACE_ID_BYTES;
+  state.spanIdAt = start + 20;
+  state.spanIdBytes = SPAN_ID_BYTES;
+  return start + 28;
 }
 
 function isZero(bytes: Uint8Array, start: number, end: number): boolean {
