@@ -26,6 +26,8 @@ export interface LogLimits {
   recordBytes: number;
   /** Longest wait for one flush before the storage counts as failed, ms. */
   flushTimeoutMs: number;
+  /** Items that may wait between the slowest cursor and the end (`queue_size` in items); unlimited when absent. */
+  itemsMax?: number;
 }
 
 export interface LogWriter {
@@ -73,6 +75,11 @@ export interface BatchBoundary {
 
 export interface LogReader {
   readonly logId: string;
+  /**
+   * Random name of this log directory, eight hex digits; part of every batch id. Without it a deleted data directory
+   * would give its first batches the ids of old ones, and a backend that remembers them would drop the new data.
+   */
+  readonly incarnation: string;
   /** Oldest ordinal that the log still holds. */
   beginOrdinal(): number;
   /** One past the last flushed item. */
@@ -87,14 +94,22 @@ export interface LogReader {
   close(): Promise<void>;
 }
 
+/** Where a cursor started: `damaged` means at the oldest item again, so everything that is left is sent once more. */
+export type CursorOrigin = 'new' | 'restored' | 'damaged';
+
 /** Position of one exporter in one log; persisted beside the log under the exporter's id. */
 export interface LogCursor {
   readonly name: string;
+  readonly origin: CursorOrigin;
   /** Every item before it is finished. */
   readonly ordinal: number;
   /** Frozen and not finished, ascending; after a reopen these are the batches to send first. */
   readonly frozen: readonly BatchBoundary[];
-  /** Writes boundaries durably, before their first attempt. They continue where the last frozen one ended. */
+  /**
+   * Writes boundaries durably, before their first attempt. They ascend from where the last frozen one ended; items
+   * left out in between are finished together with the batch behind them. Freezing several at once costs one flush.
+   * Rejects STORAGE_FAILED, for ever, when they could not be written.
+   */
   freeze(boundaries: readonly BatchBoundary[]): Promise<void>;
   /**
    * Marks one frozen batch as finished. The cursor moves over the finished prefix; the move is persisted

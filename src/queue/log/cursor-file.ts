@@ -1,0 +1,88 @@
+/**
+ * Position of one exporter on disk: two slots of 64 KiB, written in turn, so that a torn write harms only the newer
+ * one and the older one is the state before a freeze() that was never confirmed. A plain file and not an LMDB
+ * environment: one flush of one page instead of two of four, and no damage in it can end the process.
+ *
+ * | offset | type     | field of a slot                                             |
+ * | ------ | -------- | ----------------------------------------------------------- |
+ * | 0      | u32      | magic "MLC1"                                                |
+ * | 4      | u32      | CRC-32 of everything from offset 8 to the end of the state  |
+ * | 8      | f64      | sequence; the valid slot with the larger one counts         |
+ * | 16     | f64      | ordinal: everything before it is finished                   |
+ * | 24     | u32      | count of frozen batches                                     |
+ * | 28     | u32      | hash of the log id                                          |
+ * | 32     | f64, f64 | first and end of each frozen batch that is not finished     |
+ */
+import { readFileSync } from 'node:fs';
+import { assert } from '../../stdx/assert.ts';
+import { crc32 } from '../../stdx/crc32.ts';
+import type { BatchBoundary } from './contract.ts';
+
+const MAGIC = 0x31434c4d;
+export const SLOT_BYTES = 64 * 1024;
+const HEADER_BYTES = 32;
+const BOUNDARY_BYTES = 16;
+/** Far more than any number of parallel senders freezes ahead. */
+export const FROZEN_MAX = Math.floor((SLOT_BYTES - HEADER_BYTES) / BOUNDARY_BYTES);
+
+export interface CursorState {
+  sequence: number;
+  ordinal: number;
+  logHash: number;
+  frozen: BatchBoundary[];
+}
+
+/** Bytes of one slot, only as long as the state needs. The slot is `sequence % 2`. */
+export function encodeCursorState(state: CursorState): Uint8Array {
+  assert(state.frozen.length <= FROZEN_MAX, 'too many frozen batches');
+  const bytes = new Uint8Array(HEADER_BYTES + state.frozen.length * BOUNDARY_BYTES);
+  const view = new DataView(bytes.buffer);
+  view.setUint32(0, MAGIC, true);
+  view.setFloat64(8, state.sequence, true);
+  view.setFloat64(16, state.ordinal, true);
+  view.setUint32(24, state.frozen.length, true);
+  view.setUint32(28, state.logHash, true);
+  state.frozen.forEach((boundary, index) => {
+    view.setFloat64(HEADER_BYTES + index * BOUNDARY_BYTES, boundary.first, true);
+    view.setFloat64(HEADER_BYTES + index * BOUNDARY_BYTES + 8, boundary.end, true);
+  });
+  view.setUint32(4, crc32(bytes.subarray(8)), true);
+  return bytes;
+}
+
+function decodeSlot(slot: Uint8Array): CursorState | undefined {
+  if (slot.byteLength < HEADER_BYTES) return undefined;
+  const view = new DataView(slot.buffer, slot.byteOffset, slot.byteLength);
+  if (view.getUint32(0, true) !== MAGIC) return undefined;
+  const count = view.getUint32(24, true);
+  const end = HEADER_BYTES + count * BOUNDARY_BYTES;
+  if (count > FROZEN_MAX || end > slot.byteLength) return undefined;
+  if (crc32(slot.subarray(8, end)) !== view.getUint32(4, true)) return undefined;
+  const frozen: BatchBoundary[] = [];
+  for (let offset = HEADER_BYTES; offset < end; offset += BOUNDARY_BYTES) {
+    frozen.push({ first: view.getFloat64(offset, true), end: view.getFloat64(offset + 8, true) });
+  }
+  return {
+    sequence: view.getFloat64(8, true),
+    ordinal: view.getFloat64(16, true),
+    logHash: view.getUint32(28, true),
+    frozen,
+  };
+}
+
+/** The newest valid state; `absent` when there is no file, `damaged` when neither slot can be read. */
+export function readCursorFile(path: string): CursorState | 'absent' | 'damaged' {
+  let bytes: Uint8Array;
+  try {
+    bytes = readFileSync(path);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return 'absent';
+    throw error;
+  }
+  // Made, but the first state was never confirmed.
+  if (bytes.byteLength === 0) return 'absent';
+  const first = decodeSlot(bytes.subarray(0, SLOT_BYTES));
+  const second = decodeSlot(bytes.subarray(SLOT_BYTES, 2 * SLOT_BYTES));
+  if (first === undefined || second === undefined) return first ?? second ?? 'damaged';
+  return first.sequence > second.sequence ? first : second;
+}

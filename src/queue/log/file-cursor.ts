@@ -1,0 +1,190 @@
+/** Cursor of one exporter over its two-slot file; lives in one thread. */
+import { mkdirSync } from 'node:fs';
+import { type FileHandle, open } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { PipelineError } from '../../component/errors.ts';
+import { assert } from '../../stdx/assert.ts';
+import type { BatchBoundary, CursorOrigin, LogCursor, LogDescriptor } from './contract.ts';
+import {
+  type CursorState,
+  encodeCursorState,
+  FROZEN_MAX,
+  readCursorFile,
+  SLOT_BYTES,
+} from './cursor-file.ts';
+import { cursorFilePath, listSegments, logHash } from './layout.ts';
+import { SharedWords } from './shared-words.ts';
+
+/** A lost move costs duplicates only, so it may wait for a freeze() to ride on. */
+const LAZY_PERSIST_MS = 200;
+
+/** Writes one encoded state into its slot and flushes it. Tests put a failing one in its place. */
+export type WriteSlot = (slotOffset: number, bytes: Uint8Array) => Promise<void>;
+
+export interface CursorParts {
+  name: string;
+  slot: number;
+  words: SharedWords;
+  logHash: number;
+  state: CursorState;
+  origin: CursorOrigin;
+  writeSlot: WriteSlot;
+  closeFile: () => Promise<void>;
+}
+
+/**
+ * Opens the cursor where its file says, or at the oldest item when it is new or unreadable.
+ * @throws when the name is not one of the descriptor's cursors, or the file cannot be made.
+ */
+export async function openLogCursor(descriptor: LogDescriptor, name: string): Promise<FileCursor> {
+  const slot = descriptor.cursorNames.indexOf(name);
+  assert(slot >= 0, `log ${descriptor.logId} has no cursor ${name}`);
+  const path = cursorFilePath(descriptor.directory, name);
+  mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+  const stored = readCursorFile(path);
+  const hash = logHash(descriptor.logId);
+  const isOurs = typeof stored !== 'string' && stored.logHash === hash;
+  const begin = listSegments(descriptor.directory)[0] ?? 0;
+  const file = await open(path, stored === 'absent' ? 'w+' : 'r+', 0o600);
+  return new FileCursor({
+    name,
+    slot,
+    words: new SharedWords(descriptor.shared),
+    logHash: hash,
+    state: isOurs ? stored : { sequence: 0, ordinal: begin, logHash: hash, frozen: [] },
+    origin: isOurs ? 'restored' : stored === 'absent' ? 'new' : 'damaged',
+    writeSlot: (offset, bytes) => writeSlot(file, offset, bytes, descriptor.flush),
+    closeFile: () => file.close(),
+  });
+}
+
+async function writeSlot(file: FileHandle, offset: number, bytes: Uint8Array, flush: boolean): Promise<void> {
+  await file.write(bytes, 0, bytes.byteLength, offset);
+  if (flush) await file.datasync();
+}
+
+export class FileCursor implements LogCursor {
+  readonly name: string;
+  readonly origin: CursorOrigin;
+  readonly #parts: CursorParts;
+  readonly #frozen: BatchBoundary[];
+  /** Finished, but behind one that is not. */
+  readonly #finishedEarly = new Set<BatchBoundary>();
+  #ordinal: number;
+  #sequence: number;
+  /** Counts changes of the state; what `#persisted` lacks is not on disk yet. */
+  #revision = 0;
+  #persisted = 0;
+  #writing: Promise<void> | undefined;
+  #lazyTimer: NodeJS.Timeout | undefined;
+  #failure: PipelineError | undefined;
+  #isClosed = false;
+
+  constructor(parts: CursorParts) {
+    this.#parts = parts;
+    this.name = parts.name;
+    this.origin = parts.origin;
+    this.#frozen = parts.state.frozen;
+    this.#ordinal = parts.state.ordinal;
+    this.#sequence = parts.state.sequence;
+    // A state from disk may be released at once; a new one is not on disk yet.
+    if (parts.origin === 'restored') parts.words.setReleasedOrdinal(parts.slot, this.#ordinal);
+    else this.#changed();
+  }
+
+  get ordinal(): number {
+    return this.#ordinal;
+  }
+
+  get frozen(): readonly BatchBoundary[] {
+    return this.#frozen.filter((boundary) => !this.#finishedEarly.has(boundary));
+  }
+
+  async freeze(boundaries: readonly BatchBoundary[]): Promise<void> {
+    assert(!this.#isClosed, 'cursor is closed');
+    if (this.#failure !== undefined) throw this.#failure;
+    if (this.#frozen.length + boundaries.length > FROZEN_MAX) {
+      throw new PipelineError('QUEUE_FULL', `cursor ${this.name} has too many unfinished batches`, {
+        permanent: false,
+      });
+    }
+    let previousEnd = this.#frozen.at(-1)?.end ?? this.#ordinal;
+    for (const boundary of boundaries) {
+      assert(boundary.first >= previousEnd && boundary.end > boundary.first, 'boundaries must ascend');
+      previousEnd = boundary.end;
+    }
+    for (const boundary of boundaries) this.#frozen.push({ first: boundary.first, end: boundary.end });
+    this.#changed();
+    await this.#persistUpTo(this.#revision);
+  }
+
+  finish(boundary: BatchBoundary): void {
+    const own = this.#frozen.find((frozen) => frozen.first === boundary.first && frozen.end === boundary.end);
+    assert(own !== undefined && !this.#finishedEarly.has(own), 'finished a batch that is not frozen');
+    this.#finishedEarly.add(own);
+    while (this.#frozen.length > 0) {
+      const oldest = this.#frozen[0] as BatchBoundary;
+      if (!this.#finishedEarly.delete(oldest)) break;
+      this.#frozen.shift();
+      this.#ordinal = oldest.end;
+    }
+    this.#changed();
+  }
+
+  #changed(): void {
+    this.#revision++;
+    if (this.#lazyTimer !== undefined || this.#isClosed) return;
+    this.#lazyTimer = setTimeout(() => {
+      this.#lazyTimer = undefined;
+      // A failure is kept and told by the next freeze().
+      void this.#persistUpTo(this.#revision).catch(() => undefined);
+    }, LAZY_PERSIST_MS).unref();
+  }
+
+  /** Writes states until one with that revision is on disk; parallel callers share the writes. */
+  async #persistUpTo(revision: number): Promise<void> {
+    while (this.#persisted < revision) {
+      if (this.#failure !== undefined) throw this.#failure;
+      this.#writing ??= this.#persistOnce().finally(() => {
+        this.#writing = undefined;
+      });
+      await this.#writing;
+    }
+  }
+
+  async #persistOnce(): Promise<void> {
+    const revision = this.#revision;
+    const ordinal = this.#ordinal;
+    const sequence = this.#sequence + 1;
+    const bytes = encodeCursorState({
+      sequence,
+      ordinal,
+      logHash: this.#parts.logHash,
+      frozen: [...this.frozen],
+    });
+    try {
+      await this.#parts.writeSlot((sequence % 2) * SLOT_BYTES, bytes);
+    } catch (error) {
+      this.#failure = new PipelineError('STORAGE_FAILED', `cursor ${this.name} cannot be written`, {
+        permanent: false,
+        cause: error,
+      });
+      throw this.#failure;
+    }
+    this.#sequence = sequence;
+    this.#persisted = revision;
+    // Only now: a segment deleted before the move is on disk would leave frozen batches without their items.
+    this.#parts.words.setReleasedOrdinal(this.#parts.slot, ordinal);
+  }
+
+  async close(): Promise<void> {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    clearTimeout(this.#lazyTimer);
+    try {
+      await this.#persistUpTo(this.#revision);
+    } finally {
+      await this.#parts.closeFile();
+    }
+  }
+}

@@ -1,0 +1,345 @@
+/**
+ * The writer of a log. Requests are copied into pooled record buffers; a commit puts all of them in one transaction.
+ * One transaction is under way at a time, and what is appended meanwhile forms the next one: under load the groups
+ * grow by themselves, and whether the records before a group are stored is known when its headers are written.
+ */
+import { PipelineError } from '../../../component/errors.ts';
+import { assert } from '../../../stdx/assert.ts';
+import type { Clock } from '../../../stdx/clock.ts';
+import { writeCleanMarker } from '../clean-marker.ts';
+import type { LogDescriptor, LogWriter } from '../contract.ts';
+import { DiskBudget, type RefusalReason } from '../disk-budget.ts';
+import { BufferPool, finishRecord, RecordBuilder, type SealedRecord } from '../record-builder.ts';
+import { LOG_STATE_CLOSED, LOG_STATE_FAILED, LOG_STATE_OPEN, SharedWords } from '../shared-words.ts';
+import type { SegmentChain } from './segment-chain.ts';
+import { isSpaceError, type SegmentStore, StoreError } from './store.ts';
+
+/** Pages and key of a record beyond its bytes. */
+export const RECORD_OVERHEAD_BYTES = 4096;
+/** Bytes in memory that are not flushed yet; more is refused, so a stuck disk cannot fill the memory. */
+const PENDING_BYTES_MAX = 64 * 1024 * 1024;
+const POOL_BYTES_MAX = 32 * 1024 * 1024;
+const SWEEP_INTERVAL_MS = 1000;
+/** A newest segment that is passed by all is worth replacing when it is at least this large. */
+const IDLE_ROLL_BYTES_MIN = 4 * 1024 * 1024;
+
+/** What a writer is built from; `openLogWriter` puts the real ones together, tests put failing ones in. */
+export interface LogWriterParts {
+  descriptor: LogDescriptor;
+  clock: Clock;
+  logHash: number;
+  nextOrdinal: number;
+  chain: SegmentChain;
+  /** Opens the directory of a new segment. */
+  openStore: (directory: string) => SegmentStore;
+  probeFreeBytes: () => number;
+  /** Called once per flushed group, for metrics. */
+  onFlush?: (durationMs: number, storedBytes: number) => void;
+}
+
+interface Group {
+  readonly settled: Promise<void>;
+  readonly resolve: () => void;
+  readonly reject: (error: PipelineError) => void;
+}
+
+export class LmdbLogWriter implements LogWriter {
+  readonly logId: string;
+  readonly #parts: LogWriterParts;
+  readonly #words: SharedWords;
+  readonly #pool: BufferPool;
+  readonly #budget: DiskBudget;
+  readonly #sweepTimer: NodeJS.Timeout;
+  #store: SegmentStore;
+  /** Directory entry of the newest segment is on disk; awaited by its first commit. */
+  #isListingFlushed = false;
+  #storeBytes = 0;
+  #appended: number;
+  #flushedEnd: number;
+  /** End of the newest record that is really stored. */
+  #storedEnd: number;
+  #sealed: SealedRecord[] = [];
+  #sealedBytes = 0;
+  #inFlightBytes = 0;
+  #builder: RecordBuilder | undefined;
+  #current: Group | undefined;
+  #waiting: Group | undefined;
+  #sweptAppended = -1;
+  #failure: PipelineError | undefined;
+  #isClosing = false;
+
+  constructor(parts: LogWriterParts) {
+    const { descriptor, nextOrdinal } = parts;
+    this.#parts = parts;
+    this.logId = descriptor.logId;
+    this.#words = new SharedWords(descriptor.shared);
+    this.#pool = new BufferPool(descriptor.limits.recordBytes, POOL_BYTES_MAX);
+    this.#budget = new DiskBudget(descriptor.limits, parts.clock.monotonicMs(), parts.probeFreeBytes);
+    this.#appended = nextOrdinal;
+    this.#flushedEnd = nextOrdinal;
+    this.#storedEnd = nextOrdinal;
+    // Segments of earlier starts are never written to again: their free lists were never verified.
+    this.#store = parts.openStore(parts.chain.add(nextOrdinal));
+    this.#words.beginOrdinal = parts.chain.firstOrdinal;
+    this.#words.publishFlushedEnd(nextOrdinal);
+    this.#publishSize();
+    this.#words.setState(LOG_STATE_OPEN);
+    this.#sweepTimer = setInterval(() => this.#sweep(), SWEEP_INTERVAL_MS).unref();
+  }
+
+  get failed(): boolean {
+    return this.#failure !== undefined;
+  }
+
+  /** Why appends are refused at the moment, for metrics and logs; undefined while they are taken. */
+  get refusal(): RefusalReason | undefined {
+    return this.#budget.refusal;
+  }
+
+  get appendedOrdinal(): number {
+    return this.#appended;
+  }
+
+  get sizeBytes(): number {
+    return this.#parts.chain.sizeBytes + this.#pendingBytes;
+  }
+
+  get #pendingBytes(): number {
+    return this.#sealedBytes + this.#inFlightBytes + (this.#builder?.sizeBytes ?? 0);
+  }
+
+  tryAppend(payload: Uint8Array, itemCount: number, receivedUnixMs: number): boolean {
+    assert(payload.byteLength > 0 && itemCount > 0, 'an empty request has nothing to store');
+    if (this.#failure !== undefined || this.#isClosing) return false;
+    const pendingBytes = this.#pendingBytes;
+    const isLarge = pendingBytes > 0 && pendingBytes + payload.byteLength > PENDING_BYTES_MAX;
+    if (isLarge || this.#isBeyondItemsMax(itemCount)) return false;
+    const usedBytes = this.#parts.chain.sizeBytes + pendingBytes;
+    if (!this.#budget.admits(payload.byteLength + RECORD_OVERHEAD_BYTES, usedBytes, pendingBytes))
+      return false;
+    if (this.#builder?.fits(payload.byteLength) === false) this.#seal();
+    this.#builder ??= new RecordBuilder(this.#pool, this.#appended, receivedUnixMs, payload.byteLength);
+    this.#builder.append(payload, itemCount);
+    this.#appended += itemCount;
+    return true;
+  }
+
+  #isBeyondItemsMax(itemCount: number): boolean {
+    const { itemsMax } = this.#parts.descriptor.limits;
+    if (itemsMax === undefined) return false;
+    return this.#appended + itemCount - this.#words.releasedByAll(this.#flushedEnd) > itemsMax;
+  }
+
+  #seal(): void {
+    if (this.#builder === undefined) return;
+    const record = this.#builder.seal();
+    this.#builder = undefined;
+    this.#sealed.push(record);
+    this.#sealedBytes += record.bytes.byteLength;
+  }
+
+  commit(): Promise<void> {
+    if (this.#failure !== undefined) return Promise.reject(this.#failure);
+    if (this.#builder === undefined && this.#sealed.length === 0) {
+      return this.#current?.settled ?? Promise.resolve();
+    }
+    if (this.#current !== undefined) {
+      this.#waiting ??= createGroup();
+      return this.#waiting.settled;
+    }
+    const group = createGroup();
+    this.#dispatch(group);
+    return group.settled;
+  }
+
+  /** Starts the transaction of everything appended so far. */
+  #dispatch(group: Group): void {
+    this.#seal();
+    const records = this.#sealed;
+    const groupBytes = this.#sealedBytes;
+    this.#sealed = [];
+    this.#sealedBytes = 0;
+    this.#inFlightBytes = groupBytes;
+    this.#current = group;
+    void this.#storeGroup(records, groupBytes).then(
+      () => this.#settle(group, records, undefined),
+      (error: unknown) => this.#settle(group, records, error),
+    );
+  }
+
+  /** One group from headers to flush; rejects with a StoreError or with what could not be opened. */
+  async #storeGroup(records: SealedRecord[], groupBytes: number): Promise<void> {
+    if (this.#storeBytes > 0 && this.#storeBytes + groupBytes > this.#segmentBytes) {
+      this.#roll((records[0] as SealedRecord).firstOrdinal);
+    }
+    let previousEnd = this.#storedEnd;
+    for (const record of records) {
+      finishRecord(record, previousEnd, this.#parts.logHash);
+      previousEnd = record.endOrdinal;
+    }
+    const { clock, descriptor, onFlush } = this.#parts;
+    const startMs = clock.monotonicMs();
+    const work: Promise<void>[] = [this.#store.putAll(records)];
+    if (descriptor.flush && !this.#isListingFlushed) work.push(this.#parts.chain.flushNewestListing());
+    await withTimeout(Promise.all(work), descriptor.limits.flushTimeoutMs);
+    this.#isListingFlushed = true;
+    onFlush?.(clock.monotonicMs() - startMs, groupBytes);
+  }
+
+  get #segmentBytes(): number {
+    const { segmentBytes, budgetBytes } = this.#parts.descriptor.limits;
+    // A small budget must still consist of several segments: only whole ones are given back.
+    return Math.min(segmentBytes, Math.ceil(budgetBytes / 4));
+  }
+
+  /** Takes milliseconds: a directory, two files and a map. The old environment closes behind its last transaction. */
+  #roll(firstOrdinal: number): void {
+    const old = this.#store;
+    try {
+      this.#store = this.#parts.openStore(this.#parts.chain.add(firstOrdinal));
+    } catch (error) {
+      if (!isSpaceError(error)) throw error;
+      this.#parts.chain.dropNewest();
+      throw new StoreError('no space for a new segment', true, error);
+    }
+    this.#storeBytes = 0;
+    this.#isListingFlushed = false;
+    void old.close();
+  }
+
+  #settle(group: Group, records: readonly SealedRecord[], error: unknown): void {
+    if (this.#failure !== undefined) return;
+    if (error !== undefined && !(error instanceof StoreError && error.isSpace)) {
+      this.#fail(error);
+      return;
+    }
+    // Settled either way, so no native thread reads the buffers any more.
+    for (const record of records) this.#pool.give(record.buffer);
+    this.#current = undefined;
+    const storedBytes = this.#inFlightBytes;
+    this.#inFlightBytes = 0;
+    const nowMs = this.#parts.clock.monotonicMs();
+    if (error === undefined) {
+      this.#storedEnd = (records.at(-1) as SealedRecord).endOrdinal;
+      this.#flushedEnd = this.#storedEnd;
+      this.#budget.wrote(storedBytes);
+      this.#words.publishFlushedEnd(this.#flushedEnd);
+    } else {
+      this.#budget.ranOutOfSpace(nowMs);
+    }
+    this.#storeBytes = this.#store.sizeBytes();
+    this.#parts.chain.setNewestBytes(this.#storeBytes);
+    this.#deleteReleased(nowMs);
+    if (error === undefined) group.resolve();
+    else
+      group.reject(
+        new PipelineError('QUEUE_FULL', 'no space left for the log', { permanent: false, cause: error }),
+      );
+    this.#dispatchWaiting();
+  }
+
+  #dispatchWaiting(): void {
+    const group = this.#waiting;
+    if (group === undefined || this.#current !== undefined) return;
+    this.#waiting = undefined;
+    this.#dispatch(group);
+  }
+
+  /** For ever: pages of a failed flush may look clean to the kernel, so no later success would prove anything. */
+  #fail(cause: unknown): void {
+    const detail = cause instanceof Error ? cause.message : String(cause);
+    this.#failure = new PipelineError('STORAGE_FAILED', `log ${this.logId} cannot be written: ${detail}`, {
+      permanent: false,
+      cause,
+    });
+    clearInterval(this.#sweepTimer);
+    this.#words.setState(LOG_STATE_FAILED);
+    // Buffers in flight stay with the native thread that may still read them.
+    this.#current?.reject(this.#failure);
+    this.#waiting?.reject(this.#failure);
+    this.#waiting = undefined;
+    this.#sealed = [];
+    this.#builder = undefined;
+  }
+
+  #publishSize(): void {
+    this.#words.sizeBytes = this.sizeBytes;
+  }
+
+  #deleteReleased(nowMs: number): void {
+    const { chain } = this.#parts;
+    const released = this.#words.releasedByAll(this.#flushedEnd);
+    if (chain.hasReleased(released)) {
+      try {
+        chain.deleteReleased(released);
+      } catch (error) {
+        this.#fail(error);
+        return;
+      }
+      this.#words.beginOrdinal = chain.firstOrdinal;
+      // Readers that wait at the end let go of the segment, or its blocks stay taken.
+      this.#words.ring();
+    }
+    this.#budget.refresh(nowMs, this.sizeBytes, this.#pendingBytes);
+    this.#publishSize();
+  }
+
+  /** Gives disk back while nothing is committed, the newest segment included once everything in it is finished. */
+  #sweep(): void {
+    const isIdle = this.#appended === this.#sweptAppended;
+    this.#sweptAppended = this.#appended;
+    if (this.#current !== undefined || this.#builder !== undefined || this.#sealed.length > 0) return;
+    const isPassed = this.#words.releasedByAll(this.#flushedEnd) >= this.#appended;
+    const isWorth = this.#storeBytes >= Math.min(IDLE_ROLL_BYTES_MIN, this.#segmentBytes / 2);
+    const isUsed = this.#storedEnd > this.#parts.chain.newestOrdinal;
+    if (isPassed && isUsed && ((isIdle && isWorth) || this.refusal === 'budget')) this.#rollIdle();
+    if (this.#failure === undefined) this.#deleteReleased(this.#parts.clock.monotonicMs());
+  }
+
+  #rollIdle(): void {
+    try {
+      this.#roll(this.#appended);
+    } catch (error) {
+      if (error instanceof StoreError && error.isSpace)
+        this.#budget.ranOutOfSpace(this.#parts.clock.monotonicMs());
+      else this.#fail(error);
+    }
+  }
+
+  async close(): Promise<void> {
+    if (this.#isClosing) return;
+    this.#isClosing = true;
+    clearInterval(this.#sweepTimer);
+    if (this.#failure !== undefined) return;
+    try {
+      await this.commit();
+    } catch {
+      // Whoever appended was told by the promise of its own commit.
+    }
+    await this.#current?.settled.catch(() => undefined);
+    if (this.#failure !== undefined) return;
+    await this.#store.close();
+    await this.#parts.chain.removalsDone();
+    writeCleanMarker(this.#parts.descriptor.directory, this.#parts.descriptor.flush);
+    this.#words.setState(LOG_STATE_CLOSED);
+  }
+}
+
+function createGroup(): Group {
+  let resolve: () => void = () => undefined;
+  let reject: (error: PipelineError) => void = () => undefined;
+  const settled = new Promise<void>((onResolve, onReject) => {
+    resolve = onResolve;
+    reject = onReject;
+  });
+  // Someone who joined a group may have gone; the failure is also told by `failed` and by the next commit.
+  settled.catch(() => undefined);
+  return { settled, resolve, reject };
+}
+
+function withTimeout(work: Promise<unknown>, timeoutMs: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => reject(new Error(`flush took longer than ${timeoutMs} ms`)), timeoutMs);
+    work.then(() => resolve(), reject).finally(() => clearTimeout(timer));
+  });
+}

@@ -1,0 +1,78 @@
+/** Where a log continues: no ordinal that was ever given out may be given out again, whatever was lost meanwhile. */
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { readCursorFile } from '../cursor-file.ts';
+import { cursorsDirectory, listNames, listSegments, listSetAside, segmentDirectory } from '../layout.ts';
+import { readRecordHeader } from '../record.ts';
+import { openSegmentView } from './store.ts';
+
+export interface RecoveredEnd {
+  /** First ordinal of the next item. */
+  nextOrdinal: number;
+  /** The newest segment holds nothing and can be replaced. */
+  isNewestEmpty: boolean;
+}
+
+export interface RecoverSettings {
+  directory: string;
+  logHash: number;
+  mapBytes: number;
+  segmentBytes: number;
+}
+
+/** Opens the newest segments for reading; they must have passed preparation. */
+export async function recoverEnd(settings: RecoverSettings): Promise<RecoveredEnd> {
+  const segments = listSegments(settings.directory);
+  let nextOrdinal = segments.at(-1) ?? 0;
+  let isNewestEmpty = false;
+  for (let index = segments.length - 1; index >= 0; index--) {
+    const end = await segmentEnd(settings, segments[index] as number);
+    if (end !== undefined) {
+      nextOrdinal = Math.max(nextOrdinal, end);
+      break;
+    }
+    isNewestEmpty ||= index === segments.length - 1;
+  }
+  const elsewhere = Math.max(endOfSetAside(settings), endOfCursors(settings.directory));
+  return { nextOrdinal: Math.max(nextOrdinal, elsewhere), isNewestEmpty };
+}
+
+/** One past the last item of a segment; undefined when it is empty. */
+async function segmentEnd(settings: RecoverSettings, firstOrdinal: number): Promise<number | undefined> {
+  const directory = segmentDirectory(settings.directory, firstOrdinal);
+  const view = openSegmentView({ directory, mapBytes: settings.mapBytes, flush: true });
+  try {
+    const lastKey = view.lastKey();
+    if (lastKey === undefined) return undefined;
+    const bytes = view.get(lastKey);
+    const header = bytes === undefined ? 'too short' : readRecordHeader(bytes, settings.logHash);
+    if (typeof header !== 'string') return lastKey + header.itemCount;
+    // Damaged: an item takes at least one byte, so this lies beyond every ordinal that the record can have had.
+    return (
+      (Number.isNaN(lastKey) ? firstOrdinal : lastKey) + (bytes?.byteLength ?? 0) + settings.segmentBytes
+    );
+  } finally {
+    await view.close();
+  }
+}
+
+function endOfSetAside(settings: RecoverSettings): number {
+  let end = 0;
+  for (const { firstOrdinal, sizeBytes } of listSetAside(settings.directory)) {
+    end = Math.max(end, firstOrdinal + Math.max(sizeBytes, 2 * settings.segmentBytes));
+  }
+  return end;
+}
+
+/** A cursor can be ahead of what is left when the newest segment was lost. */
+function endOfCursors(logDirectory: string): number {
+  let end = 0;
+  for (const name of listNames(cursorsDirectory(logDirectory))) {
+    const path = join(cursorsDirectory(logDirectory), name);
+    if (!readdirSync(path).includes('position')) continue;
+    const state = readCursorFile(join(path, 'position'));
+    if (typeof state === 'string') continue;
+    end = Math.max(end, state.ordinal, ...state.frozen.map((boundary) => boundary.end));
+  }
+  return end;
+}

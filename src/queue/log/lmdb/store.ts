@@ -1,0 +1,220 @@
+/**
+ * One segment: an LMDB environment whose keys are first ordinals and whose values are records.
+ * The only file that imports `lmdb`; what that library must never be given or asked is checked here.
+ */
+import { statSync } from 'node:fs';
+import { join } from 'node:path';
+import { open, type RootDatabase } from 'lmdb';
+import { assert } from '../../../stdx/assert.ts';
+import { DATA_FILE } from '../layout.ts';
+
+export interface StoreRecord {
+  firstOrdinal: number;
+  /** Private memory; it is read by a native thread until the put settles. */
+  bytes: Uint8Array;
+}
+
+/** What a writer needs of a segment; tests put a failing one in its place. */
+export interface SegmentStore {
+  readonly directory: string;
+  /** Stores all of them in one transaction and one flush, or none of them. Rejects with a StoreError. */
+  putAll(records: readonly StoreRecord[]): Promise<void>;
+  /** Bytes of the data file. */
+  sizeBytes(): number;
+  /** Ends this thread's use. Never returns after a failed flush, so it must not be called then. */
+  close(): Promise<void>;
+}
+
+/** Reading side of a segment. All reads end their transaction before they return. */
+export interface SegmentView {
+  readonly directory: string;
+  /** Private copy of the record with exactly that key. */
+  get(firstOrdinal: number): Uint8Array | undefined;
+  /** Largest key that is at most `ordinal`. */
+  floorKey(ordinal: number): number | undefined;
+  /** Smallest key that is at least `ordinal`. */
+  ceilingKey(ordinal: number): number | undefined;
+  /** Largest key. */
+  lastKey(): number | undefined;
+  close(): Promise<void>;
+}
+
+/** A failed transaction. `isSpace`: nothing is stored, and later transactions may succeed. */
+export class StoreError extends Error {
+  override readonly name = 'StoreError';
+  readonly isSpace: boolean;
+
+  constructor(message: string, isSpace: boolean, cause: unknown) {
+    super(message, { cause });
+    this.isSpace = isSpace;
+  }
+}
+
+const KEY_BYTES = 8;
+/** Largest key that iteration may start from. */
+const LAST_ORDINAL = Number.MAX_SAFE_INTEGER;
+
+/** The write was refused before anything was flushed; the library gives numbers, Node gives names. */
+const SPACE_CODES: readonly unknown[] = [27, 28, 122, 'EFBIG', 'ENOSPC', 'EDQUOT'];
+
+export function isSpaceError(error: unknown): boolean {
+  return SPACE_CODES.includes((error as { code?: unknown } | undefined)?.code);
+}
+
+export interface OpenStoreSettings {
+  directory: string;
+  /** Address space to reserve; the file grows as it is written and this is no limit on it. */
+  mapBytes: number;
+  /** false only where the log promises nothing across a crash. */
+  flush: boolean;
+}
+
+/**
+ * Opens a segment for writing and creates it when it is not there.
+ * Other threads of the process may view it at the same time; the library shares one environment between them.
+ */
+export function openSegmentStore(settings: OpenStoreSettings): SegmentStore {
+  const db = openDatabase(settings, false);
+  return new LmdbSegmentStore(settings.directory, db);
+}
+
+/** Opens an existing segment for reading. @throws when it does not exist any more. */
+export function openSegmentView(settings: OpenStoreSettings): SegmentView {
+  // The library would make the directory again, and an empty segment would stand where one was deleted.
+  statSync(join(settings.directory, DATA_FILE));
+  return new LmdbSegmentView(settings.directory, openDatabase(settings, true));
+}
+
+function openDatabase(settings: OpenStoreSettings, readOnly: boolean): RootDatabase<Uint8Array, Uint8Array> {
+  return open<Uint8Array, Uint8Array>({
+    path: settings.directory,
+    // The directory's name has no extension, but a parent's dot must not decide it.
+    noSubdir: false,
+    encoding: 'binary',
+    keyEncoding: 'binary',
+    compression: false,
+    maxDbs: 1,
+    mapSize: settings.mapBytes,
+    // A put resolves when it is flushed, and a failed transaction never becomes visible.
+    overlappingSync: false,
+    // The group is put in one batch() call; waiting for the turn of the event loop would only add latency.
+    eventTurnBatching: false,
+    readOnly,
+    ...(settings.flush || readOnly ? {} : { noSync: true }),
+    ...{ permissionsMode: 0o600 },
+  });
+}
+
+function encodeKey(ordinal: number): Uint8Array {
+  const key = new Uint8Array(KEY_BYTES);
+  const view = new DataView(key.buffer);
+  // Big-endian, so that byte order is number order.
+  view.setUint32(0, Math.floor(ordinal / 0x1_0000_0000));
+  view.setUint32(4, ordinal >>> 0);
+  return key;
+}
+
+function decodeKey(key: Uint8Array): number {
+  if (key.byteLength !== KEY_BYTES) return Number.NaN;
+  const view = new DataView(key.buffer, key.byteOffset, KEY_BYTES);
+  return view.getUint32(0) * 0x1_0000_0000 + view.getUint32(4);
+}
+
+class LmdbSegmentStore implements SegmentStore {
+  readonly directory: string;
+  readonly #db: RootDatabase<Uint8Array, Uint8Array>;
+  readonly #dataPath: string;
+
+  constructor(directory: string, db: RootDatabase<Uint8Array, Uint8Array>) {
+    this.directory = directory;
+    this.#db = db;
+    this.#dataPath = join(directory, DATA_FILE);
+  }
+
+  putAll(records: readonly StoreRecord[]): Promise<void> {
+    for (const record of records) {
+      // The library reads the address of shared memory wrongly: it stores other bytes, or the process dies.
+      assert(!(record.bytes.buffer instanceof SharedArrayBuffer), 'value views shared memory');
+    }
+    const puts: Promise<unknown>[] = [];
+    puts.push(
+      this.#db.batch(() => {
+        for (const record of records) puts.push(this.#db.put(encodeKey(record.firstOrdinal), record.bytes));
+      }),
+    );
+    // All of them share one fate; each is awaited, because a rejection nobody awaits ends the process.
+    return Promise.allSettled(puts).then(async (results) => {
+      const failed = results.find((result) => result.status === 'rejected');
+      if (failed !== undefined) throw await toStoreError(failed.reason);
+    });
+  }
+
+  sizeBytes(): number {
+    return statSync(this.#dataPath, { throwIfNoEntry: false })?.size ?? 0;
+  }
+
+  close(): Promise<void> {
+    return this.#db.close();
+  }
+}
+
+/** The put says only that the commit failed; the cause is behind a second promise that must be awaited, too. */
+async function toStoreError(reason: unknown): Promise<StoreError> {
+  let cause = reason;
+  const commitError = (reason as { commitError?: Promise<unknown> }).commitError;
+  if (commitError !== undefined) {
+    try {
+      await commitError;
+    } catch (error) {
+      cause = error;
+    }
+  }
+  return new StoreError(cause instanceof Error ? cause.message : String(cause), isSpaceError(cause), cause);
+}
+
+class LmdbSegmentView implements SegmentView {
+  readonly directory: string;
+  readonly #db: RootDatabase<Uint8Array, Uint8Array>;
+
+  constructor(directory: string, db: RootDatabase<Uint8Array, Uint8Array>) {
+    this.directory = directory;
+    this.#db = db;
+  }
+
+  get(firstOrdinal: number): Uint8Array | undefined {
+    try {
+      const value = this.#db.getBinary(encodeKey(firstOrdinal));
+      // The library's buffer carries a length property of its own; callers get a plain view.
+      return value && new Uint8Array(value.buffer, value.byteOffset, value.length);
+    } finally {
+      this.#db.resetReadTxn();
+    }
+  }
+
+  floorKey(ordinal: number): number | undefined {
+    return this.#firstKey({ start: encodeKey(ordinal), reverse: true, limit: 1 });
+  }
+
+  ceilingKey(ordinal: number): number | undefined {
+    return this.#firstKey({ start: encodeKey(ordinal), limit: 1 });
+  }
+
+  lastKey(): number | undefined {
+    return this.floorKey(LAST_ORDINAL);
+  }
+
+  #firstKey(range: { start: Uint8Array; reverse?: boolean; limit: number }): number | undefined {
+    try {
+      // Leaving the loop by running out closes the cursor: with limit 1 there is one round at most.
+      let found: number | undefined;
+      for (const key of this.#db.getKeys(range)) found = decodeKey(key);
+      return found;
+    } finally {
+      this.#db.resetReadTxn();
+    }
+  }
+
+  close(): Promise<void> {
+    return this.#db.close();
+  }
+}

@@ -1,0 +1,129 @@
+/** Record buffers: filled by tryAppend, read by the storage thread, used again once that thread is done. */
+import { assert } from '../../stdx/assert.ts';
+import { crc32 } from '../../stdx/crc32.ts';
+import { ENTRY_BYTES, RECORD_HEADER_BYTES, recordBytes, writeRecordHeader } from './record.ts';
+
+/** A full record with everything but its header, which is written when the records before it are settled. */
+export interface SealedRecord {
+  firstOrdinal: number;
+  endOrdinal: number;
+  receivedUnixMs: number;
+  entryCount: number;
+  payloadBytes: number;
+  bodyCrc: number;
+  /** Header space, payload, entry table. Belongs to storage from put to settlement. */
+  bytes: Uint8Array;
+  /** What goes back to the pool. */
+  buffer: Uint8Array;
+}
+
+/** Private buffers of one size. Memory touched before is cheaper than new memory, so the last one back goes out first. */
+export class BufferPool {
+  readonly bufferBytes: number;
+  readonly #keptMax: number;
+  readonly #free: Uint8Array[] = [];
+
+  constructor(bufferBytes: number, keptBytesMax: number) {
+    this.bufferBytes = bufferBytes;
+    this.#keptMax = Math.max(2, Math.floor(keptBytesMax / bufferBytes));
+  }
+
+  /** A buffer of at least `sizeBytes`; one larger than the pool's size is not kept afterwards. */
+  take(sizeBytes: number): Uint8Array {
+    if (sizeBytes > this.bufferBytes) return new Uint8Array(sizeBytes);
+    return this.#free.pop() ?? new Uint8Array(this.bufferBytes);
+  }
+
+  /** Only for buffers that no other thread reads any more. */
+  give(buffer: Uint8Array): void {
+    if (buffer.byteLength !== this.bufferBytes || this.#free.length >= this.#keptMax) return;
+    this.#free.push(buffer);
+  }
+}
+
+/** The one record that requests are copied into until it is full or committed. */
+export class RecordBuilder {
+  readonly #pool: BufferPool;
+  readonly #firstOrdinal: number;
+  readonly #receivedUnixMs: number;
+  readonly #buffer: Uint8Array;
+  #table: Uint32Array;
+  #entryCount = 0;
+  #payloadBytes = 0;
+  #itemCount = 0;
+
+  /** @param payloadBytes of the first request; the record is at least large enough for it. */
+  constructor(pool: BufferPool, firstOrdinal: number, receivedUnixMs: number, payloadBytes: number) {
+    this.#pool = pool;
+    this.#firstOrdinal = firstOrdinal;
+    this.#receivedUnixMs = receivedUnixMs;
+    this.#buffer = pool.take(recordBytes(payloadBytes, 1));
+    this.#table = new Uint32Array(128);
+  }
+
+  get sizeBytes(): number {
+    return recordBytes(this.#payloadBytes, this.#entryCount);
+  }
+
+  fits(payloadBytes: number): boolean {
+    return recordBytes(this.#payloadBytes + payloadBytes, this.#entryCount + 1) <= this.#buffer.byteLength;
+  }
+
+  append(payload: Uint8Array, itemCount: number): void {
+    assert(this.fits(payload.byteLength), 'request does not fit the record');
+    this.#buffer.set(payload, RECORD_HEADER_BYTES + this.#payloadBytes);
+    this.#payloadBytes += payload.byteLength;
+    this.#itemCount += itemCount;
+    if (this.#entryCount * 2 === this.#table.length) {
+      const wider = new Uint32Array(this.#table.length * 2);
+      wider.set(this.#table);
+      this.#table = wider;
+    }
+    this.#table[this.#entryCount * 2] = this.#payloadBytes;
+    this.#table[this.#entryCount * 2 + 1] = this.#itemCount;
+    this.#entryCount++;
+  }
+
+  /** Ends the record; the builder must not be used afterwards. */
+  seal(): SealedRecord {
+    const sizeBytes = this.sizeBytes;
+    const bytes = this.#buffer.subarray(0, sizeBytes);
+    const payloadEnd = RECORD_HEADER_BYTES + this.#payloadBytes;
+    const tableOffset = sizeBytes - this.#entryCount * ENTRY_BYTES;
+    // The buffer was used before: no old byte may reach the disk.
+    bytes.fill(0, payloadEnd, tableOffset);
+    const view = new DataView(bytes.buffer, bytes.byteOffset + tableOffset);
+    for (let word = 0; word < this.#entryCount * 2; word++) {
+      view.setUint32(word * 4, this.#table[word] as number, true);
+    }
+    return {
+      firstOrdinal: this.#firstOrdinal,
+      endOrdinal: this.#firstOrdinal + this.#itemCount,
+      receivedUnixMs: this.#receivedUnixMs,
+      entryCount: this.#entryCount,
+      payloadBytes: this.#payloadBytes,
+      bodyCrc: crc32(bytes.subarray(RECORD_HEADER_BYTES)),
+      bytes,
+      buffer: this.#buffer,
+    };
+  }
+
+  /** Gives the buffer back without storing it. */
+  discard(): void {
+    this.#pool.give(this.#buffer);
+  }
+}
+
+/** Writes the header of a sealed record. @param previousEnd where the record stored before it ended. */
+export function finishRecord(record: SealedRecord, previousEnd: number, logHash: number): void {
+  writeRecordHeader(record.bytes, {
+    logHash,
+    itemCount: record.endOrdinal - record.firstOrdinal,
+    firstOrdinal: record.firstOrdinal,
+    previousEnd,
+    receivedUnixMs: record.receivedUnixMs,
+    entryCount: record.entryCount,
+    payloadBytes: record.payloadBytes,
+    bodyCrc: record.bodyCrc,
+  });
+}
