@@ -85,6 +85,11 @@ export class Admission {
     return this.#openExchanges;
   }
 
+  /** Monotonic milliseconds. */
+  nowMs(): number {
+    return this.#settings.clock.monotonicMs();
+  }
+
   exchangeOpened(): void {
     this.#openExchanges += 1;
   }

@@ -11,6 +11,8 @@ import { DISCARD_BYTES_MAX } from './limits.ts';
 import type { RefusalReason } from './request-metrics.ts';
 import { parseCompression, parseContentType } from './routes.ts';
 
+const NO_BODY = new Uint8Array(0);
+
 /** What all exchanges of one listener share. */
 export interface HttpExchangeContext {
   admission: Admission;
@@ -68,7 +70,9 @@ export class HttpExchange {
       return;
     }
     if (head.method !== 'POST') {
-      this.#refuse(replies.methodNotAllowed, 'method');
+      // An answer to HEAD has no body, and not every server leaves it out by itself.
+      const reply = replies.methodNotAllowed;
+      this.#refuse(head.method === 'HEAD' ? { ...reply, body: NO_BODY } : reply, 'method');
       return;
     }
     const encoding = parseContentType(head.contentType);

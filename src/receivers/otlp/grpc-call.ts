@@ -1,0 +1,223 @@
+/** One OTLP/gRPC call on an HTTP/2 stream, from its header to its trailers. */
+import type { IncomingHttpHeaders, ServerHttp2Stream } from 'node:http2';
+import { constants } from 'node:http2';
+import type { Compression, RawRequest, RequestOutcome } from '../../component/consumer.ts';
+import type { Signal } from '../../component/signal.ts';
+import type { Admission } from './admission.ts';
+import { BodyAssembler } from './body-assembler.ts';
+import { GrpcFrameReader } from './grpc-frames.ts';
+import {
+  BAD_TIMEOUT,
+  DRAINING,
+  ENGINE_FULL,
+  FLAG_WITHOUT_ENCODING,
+  frameFaultRefusal,
+  type GrpcRefusal,
+  outcomeStatus,
+  responseFrame,
+  statusTrailers,
+  UNKNOWN_METHOD,
+  UNSUPPORTED_ENCODING,
+  UPLOAD_TOO_SLOW,
+} from './grpc-replies.ts';
+import { REQUEST_TIMEOUT_MS, SEND_STALL_MS } from './limits.ts';
+import { parseCompression, parseGrpcTimeout } from './routes.ts';
+import type { ErrorStatus } from './statuses.ts';
+
+const CONTENT_TYPE = 'application/grpc';
+const ACCEPTED_ENCODINGS = 'identity,gzip,deflate,zstd';
+const COMPRESSIONS: ReadonlySet<Compression> = new Set(['gzip', 'deflate', 'zstd']);
+const RESPONSE_HEADERS = {
+  ':status': 200,
+  'content-type': CONTENT_TYPE,
+  'grpc-accept-encoding': ACCEPTED_ENCODINGS,
+};
+const OK_TRAILERS = { 'grpc-status': '0' };
+
+/** What all calls of one listener share. */
+export interface GrpcCallContext {
+  admission: Admission;
+  /** Full method names of the signals that are in a pipeline. */
+  methods: ReadonlyMap<string, Signal>;
+  /** Bound of the message as sent and after decompression. */
+  messageBytesMax: number;
+}
+
+/** What a call tells the connection it came on. */
+export interface GrpcCallOwner {
+  /** An answer was sent: a client that is served may ping. */
+  callAnswered(): void;
+  callClosed(call: GrpcCall): void;
+}
+
+export class GrpcCall {
+  readonly #context: GrpcCallContext;
+  readonly #owner: GrpcCallOwner;
+  readonly #stream: ServerHttp2Stream;
+  readonly #body: BodyAssembler;
+  readonly #reader: GrpcFrameReader;
+  #signal: Signal = 'traces';
+  #compression: Compression = 'identity';
+  #timeoutMs = Infinity;
+  #isComplete = false;
+  #isClosed = false;
+  #deadlineMs: number;
+
+  /** @param nowMs reading of the clock; the call's upload and its answer get their deadlines from it. */
+  constructor(context: GrpcCallContext, owner: GrpcCallOwner, stream: ServerHttp2Stream, nowMs: number) {
+    this.#context = context;
+    this.#owner = owner;
+    this.#deadlineMs = nowMs + REQUEST_TIMEOUT_MS;
+    this.#stream = stream;
+    this.#body = new BodyAssembler(context.admission.memory);
+    this.#reader = new GrpcFrameReader(this.#body, context.messageBytesMax);
+    context.admission.exchangeOpened();
+  }
+
+  /** Reads the header and takes over the stream's events. */
+  begin(headers: IncomingHttpHeaders): void {
+    const stream = this.#stream;
+    stream.on('error', () => {});
+    stream.on('close', () => {
+      this.#abort();
+      this.#owner.callClosed(this);
+    });
+    if (!isGrpc(headers['content-type']) || headers[':method'] !== 'POST') {
+      this.#refuseTransport();
+      return;
+    }
+    const refusal = this.#readHeaders(headers);
+    if (refusal !== undefined) {
+      this.#refuse(refusal);
+      return;
+    }
+    stream.on('data', (chunk: Buffer) => this.#data(chunk));
+    stream.on('end', () => this.#end());
+  }
+
+  /**
+   * Ends a call whose upload takes too long, or whose answer the peer does not take. A call that waits for the
+   * engine is bounded by the admission.
+   */
+  expire(nowMs: number): void {
+    if (nowMs < this.#deadlineMs) return;
+    if (this.#isClosed) this.#stream.close(constants.NGHTTP2_CANCEL);
+    else if (!this.#isComplete) this.#refuse(UPLOAD_TOO_SLOW);
+    this.#deadlineMs = nowMs + SEND_STALL_MS;
+  }
+
+  #readHeaders(headers: IncomingHttpHeaders): GrpcRefusal | undefined {
+    const { admission, methods } = this.#context;
+    const signal = methods.get(headers[':path'] ?? '');
+    if (signal === undefined) return UNKNOWN_METHOD;
+    this.#signal = signal;
+    const encoding = headers['grpc-encoding'];
+    const compression = parseCompression(typeof encoding === 'string' ? encoding : '', COMPRESSIONS);
+    if (compression === undefined) return UNSUPPORTED_ENCODING;
+    this.#compression = compression;
+    const timeout = headers['grpc-timeout'];
+    const timeoutMs = parseGrpcTimeout(typeof timeout === 'string' ? timeout : undefined);
+    if (timeoutMs === undefined) return BAD_TIMEOUT;
+    this.#timeoutMs = timeoutMs;
+    return admission.isDraining ? DRAINING : undefined;
+  }
+
+  #data(chunk: Buffer): void {
+    if (this.#isClosed) return;
+    const fault = this.#reader.push(chunk);
+    if (fault !== undefined) this.#refuse(frameFaultRefusal(fault));
+  }
+
+  #end(): void {
+    if (this.#isClosed) return;
+    const fault = this.#reader.end();
+    if (fault !== undefined) {
+      this.#refuse(frameFaultRefusal(fault));
+      return;
+    }
+    if (this.#reader.isCompressed && this.#compression === 'identity') {
+      this.#refuse(FLAG_WITHOUT_ENCODING);
+      return;
+    }
+    this.#isComplete = true;
+    const { admission, messageBytesMax } = this.#context;
+    const request: RawRequest = {
+      signal: this.#signal,
+      transport: 'grpc',
+      encoding: 'proto',
+      // grpc-encoding says what the client may use, the flag whether it did for this message.
+      compression: this.#reader.isCompressed ? this.#compression : 'identity',
+      chunks: this.#body.finish(),
+      sizeBytes: this.#reader.messageBytes,
+      decodedBytesMax: messageBytesMax,
+    };
+    const isTaken = admission.tryConsume(request, this.#timeoutMs, (outcome) => this.#answer(outcome));
+    this.#body.release();
+    if (!isTaken) this.#refuse(ENGINE_FULL);
+  }
+
+  #answer(outcome: RequestOutcome): void {
+    if (this.#isClosed) return;
+    const status = outcomeStatus(outcome);
+    if (status !== undefined) {
+      this.#sendStatus(status);
+      return;
+    }
+    this.#close();
+    const stream = this.#stream;
+    stream.respond(RESPONSE_HEADERS, { waitForTrailers: true });
+    stream.on('wantTrailers', () => stream.sendTrailers(OK_TRAILERS));
+    stream.end(responseFrame(this.#signal, outcome));
+  }
+
+  #refuse(refusal: GrpcRefusal): void {
+    this.#context.admission.metrics.countRefusedRequest('grpc', refusal.reason);
+    this.#sendStatus(refusal.status);
+  }
+
+  /** Trailers only; a client that is still sending is told to stop without the call becoming an error of HTTP/2. */
+  #sendStatus(status: ErrorStatus): void {
+    this.#close();
+    const stream = this.#stream;
+    stream.respond({ ...RESPONSE_HEADERS, ...statusTrailers(status) }, { endStream: true });
+    this.#stopReading();
+  }
+
+  /** Not gRPC at all: an answer that any HTTP client understands. */
+  #refuseTransport(): void {
+    this.#context.admission.metrics.countRefusedRequest('grpc', 'content_type');
+    this.#close();
+    this.#stream.respond({ ':status': 415 }, { endStream: true });
+    this.#stopReading();
+  }
+
+  #stopReading(): void {
+    const stream = this.#stream;
+    if (stream.readableEnded) return;
+    stream.resume();
+    stream.close(constants.NGHTTP2_NO_ERROR);
+  }
+
+  #abort(): void {
+    if (this.#isClosed) return;
+    if (!this.#isComplete) this.#context.admission.metrics.countRefusedRequest('grpc', 'aborted');
+    this.#close();
+  }
+
+  #close(): void {
+    this.#isClosed = true;
+    this.#body.release();
+    this.#context.admission.exchangeClosed();
+    if (this.#stream.destroyed) return;
+    // From here on the deadline is that of the peer's taking the answer.
+    this.#deadlineMs = this.#context.admission.nowMs() + SEND_STALL_MS;
+    this.#owner.callAnswered();
+  }
+}
+
+/** `application/grpc`, with `+proto` or parameters; other sub-formats such as `+json` are not OTLP. */
+function isGrpc(contentType: string | undefined): boolean {
+  if (contentType === undefined) return false;
+  if (contentType === CONTENT_TYPE || contentType === `${CONTENT_TYPE}+proto`) return true;
+  return contentType.startsWith(`${CONTENT_TYPE};`) || contentType.startsWith(`${CONTENT_TYPE}+proto;`);
+}

@@ -1,0 +1,142 @@
+/**
+ * OTLP/gRPC on bare node:http2: unary calls of three methods need no more of gRPC than its framing and its
+ * trailers, and windows that a library would not let us widen decide the speed of uploads.
+ */
+import type { Http2Server, ServerHttp2Session, ServerHttp2Stream } from 'node:http2';
+import { createServer } from 'node:http2';
+import type { Socket } from 'node:net';
+import { Prng } from '../../stdx/prng.ts';
+import { bindFailed } from './bind.ts';
+import { GrpcCall, type GrpcCallContext } from './grpc-call.ts';
+import { type GrpcKeepaliveConfig, GrpcSession } from './grpc-session.ts';
+import {
+  HEADER_BYTES_MAX,
+  HEADER_COUNT_MAX,
+  INVALID_FRAMES_MAX,
+  OUTSTANDING_PINGS_MAX,
+  REJECTED_STREAMS_MAX,
+  RESET_BURST,
+  RESET_RATE_PER_S,
+  SESSION_MEMORY_MB,
+  SETTINGS_ENTRIES_MAX,
+  SWEEP_INTERVAL_MS,
+  WINDOW_BYTES,
+} from './limits.ts';
+
+export interface GrpcServerSettings {
+  host: string | undefined;
+  /** 0: any free port. */
+  port: number;
+  concurrentStreamsMax: number;
+  connectionsMax: number;
+  keepalive: GrpcKeepaliveConfig;
+  call: GrpcCallContext;
+}
+
+export class GrpcServer {
+  readonly #settings: GrpcServerSettings;
+  readonly #sessions = new Map<ServerHttp2Session, GrpcSession>();
+  readonly #nowMs: () => number;
+  readonly #ages: Prng;
+  #server: Http2Server | undefined;
+  #sweepTimer: NodeJS.Timeout | undefined;
+
+  constructor(settings: GrpcServerSettings) {
+    this.#settings = settings;
+    this.#nowMs = () => settings.call.admission.nowMs();
+    this.#ages = new Prng(settings.port);
+  }
+
+  get connectionCount(): number {
+    return this.#sessions.size;
+  }
+
+  /**
+   * Listens.
+   * @returns the bound port.
+   * @throws PipelineError START_FAILED when the address cannot be bound; it names the endpoint.
+   */
+  async start(): Promise<number> {
+    const server = this.#createServer();
+    this.#server = server;
+    const { host, port, connectionsMax } = this.#settings;
+    server.maxConnections = connectionsMax;
+    server.on('session', (session) => this.#openSession(session));
+    server.on('stream', (stream, headers) => this.#openCall(stream, headers));
+    // Without its own listener an error of one connection would end the process.
+    server.on('sessionError', () => {});
+    server.on('connection', (socket: Socket) => {
+      socket.setNoDelay(true);
+      socket.on('error', () => {});
+    });
+    await new Promise<void>((resolve, reject) => {
+      server.once('error', (error) => reject(bindFailed(host, port, error)));
+      server.listen({ host, port }, resolve);
+    });
+    server.on('error', () => {});
+    this.#sweepTimer = setInterval(() => this.#sweep(), SWEEP_INTERVAL_MS);
+    this.#sweepTimer.unref();
+    const address = server.address();
+    return typeof address === 'object' && address !== null ? address.port : port;
+  }
+
+  /** Accepts no new connection and sends GOAWAY on the open ones; their calls go on. Idempotent. */
+  stopListening(): void {
+    this.#server?.close();
+    for (const session of this.#sessions.values()) session.goAway();
+  }
+
+  /** Closes every connection, answered or not. Idempotent. */
+  close(): void {
+    clearInterval(this.#sweepTimer);
+    for (const session of this.#sessions.values()) session.destroy();
+    this.#sessions.clear();
+    this.#server = undefined;
+  }
+
+  #createServer(): Http2Server {
+    return createServer({
+      streamResetBurst: RESET_BURST,
+      streamResetRate: RESET_RATE_PER_S,
+      maxSessionMemory: SESSION_MEMORY_MB,
+      maxHeaderListPairs: HEADER_COUNT_MAX,
+      maxOutstandingPings: OUTSTANDING_PINGS_MAX,
+      maxSettings: SETTINGS_ENTRIES_MAX,
+      maxSessionInvalidFrames: INVALID_FRAMES_MAX,
+      maxSessionRejectedStreams: REJECTED_STREAMS_MAX,
+      settings: {
+        enablePush: false,
+        initialWindowSize: WINDOW_BYTES,
+        maxConcurrentStreams: this.#settings.concurrentStreamsMax,
+        maxHeaderListSize: HEADER_BYTES_MAX,
+        headerTableSize: 4096,
+      },
+    });
+  }
+
+  #openSession(session: ServerHttp2Session): void {
+    // Ages differ by up to a tenth either way, so that clients do not all come back at once.
+    const ageFactor = 0.9 + this.#ages.nextFloat() * 0.2;
+    const opened = new GrpcSession(session, this.#settings.keepalive, this.#nowMs, ageFactor);
+    this.#sessions.set(session, opened);
+    session.on('close', () => this.#sessions.delete(session));
+  }
+
+  #openCall(stream: ServerHttp2Stream, headers: Parameters<GrpcCall['begin']>[0]): void {
+    const session =
+      stream.session === undefined ? undefined : this.#sessions.get(stream.session as ServerHttp2Session);
+    if (session === undefined) {
+      stream.on('error', () => {});
+      stream.close();
+      return;
+    }
+    const call = new GrpcCall(this.#settings.call, session, stream, this.#nowMs());
+    session.callOpened(call);
+    call.begin(headers);
+  }
+
+  #sweep(): void {
+    const nowMs = this.#nowMs();
+    for (const session of this.#sessions.values()) session.sweep(nowMs);
+  }
+}
