@@ -62,6 +62,8 @@ export interface ExtensionFactory<C> extends FactoryBase<C> {
   readonly kind: 'extension';
   readonly stability: Stability;
   create(settings: ComponentSettings, config: C): Component | Promise<Component>;
+  /** Only storage extensions have it: the directory that `sending_queue.storage` means by naming this extension. */
+  storageDirectory?(config: C): string;
 }
 
 // biome-ignore lint/suspicious/noExplicitAny: a registry holds factories of every config type.

@@ -72,6 +72,8 @@ export interface CheckIssue {
   /** YAML key below the checked level, dots between levels; empty for the level itself. */
   readonly key: string;
   readonly message: string;
+  /** Worth a line at start, but nothing to stop for. */
+  readonly isWarning?: boolean;
 }
 
 /** A table with the rules between its keys. */
@@ -80,8 +82,8 @@ export interface Shape<T> {
   readonly others: readonly OtherKey[];
   /** All keys that are valid at this level, squashed ones included. */
   readonly keys: ReadonlySet<string>;
-  /** Runs when every value of the level could be read. */
-  check(value: T): readonly CheckIssue[];
+  /** Runs when every value of the level could be read: what is wrong between them, and the level's value. */
+  complete(members: unknown): { issues: readonly CheckIssue[]; value: T };
 }
 
 export interface TableSchema<T> extends ConfigSchema<T> {
@@ -145,7 +147,33 @@ export function defineShape<T>(
     }
   }
   for (const other of others) keys.add(other.form === 'refused' ? other.key : other.field.key);
-  return { table: plainTable, others, keys, check };
+  // The table's type ties every property to its field, so members that were all read are a T.
+  const complete = (members: unknown) => ({ issues: check(members as T), value: members as T });
+  return { table: plainTable, others, keys, complete };
+}
+
+/**
+ * The same keys with another value: for what one key takes over from another.
+ * @param finish gets a value that passed the checks; secrets must keep their property names.
+ */
+export function mapShape<T, U>(shape: Shape<T>, finish: (value: T) => U): Shape<U> {
+  return {
+    ...shape,
+    complete: (members) => {
+      const { issues, value } = shape.complete(members);
+      const isFinal = issues.every((issue) => issue.isWarning === true);
+      // Without a valid value there is nothing to finish, and nobody reads the value then.
+      return { issues, value: isFinal ? finish(value) : (value as unknown as U) };
+    },
+  };
+}
+
+/** What a level is when nothing of it is written. Throws when a key is required. */
+export function readDefaults<T>(shape: Shape<T>): T {
+  const findings: Findings = { issues: [], warnings: [] };
+  const value = readMap(shape, {}, [], findings);
+  assert(findings.issues.length === 0, 'a level without defaults for all its keys');
+  return value as T;
 }
 
 function keysOf(field: Field<unknown>): Iterable<string> {
@@ -182,9 +210,10 @@ function readMembers(
   for (const other of shape.others) readOther(other, map, path, findings);
   if (findings.issues.length > issuesBefore) return undefined;
   // fromEntries defines own properties, so no key can reach a prototype.
-  const value: unknown = Object.fromEntries(members);
-  for (const { key, message } of shape.check(value)) {
-    findings.issues.push({ path: key === '' ? path : [...path, ...key.split('.')], message });
+  const { issues, value } = shape.complete(Object.fromEntries(members));
+  for (const { key, message, isWarning } of issues) {
+    const list = isWarning === true ? findings.warnings : findings.issues;
+    list.push({ path: key === '' ? path : [...path, ...key.split('.')], message });
   }
   return value;
 }

@@ -1,0 +1,160 @@
+import assert from 'node:assert/strict';
+import test from 'node:test';
+import type { DeliveryConfig } from '../../component/factory.ts';
+import { squash } from '../../config/field-kinds.ts';
+import { defineConfig } from '../../config/schema.ts';
+import { type DeliveryDefaults, deliveryShape } from './config.ts';
+
+function parse(raw: unknown, defaults?: DeliveryDefaults) {
+  return defineConfig<{ delivery: DeliveryConfig }>({ delivery: squash(deliveryShape(defaults)) }).parse(raw);
+}
+
+function good(raw: unknown, defaults?: DeliveryDefaults): DeliveryConfig {
+  const parsed = parse(raw, defaults);
+  assert.deepEqual(parsed.issues, []);
+  return parsed.value!.delivery;
+}
+
+function messages(raw: unknown): string[] {
+  return parse(raw).issues.map((issue) => `${issue.path.join('::')}: ${issue.message}`);
+}
+
+test('without keys delivery has the Collector defaults, without bounds that would lose data', () => {
+  assert.deepEqual(good({}), {
+    timeoutMs: 5_000,
+    retry: {
+      enabled: true,
+      initialIntervalMs: 5_000,
+      randomizationFactor: 0.5,
+      multiplier: 1.5,
+      maxIntervalMs: 30_000,
+      maxElapsedMs: undefined,
+    },
+    queue: {
+      enabled: true,
+      numConsumers: 10,
+      queueSize: undefined,
+      sizer: 'requests',
+      storage: undefined,
+      batch: { flushTimeoutMs: 200, minSize: 8192, maxSize: 0, sizer: 'items' },
+    },
+  });
+});
+
+test('every key of the Collector is read', () => {
+  const delivery = good({
+    timeout: 0,
+    retry_on_failure: {
+      enabled: false,
+      initial_interval: '1s',
+      randomization_factor: 0,
+      multiplier: 2,
+      max_interval: '2s',
+      max_elapsed_time: '2s',
+    },
+    sending_queue: {
+      enabled: true,
+      num_consumers: 1,
+      queue_size: 5000,
+      sizer: 'items',
+      storage: 'file_storage/a',
+      batch: { flush_timeout: '1s', min_size: 10, max_size: 20, sizer: 'bytes' },
+    },
+  });
+  assert.equal(delivery.timeoutMs, 0);
+  assert.deepEqual(delivery.retry, {
+    enabled: false,
+    initialIntervalMs: 1_000,
+    randomizationFactor: 0,
+    multiplier: 2,
+    maxIntervalMs: 2_000,
+    maxElapsedMs: 2_000,
+  });
+  assert.deepEqual(delivery.queue, {
+    enabled: true,
+    numConsumers: 1,
+    queueSize: 5000,
+    sizer: 'items',
+    storage: 'file_storage/a',
+    batch: { flushTimeoutMs: 1_000, minSize: 10, maxSize: 20, sizer: 'bytes' },
+  });
+  assert.equal(good({ retry_on_failure: { max_elapsed_time: 0 } }).retry.maxElapsedMs, 0);
+});
+
+test('a batch takes its unit from the queue when that can be one', () => {
+  const sizerOf = (queue: object) => good({ sending_queue: queue }).queue.batch.sizer;
+  assert.equal(sizerOf({ sizer: 'bytes', batch: null }), 'bytes');
+  assert.equal(sizerOf({ sizer: 'requests', batch: {} }), 'items');
+  assert.equal(sizerOf({ sizer: 'bytes', batch: { sizer: 'items' } }), 'items');
+  assert.equal(sizerOf({ sizer: 'bytes' }), 'items');
+});
+
+test('defaults of an exporter give way to keys of the user instead of contradicting them', () => {
+  const large = { batchMinSize: 50_000, batchMaxSize: 100_000, batchFlushTimeout: '1s', timeout: '10s' };
+  const batchOf = (queue: unknown) => good({ sending_queue: queue }, large).queue.batch;
+  assert.equal(good({}, large).timeoutMs, 10_000);
+  assert.deepEqual(batchOf(null), {
+    flushTimeoutMs: 1_000,
+    minSize: 50_000,
+    maxSize: 100_000,
+    sizer: 'items',
+  });
+  assert.equal(batchOf({ batch: { max_size: 9_000 } }).minSize, 9_000);
+  assert.equal(batchOf({ batch: { min_size: 200_000 } }).maxSize, 200_000);
+  assert.equal(batchOf({ batch: { max_size: 0 } }).maxSize, 0);
+  assert.equal(batchOf({ sizer: 'items', queue_size: 2_000, batch: {} }).minSize, 2_000);
+});
+
+test('bounds that contradict each other are refused with the texts of the Collector', () => {
+  const raw = {
+    timeout: '-1s',
+    retry_on_failure: { max_elapsed_time: '4s', randomization_factor: 2 },
+    sending_queue: {
+      num_consumers: 0,
+      queue_size: 0,
+      storage: 'file_storage',
+      wait_for_result: true,
+      batch: { flush_timeout: 0, min_size: 10, max_size: 5, sizer: 'requests' },
+    },
+  };
+  assert.deepEqual(messages(raw), [
+    'timeout: must be non-negative, got "-1s"',
+    'retry_on_failure::randomization_factor: must be at most 1, got 2',
+    'sending_queue::batch::flush_timeout: `flush_timeout` must be positive',
+    'sending_queue::batch::max_size: `max_size` must be greater or equal to `min_size`',
+    'sending_queue::batch::sizer: `batch` supports only `items` or `bytes` sizer, found "requests"',
+  ]);
+  assert.deepEqual(messages({ sending_queue: { ...raw.sending_queue, batch: null } }), [
+    'sending_queue::num_consumers: `num_consumers` must be positive',
+    'sending_queue::queue_size: `queue_size` must be positive',
+    'sending_queue::wait_for_result: `wait_for_result` is not supported with a persistent queue configured with `storage`',
+  ]);
+  assert.deepEqual(messages({ retry_on_failure: { max_elapsed_time: '4s' } }), [
+    "retry_on_failure::max_elapsed_time: 'max_elapsed_time' must not be less than 'initial_interval'",
+    "retry_on_failure::max_elapsed_time: 'max_elapsed_time' must not be less than 'max_interval'",
+  ]);
+  assert.deepEqual(messages({ sending_queue: { sizer: 'items', queue_size: 9, batch: { min_size: 10 } } }), [
+    'sending_queue::batch::min_size: `min_size` must be less than or equal to `queue_size`',
+  ]);
+});
+
+test('keys with an old name, without effect or without support say so', () => {
+  const parsed = parse({ sending_queue: { blocking: true, wait_for_result: true } });
+  assert.deepEqual(parsed.issues, []);
+  assert.deepEqual(
+    parsed.warnings?.map((warning) => `${warning.path.join('::')}: ${warning.message}`),
+    [
+      'sending_queue: "blocking" is deprecated; use "block_on_overflow" instead',
+      'sending_queue::wait_for_result: has no effect: requests are answered once they are on disk, before delivery',
+      'sending_queue::block_on_overflow: has no effect: senders are refused retryably when there is no room',
+    ],
+  );
+  assert.deepEqual(
+    messages({ batcher: {}, sending_queue: { persistent_storage_enabled: true, batch: { partition: {} } } }),
+    [
+      'sending_queue::batch: "partition" is not supported yet',
+      'sending_queue: "persistent_storage_enabled" was replaced by "storage", which names an extension',
+      ': "batcher" was replaced by "sending_queue.batch"',
+    ],
+  );
+});
