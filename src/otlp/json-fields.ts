@@ -64,6 +64,14 @@ export const FLAG_REPEATED = 1;
 export const FLAG_PRESENCE = 2;
 /** JSON shows the message even when it is absent. */
 export const FLAG_ALWAYS = 4;
+/** Member of the one oneof of its message. */
+export const FLAG_ONEOF = 8;
+const FLAGS_BY_MARK: Readonly<Record<string, number>> = {
+  '*': FLAG_REPEATED,
+  '?': FLAG_PRESENCE,
+  '|': FLAG_PRESENCE | FLAG_ONEOF,
+  '!': FLAG_ALWAYS,
+};
 
 /** One field for readers that may take their time; `index` is its place in the typed arrays. */
 export interface JsonField {
@@ -87,14 +95,14 @@ function lowerCamel(name: string): string {
 }
 
 function parseField(message: number, index: number, text: string): JsonField {
-  const match = /^(\w+)([*?!]?) (\d+) (\w+)$/.exec(text.trim());
+  const match = /^(\w+)([*?!|]?) (\d+) (\w+)$/.exec(text.trim());
   assert(match !== null, `schema line: ${text}`);
   const [, name = '', mark = '', number = '', type = ''] = match;
   const child = messageNames.indexOf(type);
   const enumIndex = enumNames.indexOf(type);
   const kind = child >= 0 ? KIND_MESSAGE : enumIndex >= 0 ? KIND_ENUM : KIND_BY_TYPE[type];
   assert(kind !== undefined, `schema type: ${text}`);
-  const flags = mark === '*' ? FLAG_REPEATED : mark === '?' ? FLAG_PRESENCE : mark === '!' ? FLAG_ALWAYS : 0;
+  const flags = FLAGS_BY_MARK[mark] ?? 0;
   return {
     index,
     message,

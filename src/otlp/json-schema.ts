@@ -5,7 +5,8 @@
  * One field is `name number type`, in the order of the .proto file, which is also the order in which JSON is written:
  *   id      bytes that JSON writes as hex text (trace and span ids)
  *   name*   repeated; numbers are packed on the wire
- *   name?   explicit presence (member of a oneof, or `optional`): written even when it is zero
+ *   name?   explicit presence (`optional`): written even when it is zero
+ *   name|   member of the message's oneof: written even when it is zero, the last one set wins
  *   name!   a message that JSON always shows, as `{}` when it is absent; the Collector writes these so
  * Types with a capital are messages of this table or enums of ENUM_SCHEMA.
  *
@@ -26,8 +27,8 @@ export const MESSAGE_SCHEMA: Readonly<Record<string, string>> = {
   InstrumentationScope:
     'name 1 string, version 2 string, attributes* 3 KeyValue, dropped_attributes_count 4 uint32',
   KeyValue: 'key 1 string, value! 2 AnyValue',
-  AnyValue: `string_value? 1 string, bool_value? 2 bool, int_value? 3 int64, double_value? 4 double,
-    array_value? 5 ArrayValue, kvlist_value? 6 KeyValueList, bytes_value? 7 bytes`,
+  AnyValue: `string_value| 1 string, bool_value| 2 bool, int_value| 3 int64, double_value| 4 double,
+    array_value| 5 ArrayValue, kvlist_value| 6 KeyValueList, bytes_value| 7 bytes`,
   ArrayValue: 'values* 1 AnyValue',
   KeyValueList: 'values* 1 KeyValue',
 
@@ -50,15 +51,15 @@ export const MESSAGE_SCHEMA: Readonly<Record<string, string>> = {
 
   ResourceMetrics: 'resource! 1 Resource, scope_metrics* 2 ScopeMetrics, schema_url 3 string',
   ScopeMetrics: 'scope! 1 InstrumentationScope, metrics* 2 Metric, schema_url 3 string',
-  Metric: `name 1 string, description 2 string, unit 3 string, gauge? 5 Gauge, sum? 7 Sum, histogram? 9 Histogram,
-    exponential_histogram? 10 ExponentialHistogram, summary? 11 Summary, metadata* 12 KeyValue`,
+  Metric: `name 1 string, description 2 string, unit 3 string, gauge| 5 Gauge, sum| 7 Sum, histogram| 9 Histogram,
+    exponential_histogram| 10 ExponentialHistogram, summary| 11 Summary, metadata* 12 KeyValue`,
   Gauge: 'data_points* 1 NumberDataPoint',
   Sum: 'data_points* 1 NumberDataPoint, aggregation_temporality 2 AggregationTemporality, is_monotonic 3 bool',
   Histogram: 'data_points* 1 HistogramDataPoint, aggregation_temporality 2 AggregationTemporality',
   ExponentialHistogram:
     'data_points* 1 ExponentialHistogramDataPoint, aggregation_temporality 2 AggregationTemporality',
   Summary: 'data_points* 1 SummaryDataPoint',
-  NumberDataPoint: `attributes* 7 KeyValue, ${POINT_TIMES}, as_double? 4 double, as_int? 6 sfixed64,
+  NumberDataPoint: `attributes* 7 KeyValue, ${POINT_TIMES}, as_double| 4 double, as_int| 6 sfixed64,
     exemplars* 5 Exemplar, flags 8 uint32`,
   HistogramDataPoint: `attributes* 9 KeyValue, ${POINT_TIMES}, count 4 fixed64, sum? 5 double,
     bucket_counts* 6 fixed64, explicit_bounds* 7 double, exemplars* 8 Exemplar, flags 10 uint32, min? 11 double,
@@ -70,7 +71,7 @@ export const MESSAGE_SCHEMA: Readonly<Record<string, string>> = {
   SummaryDataPoint: `attributes* 7 KeyValue, ${POINT_TIMES}, count 4 fixed64, sum 5 double,
     quantile_values* 6 ValueAtQuantile, flags 8 uint32`,
   ValueAtQuantile: 'quantile 1 double, value 2 double',
-  Exemplar: `filtered_attributes* 7 KeyValue, time_unix_nano 2 fixed64, as_double? 3 double, as_int? 6 sfixed64,
+  Exemplar: `filtered_attributes* 7 KeyValue, time_unix_nano 2 fixed64, as_double| 3 double, as_int| 6 sfixed64,
     span_id 4 id, trace_id 5 id`,
 };
 
