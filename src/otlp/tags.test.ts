@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import protobuf from 'protobufjs';
-import descriptors from './descriptors.json' with { type: 'json' };
+import { otlpRoot } from '../testkit/otlp-root.ts';
 import * as tags from './tags.ts';
 
 const MESSAGES: Record<string, readonly string[]> = {
@@ -45,7 +45,7 @@ const MESSAGES: Record<string, readonly string[]> = {
 
 /** What the descriptors say, with protobufjs' own table of wire types. */
 function expectedTags(): Record<string, number> {
-  const root = protobuf.Root.fromJSON(descriptors).resolveAll();
+  const root = otlpRoot().resolveAll();
   const expected: Record<string, number> = {};
   for (const [prefix, names] of Object.entries(MESSAGES)) {
     for (const name of names) {
