@@ -19,14 +19,19 @@ export class CorsPolicy {
     this.#config = config;
   }
 
-  /** Headers for an answer to this origin; none when it is not allowed. The origin is repeated, never `*`. */
+  /**
+   * Headers for an answer to this origin; none when it is not allowed. Credentials go with origins that were
+   * named, never with the `*` that stands for everybody.
+   */
   responseHeaders(origin: string): readonly Header[] {
     if (!this.#isAllowed(origin)) return [];
-    const headers: Header[] = [
-      ['access-control-allow-origin', origin],
-      ['access-control-allow-credentials', 'true'],
-      ['vary', 'origin'],
-    ];
+    const headers: Header[] = this.#config.allowedOrigins.includes('*')
+      ? [['access-control-allow-origin', '*']]
+      : [
+          ['access-control-allow-origin', origin],
+          ['access-control-allow-credentials', 'true'],
+          ['vary', 'origin'],
+        ];
     const { exposedHeaders } = this.#config;
     if (exposedHeaders.length > 0) headers.push(['access-control-expose-headers', exposedHeaders.join(', ')]);
     return headers;

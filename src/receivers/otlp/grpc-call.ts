@@ -2,7 +2,9 @@
 import type { IncomingHttpHeaders, ServerHttp2Stream } from 'node:http2';
 import { constants } from 'node:http2';
 import type { Compression, RawRequest, RequestOutcome } from '../../component/consumer.ts';
+import { OUTCOME_OK } from '../../component/consumer.ts';
 import type { Signal } from '../../component/signal.ts';
+import type { RpcStatus } from '../../otlp/status.ts';
 import type { Admission } from './admission.ts';
 import { BodyAssembler } from './body-assembler.ts';
 import { GrpcFrameReader } from './grpc-frames.ts';
@@ -13,16 +15,15 @@ import {
   FLAG_WITHOUT_ENCODING,
   frameFaultRefusal,
   type GrpcRefusal,
-  outcomeStatus,
   responseFrame,
   statusTrailers,
   UNKNOWN_METHOD,
   UNSUPPORTED_ENCODING,
   UPLOAD_TOO_SLOW,
 } from './grpc-replies.ts';
+import { outcomeStatus } from './http-replies.ts';
 import { REQUEST_TIMEOUT_MS, SEND_STALL_MS } from './limits.ts';
 import { parseCompression, parseGrpcTimeout } from './routes.ts';
-import type { ErrorStatus } from './statuses.ts';
 
 const CONTENT_TYPE = 'application/grpc';
 const ACCEPTED_ENCODINGS = 'identity,gzip,deflate,zstd';
@@ -158,16 +159,15 @@ export class GrpcCall {
 
   #answer(outcome: RequestOutcome): void {
     if (this.#isClosed) return;
-    const status = outcomeStatus(outcome);
-    if (status !== undefined) {
-      this.#sendStatus(status);
+    if (outcome.code !== OUTCOME_OK) {
+      this.#sendStatus(outcomeStatus(outcome));
       return;
     }
     this.#close();
     const stream = this.#stream;
     stream.respond(RESPONSE_HEADERS, { waitForTrailers: true });
     stream.on('wantTrailers', () => stream.sendTrailers(OK_TRAILERS));
-    stream.end(responseFrame(this.#signal, outcome));
+    stream.end(responseFrame(outcome));
   }
 
   #refuse(refusal: GrpcRefusal): void {
@@ -176,7 +176,7 @@ export class GrpcCall {
   }
 
   /** Trailers only; a client that is still sending is told to stop without the call becoming an error of HTTP/2. */
-  #sendStatus(status: ErrorStatus): void {
+  #sendStatus(status: RpcStatus): void {
     this.#close();
     const stream = this.#stream;
     stream.respond({ ...RESPONSE_HEADERS, ...statusTrailers(status) }, { endStream: true });

@@ -1,26 +1,23 @@
 /** Answers of OTLP/gRPC: statuses for every way a unary call can end. */
 import type { RequestOutcome } from '../../component/consumer.ts';
-import { OUTCOME_OK, OUTCOME_UNAVAILABLE } from '../../component/consumer.ts';
-import type { Signal } from '../../component/signal.ts';
-import { encodeGrpcMessage, type FrameFault, frameMessage } from './grpc-frames.ts';
-import { GRPC_CODE } from './http-replies.ts';
-import { RETRY_AFTER_MS } from './limits.ts';
-import type { RefusalReason } from './request-metrics.ts';
 import {
-  type ErrorStatus,
-  encodeErrorStatus,
   encodeExportResponse,
+  encodeStatus,
   GRPC_INTERNAL,
   GRPC_RESOURCE_EXHAUSTED,
   GRPC_UNAVAILABLE,
   GRPC_UNIMPLEMENTED,
-} from './statuses.ts';
+  type RpcStatus,
+} from '../../otlp/status.ts';
+import { encodeGrpcMessage, type FrameFault, frameMessage } from './grpc-frames.ts';
+import { RETRY_AFTER_MS } from './limits.ts';
+import type { RefusalReason } from './request-metrics.ts';
 
 const EMPTY_RESPONSE_FRAME = frameMessage(new Uint8Array(0));
 
 /** A call refused before the engine saw it. */
 export interface GrpcRefusal {
-  status: ErrorStatus;
+  status: RpcStatus;
   reason: RefusalReason;
 }
 
@@ -56,36 +53,27 @@ export const UPLOAD_TOO_SLOW = retryable('The request took too long to arrive.',
 export const DRAINING = retryable('The receiver is shutting down.', 'draining');
 
 function refusal(code: number, message: string, reason: RefusalReason): GrpcRefusal {
-  return { status: { code, message, retryAfterMs: 0 }, reason };
+  return { status: { code, message }, reason };
 }
 
 function retryable(message: string, reason: RefusalReason): GrpcRefusal {
-  return { status: { code: GRPC_UNAVAILABLE, message, retryAfterMs: RETRY_AFTER_MS }, reason };
+  return { status: { code: GRPC_UNAVAILABLE, message, retryDelayMs: RETRY_AFTER_MS }, reason };
 }
 
-/** The response message of a call that ended well, framed. */
-export function responseFrame(signal: Signal, outcome: RequestOutcome): Uint8Array {
+/** The response message of a call that ended well, framed; all three signals have the same fields. */
+export function responseFrame(outcome: RequestOutcome): Uint8Array {
   if (outcome.rejectedCount === 0 && outcome.message === '') return EMPTY_RESPONSE_FRAME;
-  return frameMessage(encodeExportResponse(signal, outcome, 'proto'));
+  return frameMessage(encodeExportResponse(outcome));
 }
 
-/** @returns undefined when the call ended well. */
-export function outcomeStatus(outcome: RequestOutcome): ErrorStatus | undefined {
-  if (outcome.code === OUTCOME_OK) return undefined;
-  // RetryInfo makes RESOURCE_EXHAUSTED retryable, so only a refusal that time cures carries it.
-  const retryAfterMs = outcome.code === OUTCOME_UNAVAILABLE ? outcome.retryAfterMs : 0;
-  return { code: GRPC_CODE[outcome.code], message: outcome.message, retryAfterMs };
-}
-
-/** Trailers of a status; RetryInfo travels in the binary Status (RFC of gRPC: Custom-Metadata, `-bin`). */
-export function statusTrailers(status: ErrorStatus): Record<string, string> {
+/** Trailers of a status; RetryInfo travels in the binary Status (PROTOCOL-HTTP2, Custom-Metadata). */
+export function statusTrailers(status: RpcStatus): Record<string, string> {
   const trailers: Record<string, string> = {
     'grpc-status': String(status.code),
     'grpc-message': encodeGrpcMessage(status.message),
   };
-  if (status.retryAfterMs > 0) {
-    const details = encodeErrorStatus(status, 'proto');
-    trailers['grpc-status-details-bin'] = Buffer.from(details).toString('base64');
+  if (status.retryDelayMs !== undefined) {
+    trailers['grpc-status-details-bin'] = Buffer.from(encodeStatus(status)).toString('base64');
   }
   return trailers;
 }

@@ -125,7 +125,8 @@ describe('OTLP/gRPC with a grpc-js client', () => {
       const inner = Buffer.concat([Buffer.of(0x08, 2, 0x12, text.byteLength), text]);
       assert.deepEqual(partial.response, Buffer.concat([Buffer.of(0x0a, inner.byteLength), inner]));
       const label = 'receiver=otlp,transport=grpc';
-      assert.equal(meter.value(`otelcol_receiver_refused_spans{${label}}`), 7 + 2);
+      assert.equal(meter.value(`otelcol_receiver_refused_spans{${label}}`), 7);
+      assert.equal(meter.value(`millrace_receiver_rejected_items{${label},otel_signal=traces}`), 2);
       assert.equal(meter.value(`otelcol_receiver_accepted_spans{${label}}`), 3);
     }));
 

@@ -8,19 +8,22 @@ import {
   OUTCOME_UNAVAILABLE,
 } from '../../component/consumer.ts';
 import type { Signal } from '../../component/signal.ts';
-import type { CorsConfig } from './cors.ts';
-import { CorsPolicy } from './cors.ts';
-import type { HttpReply } from './http-server.ts';
-import { CONTENT_TYPE_JSON, CONTENT_TYPE_PROTO } from './routes.ts';
 import {
-  encodeErrorStatus,
   encodeExportResponse,
+  encodeExportResponseJson,
+  encodeStatus,
+  encodeStatusJson,
   GRPC_INTERNAL,
   GRPC_INVALID_ARGUMENT,
   GRPC_RESOURCE_EXHAUSTED,
   GRPC_UNAVAILABLE,
   GRPC_UNIMPLEMENTED,
-} from './statuses.ts';
+  type RpcStatus,
+} from '../../otlp/status.ts';
+import type { CorsConfig } from './cors.ts';
+import { CorsPolicy } from './cors.ts';
+import type { HttpReply } from './http-server.ts';
+import { CONTENT_TYPE_JSON, CONTENT_TYPE_PROTO } from './routes.ts';
 
 type Header = readonly [string, string];
 
@@ -35,8 +38,7 @@ const HTTP_STATUS: Readonly<Record<OutcomeCode, number>> = {
   [OUTCOME_UNAVAILABLE]: 503,
   [OUTCOME_INTERNAL]: 500,
 };
-/** google.rpc.Code of each outcome; index 0 is never sent. */
-export const GRPC_CODE: Readonly<Record<OutcomeCode, number>> = {
+const GRPC_CODE: Readonly<Record<OutcomeCode, number>> = {
   [OUTCOME_OK]: 0,
   [OUTCOME_MALFORMED]: GRPC_INVALID_ARGUMENT,
   [OUTCOME_TOO_LARGE]: GRPC_RESOURCE_EXHAUSTED,
@@ -47,6 +49,18 @@ const NO_BODY = new Uint8Array(0);
 const UTF8 = new TextEncoder();
 /** A client's header value that is repeated in an error is cut here. */
 const ECHOED_TEXT_MAX = 64;
+
+/** The google.rpc.Status of a request that failed, for both protocols. */
+export function outcomeStatus(outcome: RequestOutcome): RpcStatus {
+  const status: RpcStatus = { code: GRPC_CODE[outcome.code], message: outcome.message };
+  // RetryInfo makes RESOURCE_EXHAUSTED retryable, so only a refusal that time cures carries it.
+  if (outcome.code !== OUTCOME_UNAVAILABLE || outcome.retryAfterMs <= 0) return status;
+  return { ...status, retryDelayMs: outcome.retryAfterMs };
+}
+
+function encodeFailure(status: RpcStatus, encoding: PayloadEncoding): Uint8Array {
+  return encoding === 'json' ? encodeStatusJson(status) : encodeStatus(status);
+}
 
 export interface HttpRepliesConfig {
   /** Added to every answer. */
@@ -83,10 +97,8 @@ export class HttpReplies {
   /** Answer to a Content-Encoding without a decoder, in the encoding of the request. */
   unsupportedEncoding(contentEncoding: string, encoding: PayloadEncoding): HttpReply {
     const shown = contentEncoding.slice(0, ECHOED_TEXT_MAX);
-    const body = encodeErrorStatus(
-      { code: GRPC_UNIMPLEMENTED, message: `unsupported Content-Encoding: ${shown}`, retryAfterMs: 0 },
-      encoding,
-    );
+    const message = `unsupported Content-Encoding: ${shown}`;
+    const body = encodeFailure({ code: GRPC_UNIMPLEMENTED, message }, encoding);
     return this.#reply(415, CONTENT_TYPE[encoding], body);
   }
 
@@ -94,19 +106,16 @@ export class HttpReplies {
   outcome(signal: Signal, encoding: PayloadEncoding, outcome: RequestOutcome): HttpReply {
     if (outcome.code === OUTCOME_OK) {
       if (outcome.rejectedCount === 0 && outcome.message === '') return this.#success[encoding];
-      return this.#reply(200, CONTENT_TYPE[encoding], encodeExportResponse(signal, outcome, encoding));
+      const body =
+        encoding === 'json' ? encodeExportResponseJson(signal, outcome) : encodeExportResponse(outcome);
+      return this.#reply(200, CONTENT_TYPE[encoding], body);
     }
-    const isRetryable = outcome.code === OUTCOME_UNAVAILABLE;
-    const retryAfterMs = isRetryable ? outcome.retryAfterMs : 0;
-    const status = { code: GRPC_CODE[outcome.code], message: outcome.message, retryAfterMs };
-    const reply = this.#reply(
-      HTTP_STATUS[outcome.code],
-      CONTENT_TYPE[encoding],
-      encodeErrorStatus(status, encoding),
-    );
-    if (retryAfterMs <= 0) return reply;
+    const status = outcomeStatus(outcome);
+    const body = encodeFailure(status, encoding);
+    const reply = this.#reply(HTTP_STATUS[outcome.code], CONTENT_TYPE[encoding], body);
+    if (status.retryDelayMs === undefined) return reply;
     // Whole seconds only: rounded up, so that nobody comes back too early.
-    const seconds = String(Math.ceil(retryAfterMs / 1000));
+    const seconds = String(Math.ceil(status.retryDelayMs / 1000));
     return { ...reply, headers: [...reply.headers, ['retry-after', seconds]] };
   }
 

@@ -192,7 +192,8 @@ for (const kind of HTTP_KINDS) {
           partialSuccess: { rejectedSpans: '2', errorMessage: 'Two had bad ids.' },
         });
         const label = 'receiver=otlp,transport=http';
-        assert.equal(meter.value(`otelcol_receiver_refused_spans{${label}}`), 7 + 2);
+        assert.equal(meter.value(`otelcol_receiver_refused_spans{${label}}`), 7);
+        assert.equal(meter.value(`millrace_receiver_rejected_items{${label},otel_signal=traces}`), 2);
         assert.equal(meter.value(`otelcol_receiver_accepted_spans{${label}}`), 3);
         for (const reason of ['malformed', 'too_large', 'internal']) {
           assert.equal(

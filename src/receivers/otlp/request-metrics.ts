@@ -26,6 +26,7 @@ export type RefusalReason = (typeof REFUSAL_REASONS)[number];
 interface TransportSeries {
   accepted: Record<Signal, Counter>;
   refused: Record<Signal, Counter>;
+  rejected: Record<Signal, Counter>;
   refusedRequests: Record<RefusalReason, Counter>;
   latency: LatencyRecorder;
 }
@@ -49,7 +50,7 @@ export class RequestMetrics {
       return;
     }
     series.accepted[signal].add(outcome.itemCount - outcome.rejectedCount);
-    if (outcome.rejectedCount > 0) series.refused[signal].add(outcome.rejectedCount);
+    if (outcome.rejectedCount > 0) series.rejected[signal].add(outcome.rejectedCount);
   }
 
   countRefusedRequest(transport: Transport, reason: RefusalReason): void {
@@ -77,6 +78,12 @@ function openSeries(meter: Meter, receiver: string, transport: Transport): Trans
   return {
     accepted: bySignal('otelcol_receiver_accepted'),
     refused: bySignal('otelcol_receiver_refused'),
+    rejected: Object.fromEntries(
+      SIGNALS.map((signal) => [
+        signal,
+        meter.counter('millrace_receiver_rejected_items', { ...labels, otel_signal: signal }),
+      ]),
+    ) as Record<Signal, Counter>,
     refusedRequests,
     latency: meter.latency('request_to_ack', labels),
   };

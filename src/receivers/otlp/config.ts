@@ -1,0 +1,270 @@
+/** Keys of the receiver `otlp`, and what they mean for its servers. */
+import type { Compression } from '../../component/consumer.ts';
+import { SIGNALS, type Signal } from '../../component/signal.ts';
+import {
+  boolean,
+  byteCount,
+  count,
+  duration,
+  endpoint,
+  ignored,
+  refused,
+  section,
+  string,
+  stringList,
+  stringMap,
+} from '../../config/field-kinds.ts';
+import { parseHostPort } from '../../config/host-port.ts';
+import { type CheckIssue, defineConfig, defineShape, mapShape, type Shape } from '../../config/schema.ts';
+import { keepaliveShape } from './config-keepalive.ts';
+import type { CorsConfig } from './cors.ts';
+import type { GrpcKeepaliveConfig } from './grpc-session.ts';
+import { STREAMS_MAX } from './limits.ts';
+
+const MIB = 1024 * 1024;
+const DEFAULT_MESSAGE_MIB = 4;
+/** What OTLP 1.11 asks servers to take; a record of the log holds no more. */
+const BODY_MIB_MAX = 64;
+
+export interface ListenConfig {
+  /** undefined: every address of the machine. */
+  host: string | undefined;
+  port: number;
+}
+
+export interface OtlpGrpcConfig extends ListenConfig {
+  /** As sent and after decompression. */
+  messageBytesMax: number;
+  concurrentStreamsMax: number;
+  keepalive: GrpcKeepaliveConfig;
+}
+
+export interface OtlpHttpConfig extends ListenConfig {
+  /** As sent and after decompression. */
+  bodyBytesMax: number;
+  paths: Record<Signal, string>;
+  responseHeaders: Record<string, string>;
+  /** Content encodings beside identity. */
+  compressions: Compression[];
+  cors: CorsConfig | undefined;
+  /** 0: the receiver's own limit. Any other value moves the listener to node:http. */
+  readTimeoutMs: number;
+  readHeaderTimeoutMs: number;
+  writeTimeoutMs: number;
+  idleTimeoutMs: number;
+}
+
+/** A protocol is undefined when its key is absent. */
+export interface OtlpConfig {
+  grpc: OtlpGrpcConfig | undefined;
+  http: OtlpHttpConfig | undefined;
+}
+
+export interface OtlpReceiverConfig {
+  protocols: OtlpConfig;
+}
+
+const COMPRESSION_NAMES: Readonly<Record<string, Compression>> = {
+  '': 'identity',
+  identity: 'identity',
+  gzip: 'gzip',
+  zstd: 'zstd',
+  zlib: 'deflate',
+  deflate: 'deflate',
+};
+const NOT_SUPPORTED_COMPRESSIONS = ['snappy', 'x-snappy-framed', 'lz4'];
+
+const NOT_YET = [refused('tls'), refused('auth'), refused('middlewares'), refused('transport')];
+const NO_SOCKET_BUFFER = 'buffers follow the bodies, bounded over all connections';
+
+interface GrpcKeys {
+  endpoint: string;
+  maxRecvMsgSizeMib: number;
+  maxConcurrentStreams: number;
+  keepalive: GrpcKeepaliveConfig;
+  includesMetadata: boolean;
+}
+
+const grpcShape: Shape<OtlpGrpcConfig> = mapShape(
+  defineShape<GrpcKeys>(
+    {
+      endpoint: endpoint('endpoint', {
+        accepts: 'host:port',
+        default: 'localhost:4317',
+        doc: 'Address to listen on.',
+      }),
+      maxRecvMsgSizeMib: count('max_recv_msg_size_mib', {
+        default: 0,
+        max: BODY_MIB_MAX,
+        doc: 'Largest message in MiB, before and after decompression; 0 means 4.',
+      }),
+      maxConcurrentStreams: count('max_concurrent_streams', {
+        default: 0,
+        doc: 'Calls that one connection may have open; 0 means 128.',
+      }),
+      keepalive: section('keepalive', keepaliveShape, { doc: 'Life of connections and pings.' }),
+      includesMetadata: boolean('include_metadata', { default: false, doc: 'Only false is supported.' }),
+    },
+    checkMetadata,
+    [
+      ...NOT_YET,
+      ignored(byteCount('read_buffer_size', { doc: 'Read buffer.' }), NO_SOCKET_BUFFER),
+      ignored(byteCount('write_buffer_size', { doc: 'Write buffer.' }), NO_SOCKET_BUFFER),
+    ],
+  ),
+  (keys) => ({
+    ...listenConfig(keys.endpoint),
+    messageBytesMax: (keys.maxRecvMsgSizeMib || DEFAULT_MESSAGE_MIB) * MIB,
+    concurrentStreamsMax: keys.maxConcurrentStreams || STREAMS_MAX,
+    keepalive: keys.keepalive,
+  }),
+);
+
+interface HttpKeys {
+  endpoint: string;
+  maxRequestBodySize: number;
+  tracesUrlPath: string;
+  metricsUrlPath: string;
+  logsUrlPath: string;
+  responseHeaders: Record<string, string>;
+  compressionAlgorithms: string[];
+  cors: CorsConfig | undefined;
+  readTimeoutMs: number;
+  readHeaderTimeoutMs: number;
+  writeTimeoutMs: number;
+  idleTimeoutMs: number;
+  keepsAlive: boolean;
+  includesMetadata: boolean;
+}
+
+const DEFAULT_BODY_BYTES = 20 * MIB;
+
+const corsShape = defineShape<CorsConfig>({
+  allowedOrigins: stringList('allowed_origins', {
+    default: [],
+    doc: 'Origins that may send, exact or with one *; none switches CORS off.',
+  }),
+  allowedHeaders: stringList('allowed_headers', {
+    default: [],
+    doc: 'Request headers beside Content-Type and Content-Encoding.',
+  }),
+  exposedHeaders: stringList('exposed_headers', {
+    default: [],
+    doc: 'Response headers that scripts may read.',
+  }),
+  maxAgeS: count('max_age', { default: 0, doc: 'Seconds that a browser may remember a preflight.' }),
+});
+
+const httpKeysShape = defineShape<HttpKeys>(
+  {
+    endpoint: endpoint('endpoint', {
+      accepts: 'host:port',
+      default: 'localhost:4318',
+      doc: 'Address to listen on.',
+    }),
+    maxRequestBodySize: byteCount('max_request_body_size', {
+      default: DEFAULT_BODY_BYTES,
+      max: BODY_MIB_MAX * MIB,
+      doc: 'Largest body in bytes, before and after decompression; 0 means 20 MiB.',
+    }),
+    tracesUrlPath: string('traces_url_path', { default: '/v1/traces', doc: 'Path of traces.' }),
+    metricsUrlPath: string('metrics_url_path', { default: '/v1/metrics', doc: 'Path of metrics.' }),
+    logsUrlPath: string('logs_url_path', { default: '/v1/logs', doc: 'Path of logs.' }),
+    responseHeaders: stringMap('response_headers', {
+      default: {},
+      secretValues: true,
+      doc: 'Headers of every response.',
+    }),
+    compressionAlgorithms: stringList('compression_algorithms', {
+      default: ['', 'gzip', 'zstd', 'zlib', 'deflate'],
+      doc: 'Content encodings to take; an empty list takes none.',
+    }),
+    cors: section('cors', corsShape, { optional: true, doc: 'Rules for browsers of other origins.' }),
+    readTimeoutMs: duration('read_timeout', { default: '0s', doc: 'Whole request; 0 means 30s.' }),
+    readHeaderTimeoutMs: duration('read_header_timeout', { default: '0s', doc: 'Header; 0 means 10s.' }),
+    writeTimeoutMs: duration('write_timeout', { default: '0s', doc: 'A stalled response; 0 means 30s.' }),
+    idleTimeoutMs: duration('idle_timeout', {
+      default: '0s',
+      doc: 'Silence on a kept connection; 0 means 65s, on uWebSockets.js 10s.',
+    }),
+    keepsAlive: boolean('keep_alives_enabled', { default: true, doc: 'Only true is supported.' }),
+    includesMetadata: boolean('include_metadata', { default: false, doc: 'Only false is supported.' }),
+  },
+  checkHttp,
+  NOT_YET,
+);
+
+const httpShape: Shape<OtlpHttpConfig> = mapShape(httpKeysShape, (keys) => {
+  const { readTimeoutMs, readHeaderTimeoutMs, writeTimeoutMs, idleTimeoutMs, cors } = keys;
+  return {
+    ...listenConfig(keys.endpoint),
+    bodyBytesMax: keys.maxRequestBodySize || DEFAULT_BODY_BYTES,
+    paths: urlPaths(keys),
+    responseHeaders: keys.responseHeaders,
+    compressions: [...new Set(keys.compressionAlgorithms.map((name) => COMPRESSION_NAMES[name]!))],
+    cors: cors !== undefined && cors.allowedOrigins.length > 0 ? cors : undefined,
+    readTimeoutMs,
+    readHeaderTimeoutMs,
+    writeTimeoutMs,
+    idleTimeoutMs,
+  };
+});
+
+const protocolsShape = defineShape<OtlpConfig>(
+  {
+    grpc: section('grpc', grpcShape, { optional: true, doc: 'OTLP/gRPC; the bare key switches it on.' }),
+    http: section('http', httpShape, { optional: true, doc: 'OTLP/HTTP; the bare key switches it on.' }),
+  },
+  ({ grpc, http }) =>
+    grpc === undefined && http === undefined
+      ? [{ key: '', message: 'must specify at least one protocol when using the OTLP receiver' }]
+      : [],
+);
+
+/** The table behind `receivers: otlp:`. */
+export const otlpConfigSchema = defineConfig<OtlpReceiverConfig>({
+  protocols: section('protocols', protocolsShape, { doc: 'What to listen for.' }),
+});
+
+function listenConfig(text: string): ListenConfig {
+  const parsed = parseHostPort(text);
+  return { host: parsed?.host === '' ? undefined : parsed?.host, port: parsed?.port ?? 0 };
+}
+
+function urlPaths(keys: HttpKeys): Record<Signal, string> {
+  const rooted = (path: string): string => (path.startsWith('/') ? path : `/${path}`);
+  return {
+    traces: rooted(keys.tracesUrlPath),
+    metrics: rooted(keys.metricsUrlPath),
+    logs: rooted(keys.logsUrlPath),
+  };
+}
+
+function checkMetadata(keys: { includesMetadata: boolean }): CheckIssue[] {
+  return keys.includesMetadata ? [{ key: 'include_metadata', message: 'is not supported yet' }] : [];
+}
+
+function checkHttp(keys: HttpKeys): CheckIssue[] {
+  const issues = checkMetadata(keys);
+  if (!keys.keepsAlive) issues.push({ key: 'keep_alives_enabled', message: 'false is not supported yet' });
+  const paths = urlPaths(keys);
+  if (new Set(Object.values(paths)).size < SIGNALS.length) {
+    issues.push({ key: '', message: 'the paths of the signals must differ' });
+  }
+  for (const name of keys.compressionAlgorithms) {
+    if (Object.hasOwn(COMPRESSION_NAMES, name)) continue;
+    const isKnown = NOT_SUPPORTED_COMPRESSIONS.includes(name);
+    const message = isKnown ? `"${name}" is not supported yet` : `unknown algorithm "${name}"`;
+    issues.push({ key: 'compression_algorithms', message });
+  }
+  for (const [name, value] of Object.entries(keys.responseHeaders)) {
+    // A line break would let a value end the header block; the value itself may be a credential.
+    if (/^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/.test(name) && /^[\t\x20-\x7e]*$/.test(value)) continue;
+    issues.push({ key: 'response_headers', message: `"${name}" is not a header that can be sent` });
+  }
+  for (const origin of keys.cors?.allowedOrigins ?? []) {
+    if (origin.split('*').length <= 2) continue;
+    issues.push({ key: 'cors.allowed_origins', message: `"${origin}" has more than one *` });
+  }
+  return issues;
+}

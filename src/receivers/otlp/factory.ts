@@ -1,0 +1,15 @@
+import type { ReceiverFactory } from '../../component/factory.ts';
+import { type OtlpReceiverConfig, otlpConfigSchema } from './config.ts';
+
+export const otlpReceiverFactory: ReceiverFactory<OtlpReceiverConfig> = {
+  kind: 'receiver',
+  type: 'otlp',
+  stability: { traces: 'alpha', metrics: 'alpha', logs: 'alpha' },
+  configSchema: otlpConfigSchema,
+  create: async (settings, config, next) => {
+    const { OtlpReceiver } = await import('./otlp-receiver.ts');
+    return new OtlpReceiver(settings, config.protocols, next);
+  },
+  bodyBytesMax: ({ protocols: { http, grpc } }) =>
+    Math.max(http?.bodyBytesMax ?? 0, grpc?.messageBytesMax ?? 0),
+};

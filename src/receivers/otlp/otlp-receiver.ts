@@ -1,0 +1,135 @@
+/** The receiver `otlp`: an HTTP and a gRPC listener with one admission in front of the engine. */
+import type { Component } from '../../component/component.ts';
+import type { RequestConsumer } from '../../component/consumer.ts';
+import { PipelineError } from '../../component/errors.ts';
+import type { ComponentSettings } from '../../component/settings.ts';
+import type { Signal } from '../../component/signal.ts';
+import { Admission } from './admission.ts';
+import { printEndpoint } from './bind.ts';
+import type { OtlpConfig, OtlpGrpcConfig, OtlpHttpConfig } from './config.ts';
+import type { GrpcServer } from './grpc-server.ts';
+import type { HttpServer } from './http-server.ts';
+import { ASSEMBLY_BYTES_MAX, CONNECTIONS_MAX, IN_FLIGHT_BYTES_MAX } from './limits.ts';
+import { GRPC_METHODS } from './routes.ts';
+
+export class OtlpReceiver implements Component {
+  readonly #settings: ComponentSettings;
+  readonly #config: OtlpConfig;
+  readonly #admission: Admission;
+  #http: HttpServer | undefined;
+  #grpc: GrpcServer | undefined;
+  #httpPort: number | undefined;
+  #grpcPort: number | undefined;
+
+  constructor(settings: ComponentSettings, config: OtlpConfig, next: RequestConsumer) {
+    this.#settings = settings;
+    this.#config = config;
+    // At least two of the largest bodies must fit, or they would refuse each other for ever.
+    const bodyBytesMax = Math.max(config.http?.bodyBytesMax ?? 0, config.grpc?.messageBytesMax ?? 0);
+    this.#admission = new Admission(settings, next, {
+      assemblyBytesMax: Math.max(ASSEMBLY_BYTES_MAX, 2 * bodyBytesMax),
+      inFlightBytesMax: Math.max(IN_FLIGHT_BYTES_MAX, 2 * bodyBytesMax),
+    });
+  }
+
+  /** Bound port, known after `start`; undefined when the protocol is off. */
+  get httpPort(): number | undefined {
+    return this.#httpPort;
+  }
+
+  get grpcPort(): number | undefined {
+    return this.#grpcPort;
+  }
+
+  async start(): Promise<void> {
+    const { http, grpc } = this.#config;
+    try {
+      if (grpc !== undefined) await this.#startGrpc(grpc);
+      if (http !== undefined) await this.#startHttp(http);
+    } catch (error) {
+      // One protocol without the other is not what was configured.
+      this.#closeServers();
+      if (!(error instanceof PipelineError)) throw error;
+      const message = `receiver ${this.#settings.id}: ${error.message}`;
+      throw new PipelineError(error.code, message, { permanent: true, cause: error.cause });
+    }
+  }
+
+  async shutdown(deadlineMs: number): Promise<void> {
+    this.#admission.startDrain();
+    this.#http?.stopListening();
+    this.#grpc?.stopListening();
+    await this.#admission.whenIdle(deadlineMs);
+    this.#closeServers();
+  }
+
+  async #startGrpc(config: OtlpGrpcConfig): Promise<void> {
+    // Loaded late: a process without this protocol does not pay for it.
+    const { GrpcServer } = await import('./grpc-server.ts');
+    const { signals } = this.#admission;
+    this.#grpc = new GrpcServer({
+      host: config.host,
+      port: config.port,
+      concurrentStreamsMax: config.concurrentStreamsMax,
+      connectionsMax: CONNECTIONS_MAX,
+      keepalive: config.keepalive,
+      call: {
+        admission: this.#admission,
+        methods: new Map([...GRPC_METHODS].filter(([, signal]) => signals.has(signal))),
+        messageBytesMax: config.messageBytesMax,
+      },
+    });
+    this.#grpcPort = await this.#grpc.start();
+    this.#logStart('grpc', 'node:http2', config.host, this.#grpcPort);
+  }
+
+  async #startHttp(config: OtlpHttpConfig): Promise<void> {
+    const [{ chooseHttpServer }, { HttpReplies }] = await Promise.all([
+      import('./choose-http-server.ts'),
+      import('./http-replies.ts'),
+    ]);
+    const { signals } = this.#admission;
+    const paths = Object.entries(config.paths) as [Signal, string][];
+    this.#http = chooseHttpServer({
+      host: config.host,
+      port: config.port,
+      readHeaderTimeoutMs: config.readHeaderTimeoutMs,
+      readTimeoutMs: config.readTimeoutMs,
+      writeTimeoutMs: config.writeTimeoutMs,
+      idleTimeoutMs: config.idleTimeoutMs,
+      connectionsMax: CONNECTIONS_MAX,
+      exchange: {
+        admission: this.#admission,
+        replies: new HttpReplies({
+          responseHeaders: Object.entries(config.responseHeaders),
+          cors: config.cors,
+        }),
+        paths: new Map(
+          paths.filter(([signal]) => signals.has(signal)).map(([signal, path]) => [path, signal]),
+        ),
+        compressions: new Set(config.compressions),
+        bodyBytesMax: config.bodyBytesMax,
+      },
+    });
+    this.#httpPort = await this.#http.start();
+    this.#logStart('http', this.#http.implementation, config.host, this.#httpPort);
+  }
+
+  #logStart(protocol: string, implementation: string, host: string | undefined, port: number): void {
+    this.#settings.logger.info('listening', {
+      protocol,
+      implementation,
+      endpoint: printEndpoint(host, port),
+    });
+  }
+
+  #closeServers(): void {
+    for (const server of [this.#http, this.#grpc]) {
+      server?.stopListening();
+      server?.close();
+    }
+    this.#http = undefined;
+    this.#grpc = undefined;
+    this.#admission.close();
+  }
+}
