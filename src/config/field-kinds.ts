@@ -270,6 +270,11 @@ export function stringMap<const O extends StringMapOptions>(key: string, options
   return leaf<Record<string, string>, O>(key, options, isSecret ? { ...traits, redact: redactAll } : traits);
 }
 
+/** Any value, unread: for keys that are accepted without effect. */
+export function anything(key: string, options: { doc: string }): LeafField<unknown> {
+  return leaf(key, options, { type: 'any', schema: z.unknown() });
+}
+
 interface SectionOptions {
   doc: string;
   optional?: boolean;
