@@ -7,7 +7,7 @@ import { unavailable } from './admission.ts';
 import { BodyAssembler } from './body-assembler.ts';
 import type { HttpReplies } from './http-replies.ts';
 import type { HttpReply, HttpReplyPort, HttpRequestHead } from './http-server.ts';
-import { DISCARD_BYTES_MAX } from './limits.ts';
+import { DISCARD_BYTES_MAX, HEADER_COUNT_MAX } from './limits.ts';
 import type { RefusalReason } from './request-metrics.ts';
 import { parseCompression, parseContentType } from './routes.ts';
 
@@ -60,6 +60,14 @@ export class HttpExchange {
   begin(head: HttpRequestHead): void {
     const { admission, replies, bodyBytesMax } = this.#context;
     this.#origin = head.origin;
+    if (head.headerCount > HEADER_COUNT_MAX) {
+      this.#refuse(replies.tooManyHeaders, 'headers');
+      return;
+    }
+    if (head.hasTwoLengths || !isKnownFraming(head.transferEncoding)) {
+      this.#refuse(replies.badFraming, 'headers');
+      return;
+    }
     if (head.method === 'OPTIONS' && head.origin !== '' && head.requestMethod !== '') {
       this.#refusal = replies.preflight(head.origin);
       if (this.#refusal !== undefined) return;
@@ -90,11 +98,6 @@ export class HttpExchange {
     this.#compression = compression;
     if (head.contentLengthBytes > bodyBytesMax) this.#refuseTooLarge();
     else if (admission.isDraining) this.#refuseUnavailable('The receiver is shutting down.', 'draining');
-  }
-
-  /** Instead of `begin`, when the header block has more lines than we look at. */
-  refuseHeaders(): void {
-    this.#refuse(this.#context.replies.tooManyHeaders, 'headers');
   }
 
   /** @param isStable the chunk may be kept; otherwise it is copied before the call returns. */
@@ -188,4 +191,9 @@ export class HttpExchange {
     this.#body.release();
     this.#context.admission.exchangeClosed();
   }
+}
+
+/** Any other transfer coding leaves it open where the body ends, or wraps it in what nobody here decodes. */
+function isKnownFraming(transferEncoding: string): boolean {
+  return transferEncoding === '' || transferEncoding.toLowerCase() === 'chunked';
 }

@@ -73,6 +73,7 @@ export class HttpReplies {
   readonly methodNotAllowed: HttpReply;
   readonly unsupportedMediaType: HttpReply;
   readonly tooManyHeaders: HttpReply;
+  readonly badFraming: HttpReply;
   readonly #extraHeaders: readonly Header[];
   readonly #cors: CorsPolicy | undefined;
   readonly #success: Readonly<Record<PayloadEncoding, HttpReply>>;
@@ -87,6 +88,7 @@ export class HttpReplies {
       `415 unsupported media type, supported: [${CONTENT_TYPE_JSON}, ${CONTENT_TYPE_PROTO}]`,
     );
     this.tooManyHeaders = { ...this.#text(431, '431 too many header lines'), closesConnection: true };
+    this.badFraming = { ...this.#text(400, '400 bad request'), closesConnection: true, isFramingLost: true };
     this.#success = {
       // A protobuf message without fields is zero bytes.
       proto: this.#reply(200, CONTENT_TYPE_PROTO, NO_BODY),

@@ -10,10 +10,14 @@ export interface HttpRequestHead {
   method: string;
   /** Without the query. */
   path: string;
+  headerCount: number;
   contentType: string;
   contentEncoding: string;
   /** -1 when the client did not announce it (chunked). */
   contentLengthBytes: number;
+  transferEncoding: string;
+  /** More than one Content-Length: nobody can say where the body ends. */
+  hasTwoLengths: boolean;
   /** Only looked at when CORS is configured. */
   origin: string;
   requestMethod: string;
@@ -25,8 +29,10 @@ export interface HttpReply {
   /** Lower-case names, in order, content type included. */
   headers: readonly (readonly [string, string])[];
   body: Uint8Array;
-  /** The connection cannot or shall not be used again. */
+  /** The connection shall not be used again once the answer is sent. */
   closesConnection: boolean;
+  /** Nobody can say where the next request starts: not a byte more may be read, even if the answer is lost. */
+  isFramingLost?: boolean;
 }
 
 /** Writes the answer of one request. */

@@ -2,6 +2,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { bindFailed } from './bind.ts';
 import { HttpExchange } from './http-exchange.ts';
+import { addHeader, createHead } from './http-head.ts';
 import type {
   HttpReply,
   HttpReplyPort,
@@ -11,7 +12,6 @@ import type {
 } from './http-server.ts';
 import {
   HEADER_BYTES_MAX,
-  HEADER_COUNT_MAX,
   HEADERS_TIMEOUT_MS,
   KEEP_ALIVE_TIMEOUT_MS,
   REQUEST_TIMEOUT_MS,
@@ -70,7 +70,7 @@ export class NodeHttpServer implements HttpServer {
       (request, response) => this.#serve(request, response),
     );
     server.maxConnections = settings.connectionsMax;
-    // Node would silently drop the lines above its bound, so the count is checked here and refused.
+    // Node would silently drop the lines above its bound, so the exchange counts and refuses.
     server.maxHeadersCount = 0;
     return server;
   }
@@ -83,11 +83,7 @@ export class NodeHttpServer implements HttpServer {
     request.on('error', () => {});
     response.on('error', () => {});
     response.on('close', () => exchange.abort());
-    if (request.rawHeaders.length > HEADER_COUNT_MAX * 2) {
-      exchange.refuseHeaders();
-    } else {
-      exchange.begin(readHead(request));
-    }
+    exchange.begin(readHead(request));
     request.on('data', (chunk: Buffer) => exchange.data(chunk, true));
     request.on('end', () => exchange.end());
   }
@@ -117,46 +113,10 @@ class NodeReplyPort implements HttpReplyPort {
   }
 }
 
-/** One pass over the raw header list: building node's header object costs more than the rest of the request. */
+/** The raw list instead of node's header object, which costs more to build. */
 function readHead(request: IncomingMessage): HttpRequestHead {
-  const head: HttpRequestHead = {
-    method: request.method ?? '',
-    path: pathOf(request.url ?? ''),
-    contentType: '',
-    contentEncoding: '',
-    contentLengthBytes: -1,
-    origin: '',
-    requestMethod: '',
-  };
+  const head = createHead(request.method ?? '', request.url ?? '');
   const raw = request.rawHeaders;
-  for (let i = 0; i + 1 < raw.length; i += 2) readHeader(head, raw[i]!, raw[i + 1]!);
+  for (let i = 0; i + 1 < raw.length; i += 2) addHeader(head, raw[i]!, raw[i + 1]!);
   return head;
-}
-
-function readHeader(head: HttpRequestHead, name: string, value: string): void {
-  switch (name.length) {
-    case 6:
-      if (name.toLowerCase() === 'origin') head.origin = value;
-      break;
-    case 12:
-      if (name.toLowerCase() === 'content-type') head.contentType = value;
-      break;
-    case 14:
-      if (name.toLowerCase() === 'content-length') head.contentLengthBytes = Number(value);
-      break;
-    case 16:
-      // Two lines are one list, and a list of encodings is not supported.
-      if (name.toLowerCase() === 'content-encoding') {
-        head.contentEncoding = head.contentEncoding === '' ? value : `${head.contentEncoding}, ${value}`;
-      }
-      break;
-    case 29:
-      if (name.toLowerCase() === 'access-control-request-method') head.requestMethod = value;
-      break;
-  }
-}
-
-function pathOf(url: string): string {
-  const query = url.indexOf('?');
-  return query < 0 ? url : url.slice(0, query);
 }

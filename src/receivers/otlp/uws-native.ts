@@ -8,10 +8,11 @@ import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 
 export interface UwsRequest {
-  getHeader(lowerCaseName: string): string;
   getUrl(): string;
   /** Lower case. */
   getMethod(): string;
+  /** Names in lower case. */
+  forEach(visit: (name: string, value: string) => void): void;
 }
 
 export interface UwsResponse {

@@ -7,6 +7,7 @@
 import { STATUS_CODES } from 'node:http';
 import { bindFailed } from './bind.ts';
 import { HttpExchange } from './http-exchange.ts';
+import { addHeader, createHead } from './http-head.ts';
 import type {
   HttpReply,
   HttpReplyPort,
@@ -83,6 +84,11 @@ class UwsReplyPort implements HttpReplyPort {
 
   send(reply: HttpReply): void {
     const response = this.#response;
+    if (reply.isFramingLost === true) {
+      // After a regular end the rest of the buffer would be parsed as another request, and answered.
+      response.close();
+      return;
+    }
     // Corked, so that status, headers and body leave in one system call.
     response.cork(() => {
       response.writeStatus(`${reply.status} ${STATUS_CODES[reply.status] ?? ''}`);
@@ -92,16 +98,12 @@ class UwsReplyPort implements HttpReplyPort {
   }
 }
 
+/** One pass over all lines: looked up by name, a second Content-Length would stay unseen. */
 function readHead(request: UwsRequest): HttpRequestHead {
   const method = request.getMethod();
-  const contentLength = request.getHeader('content-length');
-  return {
-    method: method === 'post' ? 'POST' : method.toUpperCase(),
-    path: request.getUrl(),
-    contentType: request.getHeader('content-type'),
-    contentEncoding: request.getHeader('content-encoding'),
-    contentLengthBytes: contentLength === '' ? -1 : Number(contentLength),
-    origin: request.getHeader('origin'),
-    requestMethod: method === 'options' ? request.getHeader('access-control-request-method') : '',
-  };
+  const head = createHead(method === 'post' ? 'POST' : method.toUpperCase(), request.getUrl());
+  request.forEach((name, value) => {
+    addHeader(head, name, value);
+  });
+  return head;
 }
