@@ -1,0 +1,178 @@
+import { Readable } from 'node:stream';
+import * as zlib from 'node:zlib';
+import type { ClickHouseClient, ClickHouseSettings } from '@clickhouse/client';
+import { clickhouseCode, INSERT_WAS_DEDUPLICATED, toPipelineError } from './insert-errors.ts';
+
+/** How insert bodies are compressed on the wire. */
+export type BodyCompression = 'none' | 'gzip' | 'zstd';
+
+export interface InsertClientOptions {
+  /** `http://host:port`, without user information. */
+  url: string;
+  username: string;
+  password: string;
+  compression: BodyCompression;
+  /** Sent with every statement. */
+  settings: Readonly<Record<string, string>>;
+  /** Sockets kept at most. */
+  connectionsMax: number;
+  tls: TlsMaterial | undefined;
+}
+
+/** PEM bytes; undefined where the system's defaults apply. */
+export interface TlsMaterial {
+  ca: Buffer | undefined;
+  cert: Buffer | undefined;
+  key: Buffer | undefined;
+  isPeerVerified: boolean;
+}
+
+/** Self-hosted servers close idle sockets after 10 s, the cloud after 3 s: ours must be gone before. */
+const IDLE_SOCKET_TTL_MS = 2_500;
+/** Attempts are bounded by their AbortSignal; this only catches a socket that nobody watches. */
+const SOCKET_TIMEOUT_MS = 15 * 60_000;
+/** Long inserts announce progress in headers, which outgrow Node's own limit. */
+const RESPONSE_HEADERS_BYTES_MAX = 256 * 1024;
+const GZIP_LEVEL = 1;
+const ZSTD_LEVEL = 1;
+
+/** Whether this Node.js can compress with zstd. */
+export const HAS_ZSTD = typeof zlib.createZstdCompress === 'function';
+
+const INSERT_SETTINGS: ClickHouseSettings = {
+  // The batch is the unit: the server must not merge it with others, and must answer when it is written.
+  async_insert: 0,
+  wait_end_of_query: 1,
+  materialized_views_ignore_errors: 0,
+  // One record with a wrong clock must not make a whole batch impossible to store.
+  throw_on_max_partitions_per_insert_block: 0,
+};
+
+/** The only user of @clickhouse/client: statements and Native inserts over HTTP. Errors are PipelineErrors. */
+export class InsertClient {
+  readonly #client: ClickHouseClient;
+  readonly #compression: BodyCompression;
+
+  private constructor(client: ClickHouseClient, compression: BodyCompression) {
+    this.#client = client;
+    this.#compression = compression;
+  }
+
+  /** Loads the client library; connects nowhere. */
+  static async open(options: InsertClientOptions): Promise<InsertClient> {
+    const { createClient } = await import('@clickhouse/client');
+    const { tls } = options;
+    const client = createClient({
+      url: options.url,
+      username: options.username,
+      password: options.password,
+      application: 'millrace',
+      request_timeout: SOCKET_TIMEOUT_MS,
+      max_open_connections: options.connectionsMax,
+      max_response_headers_size: RESPONSE_HEADERS_BYTES_MAX,
+      keep_alive: { idle_socket_ttl: IDLE_SOCKET_TTL_MS, eagerly_destroy_stale_sockets: true },
+      clickhouse_settings: { ...options.settings },
+      // The library's own lines would bypass the engine's logger; every failure reaches the caller as an error.
+      log: { level: 127 },
+      ...(tls === undefined ? {} : await tlsOptions(tls, options.connectionsMax)),
+    });
+    return new InsertClient(client, options.compression);
+  }
+
+  /**
+   * Sends one or more Native blocks and waits until the server has written them.
+   *
+   * @param statement `INSERT INTO ... FORMAT Native`.
+   * @param chunks body in order; must not change until the promise settles.
+   * @param token repeats with the same token are discarded by the server.
+   * @throws PipelineError permanent or retryable.
+   */
+  async insert(
+    statement: string,
+    chunks: readonly Uint8Array[],
+    token: string,
+    signal: AbortSignal,
+  ): Promise<void> {
+    try {
+      const { stream, response_headers: headers } = await this.#client.exec({
+        query: statement,
+        values: this.#body(chunks),
+        abort_signal: signal,
+        clickhouse_settings: { ...INSERT_SETTINGS, insert_deduplication_token: token },
+        ...(this.#compression === 'none' ? {} : { http_headers: { 'Content-Encoding': this.#compression } }),
+      });
+      const text = await drain(stream);
+      const lateCode = headers['x-clickhouse-exception-code'];
+      if (lateCode !== undefined) throw Object.assign(new Error(text), { code: lateCode });
+    } catch (error) {
+      if (clickhouseCode(error) === INSERT_WAS_DEDUPLICATED) return;
+      throw toPipelineError(error, signal.aborted);
+    }
+  }
+
+  #body(chunks: readonly Uint8Array[]): Readable {
+    const source = Readable.from(chunks);
+    if (this.#compression === 'none') return source;
+    const compressor =
+      this.#compression === 'zstd'
+        ? zlib.createZstdCompress({ params: { [zlib.constants.ZSTD_c_compressionLevel]: ZSTD_LEVEL } })
+        : zlib.createGzip({ level: GZIP_LEVEL });
+    // A broken request destroys the compressor; the chunks behind it are plain memory and need no closing.
+    return source.pipe(compressor);
+  }
+
+  /** Runs a statement without a result. @throws PipelineError. */
+  async command(statement: string, signal: AbortSignal): Promise<void> {
+    try {
+      await this.#client.command({
+        query: statement,
+        abort_signal: signal,
+        clickhouse_settings: { wait_end_of_query: 1 },
+      });
+    } catch (error) {
+      throw toPipelineError(error, signal.aborted);
+    }
+  }
+
+  /** Rows of a small result as objects. @throws PipelineError. */
+  async query<T>(statement: string, signal: AbortSignal): Promise<T[]> {
+    try {
+      const result = await this.#client.query({
+        query: statement,
+        format: 'JSONEachRow',
+        abort_signal: signal,
+      });
+      return await result.json<T>();
+    } catch (error) {
+      throw toPipelineError(error, signal.aborted);
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#client.close();
+  }
+}
+
+/** Reads the response to its end, because a socket with an unread response is lost to the pool. */
+async function drain(stream: AsyncIterable<Uint8Array>): Promise<string> {
+  const decoder = new TextDecoder();
+  let text = '';
+  for await (const chunk of stream) {
+    if (text.length < 4096) text += decoder.decode(chunk, { stream: true });
+  }
+  return text;
+}
+
+async function tlsOptions(tls: TlsMaterial, connectionsMax: number) {
+  const https = await import('node:https');
+  const agent = new https.Agent({
+    keepAlive: true,
+    maxSockets: connectionsMax,
+    timeout: SOCKET_TIMEOUT_MS,
+    rejectUnauthorized: tls.isPeerVerified,
+    ...(tls.ca === undefined ? {} : { ca: tls.ca }),
+    ...(tls.cert === undefined ? {} : { cert: tls.cert }),
+    ...(tls.key === undefined ? {} : { key: tls.key }),
+  });
+  return { http_agent: agent, set_basic_auth_header: true };
+}
