@@ -41,4 +41,6 @@ export interface ComponentSettings {
   logger: Logger;
   meter: Meter;
   clock: Clock;
+  /** Directory of the engine's own data (`--data-dir`); extensions may keep a folder of their own there. */
+  dataDir?: string;
 }

@@ -6,6 +6,7 @@ import {
   KIND_DATA,
   KIND_SKIP,
   usedBytes,
+  WORD_BASE_SEQ,
   WORD_READ_SEQ,
   WORD_WAITING,
   WORD_WRITE_SEQ,
@@ -39,8 +40,10 @@ export class RingConsumer {
    */
   tryRead(): boolean {
     const writeSeq = Atomics.load(this.#words, WORD_WRITE_SEQ);
+    // Loaded after the write sequence: while frames are unreleased the base stands still.
+    const baseSeq = Atomics.load(this.#words, WORD_BASE_SEQ);
     while (this.#nextSeq !== writeSeq) {
-      const offset = this.#nextSeq & (this.#dataBytes - 1);
+      const offset = (this.#nextSeq - baseSeq) & (this.#dataBytes - 1);
       const payloadBytes = this.#frameWords[offset >>> 2]!;
       const kind = this.#frameWords[(offset >>> 2) + 1]!;
       const takenBytes = frameBytes(payloadBytes);

@@ -7,6 +7,7 @@ import {
   KIND_DATA,
   KIND_SKIP,
   usedBytes,
+  WORD_BASE_SEQ,
   WORD_READ_SEQ,
   WORD_WAITING,
   WORD_WRITE_SEQ,
@@ -20,6 +21,7 @@ export class RingProducer {
   readonly #data: Uint8Array;
   readonly #dataBytes: number;
   #writeSeq: number;
+  #baseSeq: number;
   /** Highest fill seen since the last call of `takePeakBytes`. */
   #peakBytes = 0;
 
@@ -30,6 +32,7 @@ export class RingProducer {
     this.#frameWords = new Uint32Array(memory, HEADER_BYTES);
     this.#dataBytes = this.#data.byteLength;
     this.#writeSeq = Atomics.load(this.#words, WORD_WRITE_SEQ);
+    this.#baseSeq = Atomics.load(this.#words, WORD_BASE_SEQ);
   }
 
   static create(dataBytes: number): RingProducer {
@@ -42,8 +45,8 @@ export class RingProducer {
    *
    * @param parts the payload in order; the caller may reuse the memory on return.
    * @param payloadBytes sum of the parts, at least 1.
-   * @returns false when there is no room. A payload whose frame is at most half of the capacity always
-   *   fits an empty ring.
+   * @returns false when there is no room. A payload whose frame is no larger than the capacity always fits
+   *   an empty ring.
    */
   tryWrite(parts: readonly Uint8Array[], payloadBytes: number): boolean {
     assert(payloadBytes > 0);
@@ -51,15 +54,13 @@ export class RingProducer {
     const used = usedBytes(this.#writeSeq, readSeq);
     assert(used <= this.#dataBytes, 'ring sequences torn');
     const needBytes = frameBytes(payloadBytes);
-    let offset = this.#writeSeq & (this.#dataBytes - 1);
+    if (used === 0) this.#moveBase();
+    let offset = (this.#writeSeq - this.#baseSeq) & (this.#dataBytes - 1);
     const tailBytes = this.#dataBytes - offset;
-    // Starting over at 0 is right when the frame would be cut in two, and, if the space before `offset` holds
-    // it, when the ring is empty: light load then keeps touching the same few pages.
-    const startsOver = offset !== 0 && (needBytes > tailBytes || (used === 0 && needBytes <= offset));
-    const skipBytes = startsOver ? tailBytes : 0;
+    const skipBytes = needBytes > tailBytes ? tailBytes : 0;
     if (used + skipBytes + needBytes > this.#dataBytes) return false;
 
-    if (startsOver) {
+    if (skipBytes > 0) {
       this.#frameWords[offset >>> 2] = skipBytes - FRAME_HEADER_BYTES;
       this.#frameWords[(offset >>> 2) + 1] = KIND_SKIP;
       this.#writeSeq = (this.#writeSeq + skipBytes) | 0;
@@ -93,6 +94,15 @@ export class RingProducer {
     const peak = this.#peakBytes;
     this.#peakBytes = 0;
     return peak;
+  }
+
+  /**
+   * Nothing is between the sequences, so nobody holds an offset that depends on the base; the consumer loads it
+   * again after it has seen the write sequence move.
+   */
+  #moveBase(): void {
+    this.#baseSeq = this.#writeSeq;
+    Atomics.store(this.#words, WORD_BASE_SEQ, this.#baseSeq);
   }
 
   #copyFrame(offset: number, parts: readonly Uint8Array[], payloadBytes: number): void {

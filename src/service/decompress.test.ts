@@ -56,7 +56,10 @@ test('zstd: a frame of the reference implementation comes back', () => {
 });
 
 test('several frames in one body are one body', () => {
-  assert.equal(decompress(ZSTD, Buffer.concat([ZSTD_SAMPLE, ZSTD_SAMPLE]), 1 << 20).length, 2 * ZSTD_TEXT.length);
+  assert.equal(
+    decompress(ZSTD, Buffer.concat([ZSTD_SAMPLE, ZSTD_SAMPLE]), 1 << 20).length,
+    2 * ZSTD_TEXT.length,
+  );
   const gzip = zlib.gzipSync('abc');
   assert.equal(Buffer.from(decompress(GZIP, Buffer.concat([gzip, gzip]), 100)).toString(), 'abcabc');
 });
@@ -68,24 +71,39 @@ test('a body at the limit passes and one byte more is too large', () => {
     [DEFLATE, zlib.deflateSync(body)],
   ] as const) {
     assert.equal(decompress(code, packed, 10_000).length, 10_000);
-    assert.equal(codeOf(() => decompress(code, packed, 9_999)), 'BODY_TOO_LARGE');
+    assert.equal(
+      codeOf(() => decompress(code, packed, 9_999)),
+      'BODY_TOO_LARGE',
+    );
   }
   assert.equal(decompress(ZSTD, ZSTD_SAMPLE, ZSTD_TEXT.length).length, ZSTD_TEXT.length);
-  assert.equal(codeOf(() => decompress(ZSTD, ZSTD_SAMPLE, ZSTD_TEXT.length - 1)), 'BODY_TOO_LARGE');
+  assert.equal(
+    codeOf(() => decompress(ZSTD, ZSTD_SAMPLE, ZSTD_TEXT.length - 1)),
+    'BODY_TOO_LARGE',
+  );
 });
 
 test('bombs end at the limit without memory of their size', () => {
   const before = process.memoryUsage().rss;
   const gzipBomb = zlib.gzipSync(Buffer.alloc(256 << 20));
-  assert.equal(codeOf(() => decompress(GZIP, gzipBomb, 1 << 20)), 'BODY_TOO_LARGE');
-  assert.equal(codeOf(() => decompress(ZSTD, zstdBomb(10_000), 1 << 20)), 'BODY_TOO_LARGE');
+  assert.equal(
+    codeOf(() => decompress(GZIP, gzipBomb, 1 << 20)),
+    'BODY_TOO_LARGE',
+  );
+  assert.equal(
+    codeOf(() => decompress(ZSTD, zstdBomb(10_000), 1 << 20)),
+    'BODY_TOO_LARGE',
+  );
   assert.ok(process.memoryUsage().rss - before < 600 << 20);
 });
 
 test('a zstd window of 2 GiB is refused before anything is allocated', () => {
   const frame = zstdBomb(1);
   frame[5] = (21 << 3) | 0;
-  assert.equal(codeOf(() => decompress(ZSTD, frame, 20 << 20)), 'BODY_TOO_LARGE');
+  assert.equal(
+    codeOf(() => decompress(ZSTD, frame, 20 << 20)),
+    'BODY_TOO_LARGE',
+  );
 });
 
 test('truncation at every offset and random mutation give typed errors only', () => {
@@ -96,7 +114,11 @@ test('truncation at every offset and random mutation give typed errors only', ()
   ] as const;
   for (const [code, packed] of samples) {
     for (let end = 0; end < packed.length; end++) {
-      assert.equal(codeOf(() => decompress(code, packed.subarray(0, end), 1 << 20)), 'DECOMPRESSION_FAILED', `${code} ${end}`);
+      assert.equal(
+        codeOf(() => decompress(code, packed.subarray(0, end), 1 << 20)),
+        'DECOMPRESSION_FAILED',
+        `${code} ${end}`,
+      );
     }
   }
   fc.assert(

@@ -51,7 +51,8 @@ export function decompress(compression: number, input: Uint8Array, bytesMax: num
 function sizeHint(compression: number, input: Uint8Array): number {
   const end = input.byteLength;
   if (compression !== 1 || end < 18) return end * EXPANSION_GUESS;
-  const size = input[end - 4]! + input[end - 3]! * 0x100 + input[end - 2]! * 0x1_0000 + input[end - 1]! * 0x100_0000;
+  const size =
+    input[end - 4]! + input[end - 3]! * 0x100 + input[end - 2]! * 0x1_0000 + input[end - 1]! * 0x100_0000;
   return size > end * 1100 ? end * EXPANSION_GUESS : size + 1;
 }
 

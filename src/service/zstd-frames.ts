@@ -11,7 +11,9 @@ const WINDOW_BYTES_MAX = 8 << 20;
 const BLOCK_BYTES_MAX = 128 << 10;
 
 function malformed(offset: number): PipelineError {
-  return new PipelineError('DECOMPRESSION_FAILED', `body is not valid zstd at byte ${offset}`, { permanent: true });
+  return new PipelineError('DECOMPRESSION_FAILED', `body is not valid zstd at byte ${offset}`, {
+    permanent: true,
+  });
 }
 
 function tooLarge(bytesMax: number): PipelineError {

@@ -1,0 +1,207 @@
+/** Turns records of a log into batches: boundaries by size and time, bytes as slices of the records. */
+import type { DeliveryConfig } from '../../component/factory.ts';
+import type { Signal } from '../../component/signal.ts';
+import { sliceItems } from '../../otlp/slice.ts';
+import type { BatchBoundary, LogReader, LogRecord } from '../../queue/log/contract.ts';
+
+/** A batch is closed at this size whatever the configuration says: it bounds memory per send in flight. */
+export const BATCH_BYTES_MAX = 32 << 20;
+
+export interface AssembledBatch {
+  boundary: BatchBoundary;
+  /** Views into private copies of records. */
+  slices: Uint8Array[];
+  /** Items in the slices; less than the boundary spans when records were damaged. */
+  itemCount: number;
+  sizeBytes: number;
+  /** Of the oldest record, ms since the epoch. */
+  receivedUnixMs: number;
+  /** Items of the boundary that could not be read. */
+  lostCount: number;
+}
+
+function emptyBatch(first: number): AssembledBatch {
+  return {
+    boundary: { first, end: first },
+    slices: [],
+    itemCount: 0,
+    sizeBytes: 0,
+    receivedUnixMs: 0,
+    lostCount: 0,
+  };
+}
+
+/** Appends items [from, to) of a record, counted from its first item; requests cut in two are re-framed. */
+function takeItems(batch: AssembledBatch, signal: Signal, record: LogRecord, from: number, to: number): void {
+  let runStart = -1;
+  let runEnd = -1;
+  const closeRun = () => {
+    if (runStart >= 0) pushSlice(batch, record.payload.subarray(runStart, runEnd));
+    runStart = -1;
+  };
+  for (let entry = 0; entry < record.entryEnds.length; entry++) {
+    const firstItem = entry === 0 ? 0 : record.entryItemEnds[entry - 1]!;
+    const endItem = record.entryItemEnds[entry]!;
+    if (endItem <= from || firstItem >= to) continue;
+    const startByte = entry === 0 ? 0 : record.entryEnds[entry - 1]!;
+    const endByte = record.entryEnds[entry]!;
+    if (firstItem >= from && endItem <= to) {
+      if (runStart < 0) runStart = startByte;
+      runEnd = endByte;
+      continue;
+    }
+    closeRun();
+    const request = record.payload.subarray(startByte, endByte);
+    pushSlice(
+      batch,
+      sliceItems(signal, request, Math.max(from - firstItem, 0), Math.min(to, endItem) - firstItem),
+    );
+  }
+  closeRun();
+  batch.itemCount += to - from;
+  if (batch.receivedUnixMs === 0) batch.receivedUnixMs = record.receivedUnixMs;
+}
+
+function pushSlice(batch: AssembledBatch, slice: Uint8Array): void {
+  batch.slices.push(slice);
+  batch.sizeBytes += slice.byteLength;
+}
+
+/** Reads the batch of a boundary again, after a restart: the same items in the same order. */
+export function assembleBoundary(reader: LogReader, signal: Signal, boundary: BatchBoundary): AssembledBatch {
+  const batch = emptyBatch(boundary.first);
+  batch.boundary = boundary;
+  let at = boundary.first;
+  while (at < boundary.end) {
+    const record = reader.readRecord(at);
+    const readable = record === undefined || record.firstOrdinal >= boundary.end ? undefined : record;
+    const from = readable === undefined ? boundary.end : Math.max(readable.firstOrdinal, at);
+    batch.lostCount += from - at;
+    if (readable === undefined) break;
+    const to = Math.min(readable.endOrdinal, boundary.end);
+    if (readable.damaged) batch.lostCount += to - from;
+    else takeItems(batch, signal, readable, from - readable.firstOrdinal, to - readable.firstOrdinal);
+    at = to;
+  }
+  return batch;
+}
+
+/** Walks one log from `startOrdinal` on. Holds at most one record and one open batch. */
+export class BatchAssembler {
+  readonly #reader: LogReader;
+  readonly #signal: Signal;
+  readonly #limits: DeliveryConfig['queue']['batch'];
+  #record: LogRecord | undefined;
+  #open: AssembledBatch;
+  #openedMs = 0;
+
+  constructor(
+    reader: LogReader,
+    signal: Signal,
+    limits: DeliveryConfig['queue']['batch'],
+    startOrdinal: number,
+  ) {
+    this.#reader = reader;
+    this.#signal = signal;
+    this.#limits = limits;
+    this.#open = emptyBatch(startOrdinal);
+  }
+
+  /** One past the last item that was read. */
+  get position(): number {
+    return this.#open.boundary.end;
+  }
+
+  get openBytes(): number {
+    return this.#open.sizeBytes;
+  }
+
+  /** Milliseconds until the open batch is due, or undefined when none is open. */
+  dueInMs(nowMs: number): number | undefined {
+    if (this.#open.boundary.end === this.#open.boundary.first) return undefined;
+    return Math.max(this.#openedMs + this.#limits.flushTimeoutMs - nowMs, 0);
+  }
+
+  /**
+   * Reads on until a batch is full or due.
+   * @param nowMs monotonic clock.
+   * @returns a closed batch, or undefined when the log has no more and the open batch is not due yet.
+   */
+  next(nowMs: number): AssembledBatch | undefined {
+    for (;;) {
+      const record = this.#currentRecord();
+      if (record === undefined) return this.dueInMs(nowMs) === 0 ? this.#close() : undefined;
+      if (this.dueInMs(nowMs) === undefined) this.#openedMs = nowMs;
+      if (record.firstOrdinal > this.position) this.#lose(record.firstOrdinal - this.position);
+      if (record.damaged) this.#lose(record.endOrdinal - this.position);
+      else if (this.#takeUntilFull(record)) return this.#close();
+    }
+  }
+
+  #currentRecord(): LogRecord | undefined {
+    if (this.#record !== undefined && this.#record.endOrdinal > this.position) return this.#record;
+    this.#record = this.#reader.readRecord(this.position);
+    return this.#record;
+  }
+
+  #lose(count: number): void {
+    this.#open.lostCount += count;
+    this.#open.boundary.end += count;
+  }
+
+  /** Takes as much of the record as the batch may hold; true when the batch is full. */
+  #takeUntilFull(record: LogRecord): boolean {
+    const fromItem = this.position - record.firstOrdinal;
+    let toItem = fromItem;
+    let isFull = false;
+    for (let entry = 0; entry < record.entryEnds.length && !isFull; entry++) {
+      const endItem = record.entryItemEnds[entry]!;
+      if (endItem <= fromItem) continue;
+      const entryBytes = record.entryEnds[entry]! - (entry === 0 ? 0 : record.entryEnds[entry - 1]!);
+      const entryFirst = entry === 0 ? 0 : record.entryItemEnds[entry - 1]!;
+      const bytesPerItem = entryBytes / (endItem - entryFirst);
+      const allowed = this.#roomForItems(toItem - fromItem, bytesPerItem);
+      const wanted = endItem - toItem;
+      if (wanted > allowed) {
+        // A request that fits into a batch of its own is not cut in two.
+        const isWorthCutting = toItem === fromItem && this.#open.itemCount === 0;
+        if (isWorthCutting || wanted > this.#roomForItemsOfEmptyBatch(bytesPerItem)) toItem += allowed;
+        isFull = true;
+      } else {
+        toItem = endItem;
+        isFull = this.#isFull(toItem - fromItem, (toItem - fromItem) * bytesPerItem);
+      }
+    }
+    if (toItem > fromItem) takeItems(this.#open, this.#signal, record, fromItem, toItem);
+    this.#open.boundary.end += toItem - fromItem;
+    return isFull;
+  }
+
+  #isFull(moreItems: number, moreBytes: number): boolean {
+    const bytes = this.#open.sizeBytes + moreBytes;
+    if (bytes >= BATCH_BYTES_MAX) return true;
+    const size = this.#limits.sizer === 'bytes' ? bytes : this.#open.itemCount + moreItems;
+    return size >= this.#limits.minSize;
+  }
+
+  #roomForItems(moreItems: number, bytesPerItem: number): number {
+    const { maxSize, sizer } = this.#limits;
+    if (maxSize === 0) return Number.MAX_SAFE_INTEGER;
+    if (sizer === 'items') return Math.max(maxSize - this.#open.itemCount - moreItems, 0);
+    const roomBytes = maxSize - this.#open.sizeBytes - moreItems * bytesPerItem;
+    const isEmpty = this.#open.itemCount + moreItems === 0;
+    return Math.max(Math.floor(roomBytes / bytesPerItem), isEmpty ? 1 : 0);
+  }
+
+  #roomForItemsOfEmptyBatch(bytesPerItem: number): number {
+    const { maxSize, sizer } = this.#limits;
+    if (maxSize === 0) return Number.MAX_SAFE_INTEGER;
+    return sizer === 'items' ? maxSize : Math.max(Math.floor(maxSize / bytesPerItem), 1);
+  }
+
+  #close(): AssembledBatch {
+    const batch = this.#open;
+    this.#open = emptyBatch(batch.boundary.end);
+    return batch;
+  }
+}

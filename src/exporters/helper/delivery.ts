@@ -1,0 +1,233 @@
+/** Drains one log into one exporter: freeze, send with retries, finish. Runs in an exporter worker. */
+import { PipelineError } from '../../component/errors.ts';
+import type { ExportBatch, Exporter } from '../../component/exporter.ts';
+import type { DeliveryConfig } from '../../component/factory.ts';
+import type { Logger } from '../../component/settings.ts';
+import type { Signal } from '../../component/signal.ts';
+import type { LogCursor, LogReader } from '../../queue/log/contract.ts';
+import { Notifier, sleepUnlessAborted } from '../../stdx/abortable.ts';
+import { backoffMs } from '../../stdx/backoff.ts';
+import type { Clock } from '../../stdx/clock.ts';
+import { failpoint } from '../../stdx/failpoint.ts';
+import type { Prng } from '../../stdx/prng.ts';
+import { type AssembledBatch, assembleBoundary, BatchAssembler } from './batch-assembler.ts';
+import type { DeliveryMetrics } from './delivery-metrics.ts';
+
+/** Bytes of batches that one delivery holds in memory, sent or waiting for a retry. One batch always may. */
+const IN_FLIGHT_BYTES_MAX = 64 << 20;
+const IDLE_WAIT_MS = 500;
+const RETRY_AFTER_MAX_MS = 300_000;
+
+export interface DeliveryDependencies {
+  exporter: Exporter;
+  signal: Signal;
+  reader: LogReader;
+  cursor: LogCursor;
+  config: DeliveryConfig;
+  /** Durable logs have no elapsed limit unless the user sets one; others have the Collector's five minutes. */
+  isDurable: boolean;
+  clock: Clock;
+  prng: Prng;
+  logger: Logger;
+  metrics: DeliveryMetrics;
+  /** Sends in flight of all deliveries of this exporter: `num_consumers` bounds them together. */
+  slots: SendSlots;
+}
+
+/** `sending_queue.num_consumers` of one exporter instance. */
+export class SendSlots {
+  readonly #max: number;
+  readonly #freed = new Notifier();
+  inFlight = 0;
+
+  constructor(max: number) {
+    this.#max = max;
+  }
+
+  get free(): number {
+    return this.#max - this.inFlight;
+  }
+
+  take(): void {
+    this.inFlight += 1;
+  }
+
+  give(): void {
+    this.inFlight -= 1;
+    this.#freed.notify();
+  }
+
+  whenFreed(): Promise<void> {
+    return this.#freed.wait();
+  }
+}
+
+const MAX_ELAPSED_MEMORY_MS = 300_000;
+
+export class Delivery {
+  readonly #deps: DeliveryDependencies;
+  readonly #stop = new AbortController();
+  readonly #assembler: BatchAssembler;
+  readonly #maxElapsedMs: number;
+  readonly #sends = new Set<Promise<void>>();
+  #inFlightBytes = 0;
+
+  constructor(deps: DeliveryDependencies) {
+    this.#deps = deps;
+    const { cursor, reader, config } = deps;
+    const start = Math.max(cursor.frozen.at(-1)?.end ?? cursor.ordinal, reader.beginOrdinal());
+    this.#assembler = new BatchAssembler(reader, deps.signal, config.queue.batch, start);
+    this.#maxElapsedMs = config.retry.maxElapsedMs ?? (deps.isDurable ? 0 : MAX_ELAPSED_MEMORY_MS);
+  }
+
+  /** Runs until `stop`. Rejects only when the log itself fails. */
+  async run(): Promise<void> {
+    for (const boundary of [...this.#deps.cursor.frozen]) {
+      while (!this.#hasRoom(0, 0)) await this.#deps.slots.whenFreed();
+      if (this.#stop.signal.aborted) return;
+      this.#startSend(assembleBoundary(this.#deps.reader, this.#deps.signal, boundary));
+    }
+    while (!this.#stop.signal.aborted) {
+      const batches = this.#collect();
+      if (batches.length > 0) {
+        await this.#deps.cursor.freeze(batches.map((batch) => batch.boundary));
+        failpoint('exporter.frozen');
+        for (const batch of batches) this.#startSend(batch);
+      } else await this.#waitForWork();
+    }
+  }
+
+  /** Ends waits and attempts; what was not confirmed stays in the log under its frozen boundaries. */
+  async stop(): Promise<void> {
+    this.#stop.abort();
+    await Promise.all(this.#sends);
+  }
+
+  #hasRoom(moreBatches: number, moreBytes: number): boolean {
+    if (this.#deps.slots.free - moreBatches <= 0) return false;
+    return this.#sends.size + moreBatches === 0 || this.#inFlightBytes + moreBytes < IN_FLIGHT_BYTES_MAX;
+  }
+
+  #collect(): AssembledBatch[] {
+    const batches: AssembledBatch[] = [];
+    let bytes = 0;
+    while (this.#hasRoom(batches.length, bytes)) {
+      const batch = this.#assembler.next(this.#deps.clock.monotonicMs());
+      if (batch === undefined) break;
+      batches.push(batch);
+      bytes += batch.sizeBytes;
+    }
+    return batches;
+  }
+
+  async #waitForWork(): Promise<void> {
+    if (!this.#hasRoom(0, 0)) return this.#deps.slots.whenFreed();
+    const dueInMs = this.#assembler.dueInMs(this.#deps.clock.monotonicMs()) ?? IDLE_WAIT_MS;
+    await this.#deps.reader.waitBeyond(this.#assembler.position, Math.min(dueInMs, IDLE_WAIT_MS));
+  }
+
+  #startSend(batch: AssembledBatch): void {
+    this.#deps.slots.take();
+    this.#inFlightBytes += batch.sizeBytes;
+    const send = this.#send(batch).finally(() => {
+      this.#inFlightBytes -= batch.sizeBytes;
+      this.#sends.delete(send);
+      this.#deps.slots.give();
+    });
+    this.#sends.add(send);
+  }
+
+  async #send(batch: AssembledBatch): Promise<void> {
+    const { cursor, metrics, logger, clock } = this.#deps;
+    if (batch.lostCount > 0) {
+      metrics.lost.add(batch.lostCount);
+      logger.error('items were lost in a damaged part of the log', { count: batch.lostCount });
+    }
+    if (batch.itemCount > 0) {
+      const isFinished = await this.#sendWithRetries(this.#toExportBatch(batch));
+      if (!isFinished) return;
+      metrics.deliveryAge.record((clock.unixMs() - batch.receivedUnixMs) * 1000);
+    }
+    failpoint('exporter.before_finish');
+    cursor.finish(batch.boundary);
+  }
+
+  #toExportBatch(batch: AssembledBatch): ExportBatch {
+    const { reader, signal } = this.#deps;
+    return {
+      signal,
+      batchId: `${reader.logId}.${reader.incarnation}-${batch.boundary.first}-${batch.boundary.end - 1}`,
+      slices: batch.slices,
+      itemCount: batch.itemCount,
+      sizeBytes: batch.sizeBytes,
+      receivedUnixMs: batch.receivedUnixMs,
+    };
+  }
+
+  /** True when the batch was delivered or dropped for good, false when it has to stay in the log. */
+  async #sendWithRetries(batch: ExportBatch): Promise<boolean> {
+    const { config, metrics, clock } = this.#deps;
+    const startedMs = clock.monotonicMs();
+    for (let retry = 0; ; retry++) {
+      const error = await this.#attempt(batch);
+      if (error === undefined) {
+        metrics.sent(batch.itemCount, batch.sizeBytes);
+        return true;
+      }
+      if (this.#stop.signal.aborted) return false;
+      if (error.permanent || !config.retry.enabled) return this.#drop(batch, error, 'not retryable');
+      const hintMs = Math.min(Math.max(error.retryAfterMs ?? 0, 0), RETRY_AFTER_MAX_MS);
+      const waitMs = Math.max(backoffMs(config.retry, retry, this.#deps.prng), hintMs);
+      const elapsedMs = clock.monotonicMs() + waitMs - startedMs;
+      if (this.#maxElapsedMs > 0 && elapsedMs > this.#maxElapsedMs)
+        return this.#drop(batch, error, 'no more retries left');
+      metrics.retries.add(1);
+      this.#deps.logger.info('export failed, will be tried again', {
+        error: error.message,
+        code: error.code,
+        interval_ms: Math.round(waitMs),
+        items: batch.itemCount,
+      });
+      if (!(await sleepUnlessAborted(waitMs, this.#stop.signal))) return false;
+    }
+  }
+
+  #drop(batch: ExportBatch, error: PipelineError, reason: string): boolean {
+    this.#deps.metrics.dropped(batch.itemCount);
+    this.#deps.logger.error('export failed, data is dropped', {
+      reason,
+      error: error.message,
+      code: error.code,
+      dropped_items: batch.itemCount,
+      batch_id: batch.batchId,
+    });
+    return true;
+  }
+
+  async #attempt(batch: ExportBatch): Promise<PipelineError | undefined> {
+    const { exporter, config, clock, metrics } = this.#deps;
+    const attempt = new AbortController();
+    const onStop = () => attempt.abort();
+    this.#stop.signal.addEventListener('abort', onStop, { once: true });
+    const timer = config.timeoutMs > 0 ? setTimeout(() => attempt.abort(), config.timeoutMs) : undefined;
+    const startedMs = clock.monotonicMs();
+    try {
+      failpoint('exporter.before_send');
+      await exporter.export(batch, attempt.signal);
+      failpoint('exporter.sent');
+      return undefined;
+    } catch (error) {
+      if (attempt.signal.aborted && !this.#stop.signal.aborted) {
+        const message = `no answer within ${config.timeoutMs} ms`;
+        return new PipelineError('EXPORT_TIMEOUT', message, { permanent: false, cause: error });
+      }
+      if (error instanceof PipelineError) return error;
+      // Whatever an exporter did not classify may work next time: only known errors may drop data.
+      return new PipelineError('INTERNAL', String(error), { permanent: false, cause: error });
+    } finally {
+      clearTimeout(timer);
+      this.#stop.signal.removeEventListener('abort', onStop);
+      metrics.exportCall.record((clock.monotonicMs() - startedMs) * 1000);
+    }
+  }
+}

@@ -1,0 +1,104 @@
+/** Life of one exporter worker thread: exporters, one delivery for each log of each exporter. */
+import type { Exporter } from '../component/exporter.ts';
+import type { ExporterFactory } from '../component/factory.ts';
+import { Delivery, SendSlots } from '../exporters/helper/delivery.ts';
+import { DeliveryMetrics } from '../exporters/helper/delivery-metrics.ts';
+import type { LogCursor, LogReader } from '../queue/log/contract.ts';
+import { openLogCursor } from '../queue/log/file-cursor.ts';
+import { openLogReader } from '../queue/log/open.ts';
+import { BUILTIN } from '../registry/builtin.ts';
+import { findFactory } from '../registry/registry.ts';
+import { Prng } from '../stdx/prng.ts';
+import type { ExporterPlan, ExporterWorkerInit } from './messages.ts';
+import { WorkerRuntime } from './worker-runtime.ts';
+
+interface Drain {
+  delivery: Delivery;
+  reader: LogReader;
+  cursor: LogCursor;
+}
+
+class ExporterHost {
+  readonly #runtime: WorkerRuntime;
+  readonly #init: ExporterWorkerInit;
+  readonly #exporters: Exporter[] = [];
+  readonly #drains: Drain[] = [];
+  #stopDeadlineMs: number | undefined;
+  #requestStop!: () => void;
+  readonly #stopRequested = new Promise<void>((resolve) => {
+    this.#requestStop = resolve;
+  });
+
+  constructor(init: ExporterWorkerInit) {
+    this.#init = init;
+    this.#runtime = new WorkerRuntime(init, (deadlineMs) => {
+      this.#stopDeadlineMs = deadlineMs;
+      this.#requestStop();
+    });
+  }
+
+  live(): Promise<void> {
+    return this.#runtime.live(
+      () => this.#start(),
+      () => this.#run(),
+    );
+  }
+
+  async #start(): Promise<void> {
+    for (const plan of this.#init.exporters) await this.#startExporter(plan);
+  }
+
+  async #startExporter(plan: ExporterPlan): Promise<void> {
+    const { clock, meter } = this.#runtime;
+    const logger = this.#runtime.logger.child({ exporter: plan.id, data_type: plan.signal });
+    const factory = findFactory(BUILTIN, 'exporter', plan.type) as ExporterFactory<unknown>;
+    const exporter = await factory.create({ id: plan.id, clock, meter, logger }, plan.config, plan.signal);
+    await exporter.start();
+    this.#exporters.push(exporter);
+    const config = factory.delivery(plan.config);
+    const slots = new SendSlots(config.queue.numConsumers);
+    const metrics = new DeliveryMetrics(meter, plan.id, plan.signal);
+    for (const log of plan.logs) {
+      const reader = openLogReader(log);
+      const cursor = await openLogCursor(log, plan.id);
+      if (cursor.origin === 'damaged') {
+        logger.error('the position file is damaged: everything the log still holds is sent again', {
+          log: log.logId,
+        });
+      }
+      const prng = new Prng(clock.unixMs() >>> 0);
+      const delivery = new Delivery({
+        exporter,
+        signal: plan.signal,
+        reader,
+        cursor,
+        config,
+        isDurable: this.#init.isDurable,
+        clock,
+        prng,
+        logger,
+        metrics,
+        slots,
+      });
+      this.#drains.push({ delivery, reader, cursor });
+    }
+  }
+
+  async #run(): Promise<void> {
+    const runs = this.#drains.map((drain) => drain.delivery.run());
+    // A failing delivery means its log failed: the thread ends with that error and is replaced.
+    await Promise.race([this.#stopRequested, ...runs.map((run) => run.then(() => this.#stopRequested))]);
+    await Promise.all(this.#drains.map((drain) => drain.delivery.stop()));
+    await Promise.allSettled(runs);
+    const deadlineMs = this.#stopDeadlineMs ?? this.#runtime.clock.monotonicMs();
+    await Promise.all(this.#exporters.map((exporter) => exporter.shutdown(deadlineMs)));
+    for (const { cursor, reader } of this.#drains) {
+      await cursor.close();
+      await reader.close();
+    }
+  }
+}
+
+export function runExporterTask(init: ExporterWorkerInit): Promise<void> {
+  return new ExporterHost(init).live();
+}

@@ -1,0 +1,62 @@
+/** Everything that crosses a thread as a message. Telemetry itself only crosses through rings and logs. */
+import type { MessagePort } from 'node:worker_threads';
+import type { ErrorMessage } from '../component/errors.ts';
+import type { Signal } from '../component/signal.ts';
+import type { LogDescriptor } from '../queue/log/contract.ts';
+import type { LoggerOptions } from '../telemetry/logger.ts';
+import type { MeterSnapshot } from '../telemetry/registry.ts';
+
+/** Int32 words of a worker's control block, written by the worker and read by the supervisor. */
+export const CONTROL_BYTES = 64;
+/** Counts up on every turn and twice a second: standing still means the thread hangs. */
+export const WORD_HEARTBEAT = 0;
+/** Request id of the frame being worked on, or 0: the suspect when the thread dies or hangs. */
+export const WORD_CURRENT_REQUEST = 1;
+
+/** One way of a request through the engine: all logs it must be flushed to. */
+export interface RoutePlan {
+  receiverId: string;
+  signal: Signal;
+  /** Indexes into `logs` of the worker. */
+  logs: number[];
+}
+
+interface WorkerInit {
+  /** Name of this incarnation, e.g. `pipeline-0#2`. */
+  name: string;
+  control: SharedArrayBuffer;
+  port: MessagePort;
+  logger: LoggerOptions;
+  failpoints: string | undefined;
+}
+
+export interface PipelineWorkerInit extends WorkerInit {
+  requestRing: SharedArrayBuffer;
+  ackRing: SharedArrayBuffer;
+  routes: RoutePlan[];
+  logs: LogDescriptor[];
+}
+
+/** One exporter instance and the logs that it drains. */
+export interface ExporterPlan {
+  id: string;
+  type: string;
+  signal: Signal;
+  config: unknown;
+  logs: LogDescriptor[];
+}
+
+export interface ExporterWorkerInit extends WorkerInit {
+  exporters: ExporterPlan[];
+  /** Durable logs retry for ever unless the user bounds it. */
+  isDurable: boolean;
+}
+
+export type ToWorker = { type: 'snapshot'; token: number } | { type: 'stop'; deadlineMs: number };
+
+export type FromWorker =
+  | { type: 'ready' }
+  | { type: 'snapshot'; token: number; snapshot: MeterSnapshot }
+  /** A flush failed: nothing may be acknowledged any more, the process must end. */
+  | { type: 'storage_failed'; error: ErrorMessage }
+  | { type: 'start_failed'; error: ErrorMessage };

@@ -1,0 +1,235 @@
+/**
+ * One pipeline worker: takes frames from its ring, decompresses, turns JSON into protobuf, validates, appends to the
+ * logs of the route, and acknowledges whole groups once they are flushed. Owns the writing end of its logs.
+ */
+import {
+  OUTCOME_INTERNAL,
+  OUTCOME_MALFORMED,
+  OUTCOME_OK,
+  OUTCOME_TOO_LARGE,
+  OUTCOME_UNAVAILABLE,
+  type OutcomeCode,
+} from '../component/consumer.ts';
+import { PipelineError } from '../component/errors.ts';
+import type { Logger } from '../component/settings.ts';
+import { jsonToProto } from '../otlp/json-to-proto.ts';
+import { scanRequest } from '../otlp/scan.ts';
+import { withoutRejected } from '../otlp/slice.ts';
+import { RequestIndex } from '../pdata/request-index.ts';
+import type { LogWriter } from '../queue/log/contract.ts';
+import { RingConsumer } from '../ring/consumer.ts';
+import type { Clock } from '../stdx/clock.ts';
+import { failpoint } from '../stdx/failpoint.ts';
+import type { ThreadMeter } from '../telemetry/registry.ts';
+import { AckChannel } from './ack-channel.ts';
+import { CommitGroup } from './commit-group.ts';
+import { decompress } from './decompress.ts';
+import { REQUEST_META_BYTES, RequestMeta } from './frame.ts';
+import { type PipelineWorkerInit, type RoutePlan, WORD_CURRENT_REQUEST } from './messages.ts';
+
+/** Bytes taken from the ring before the event loop gets its turn: about a millisecond of work. */
+const TURN_BYTES = 2 << 20;
+/** One group being flushed while the next is filled; more would only lengthen the wait for an ack. */
+const COMMITS_IN_FLIGHT_MAX = 2;
+const SLEEP_MS = 500;
+const RETRY_AFTER_MS = 1000;
+
+export interface PipelineWorkerDependencies {
+  writers: LogWriter[];
+  clock: Clock;
+  meter: ThreadMeter;
+  logger: Logger;
+  onStorageFailed(error: PipelineError): void;
+}
+
+export class PipelineWorker {
+  readonly #routes: readonly RoutePlan[];
+  readonly #writers: readonly LogWriter[];
+  readonly #deps: PipelineWorkerDependencies;
+  readonly #ring: RingConsumer;
+  readonly #ringView: DataView;
+  readonly #control: Int32Array;
+  readonly #acks: AckChannel;
+  readonly #index = new RequestIndex();
+  readonly #meta = new RequestMeta();
+  readonly #ringWait;
+  readonly #groupCommit;
+  readonly #decodedBytes;
+  readonly #inFlight = new Set<Promise<void>>();
+  #group: CommitGroup;
+  #isStopping = false;
+  #hasFailed = false;
+
+  constructor(init: PipelineWorkerInit, deps: PipelineWorkerDependencies) {
+    this.#routes = init.routes;
+    this.#writers = deps.writers;
+    this.#deps = deps;
+    this.#ring = new RingConsumer(init.requestRing);
+    this.#ringView = new DataView(
+      this.#ring.bytes.buffer,
+      this.#ring.bytes.byteOffset,
+      this.#ring.bytes.byteLength,
+    );
+    this.#control = new Int32Array(init.control);
+    this.#acks = new AckChannel(init.ackRing, deps.meter);
+    this.#ringWait = deps.meter.latency('ring_wait');
+    this.#groupCommit = deps.meter.latency('group_commit');
+    this.#decodedBytes = deps.meter.counter('millrace_pipeline_decoded_bytes');
+    this.#group = new CommitGroup(deps.writers.length);
+  }
+
+  /** Runs until `stop` and an empty ring; everything taken is answered before it returns. */
+  async run(): Promise<void> {
+    while (!this.#isStopping || this.#ring.hasMore()) {
+      this.#takeFrames();
+      this.#acks.flush();
+      if (!this.#group.isEmpty) this.#startCommit();
+      if (this.#inFlight.size >= COMMITS_IN_FLIGHT_MAX) await Promise.race(this.#inFlight);
+      else if (this.#ring.hasMore()) await nextTurn();
+      else if (!this.#isStopping) await this.#ring.sleep(SLEEP_MS);
+    }
+    await Promise.all(this.#inFlight);
+  }
+
+  /** Makes `run` return once the ring is empty. */
+  stop(): void {
+    this.#isStopping = true;
+  }
+
+  #takeFrames(): void {
+    let takenBytes = 0;
+    while (takenBytes < TURN_BYTES && this.#ring.tryRead()) {
+      takenBytes += this.#ring.payloadEnd - this.#ring.payloadStart;
+      this.#takeFrame();
+    }
+    if (takenBytes === 0) return;
+    Atomics.store(this.#control, WORD_CURRENT_REQUEST, 0);
+    failpoint('pipeline.before_release');
+    // Everything of value was copied into records or answered: the space goes back to the receivers.
+    this.#ring.release();
+  }
+
+  #takeFrame(): void {
+    const meta = this.#meta;
+    meta.read(this.#ringView, this.#ring.payloadStart);
+    Atomics.store(this.#control, WORD_CURRENT_REQUEST, meta.requestId);
+    failpoint('pipeline.frame_read');
+    this.#ringWait.record((this.#deps.clock.monotonicMs() - meta.receivedMonotonicMs) * 1000);
+    let itemCount = 0;
+    try {
+      const route = this.#routes[meta.route]!;
+      let bytes = this.#ring.bytes;
+      let start = this.#ring.payloadStart + REQUEST_META_BYTES;
+      let end = this.#ring.payloadEnd;
+      if (meta.compression !== 0) {
+        bytes = decompress(meta.compression, bytes.subarray(start, end), meta.decodedBytesMax);
+        start = 0;
+        end = bytes.byteLength;
+      }
+      this.#decodedBytes.add(end - start);
+      if (meta.encoding === 1) {
+        bytes = jsonToProto(route.signal, bytes.subarray(start, end));
+        start = 0;
+        end = bytes.byteLength;
+      }
+      const index = this.#index;
+      scanRequest(route.signal, bytes, start, end, index);
+      itemCount = index.itemCount;
+      if (index.needsRewrite) {
+        bytes = withoutRejected(route.signal, bytes, start, end, index);
+        start = 0;
+        end = bytes.byteLength;
+      }
+      failpoint('pipeline.decoded');
+      this.#append(route, bytes.subarray(start, end), index.acceptedCount, index.rejectedCount);
+    } catch (error) {
+      this.#answerError(error, itemCount);
+    }
+  }
+
+  #append(route: RoutePlan, payload: Uint8Array, itemCount: number, rejectedCount: number): void {
+    const meta = this.#meta;
+    const message = rejectedCount === 0 ? '' : `${rejectedCount} items have invalid ids or values`;
+    if (itemCount === 0) {
+      return this.#acks.write(meta.requestId, OUTCOME_OK, rejectedCount, rejectedCount, 0, message);
+    }
+    if (this.#hasFailed) return this.#unavailable(itemCount, 'storage failed');
+    if (this.#group.isEmpty) this.#group.startedMs = this.#deps.clock.monotonicMs();
+    for (const log of route.logs) {
+      if (!this.#writers[log]!.tryAppend(payload, itemCount, meta.receivedUnixMs)) {
+        return this.#unavailable(itemCount, 'the queue on disk is full');
+      }
+      this.#group.touch(log);
+    }
+    this.#group.add(meta.requestId, itemCount + rejectedCount, rejectedCount);
+  }
+
+  #unavailable(itemCount: number, message: string): void {
+    this.#acks.write(this.#meta.requestId, OUTCOME_UNAVAILABLE, itemCount, 0, RETRY_AFTER_MS, message);
+  }
+
+  #answerError(error: unknown, itemCount: number): void {
+    let code: OutcomeCode = OUTCOME_INTERNAL;
+    let message = 'internal error';
+    if (error instanceof PipelineError) {
+      code = error.code === 'BODY_TOO_LARGE' ? OUTCOME_TOO_LARGE : OUTCOME_MALFORMED;
+      message = error.message;
+    } else {
+      this.#deps.logger.error('a request could not be processed', { error: String((error as Error).stack) });
+    }
+    this.#acks.write(this.#meta.requestId, code, itemCount, 0, 0, message);
+  }
+
+  #startCommit(): void {
+    const group = this.#group;
+    this.#group = new CommitGroup(this.#writers.length);
+    const commit = this.#commit(group).finally(() => this.#inFlight.delete(commit));
+    this.#inFlight.add(commit);
+  }
+
+  async #commit(group: CommitGroup): Promise<void> {
+    try {
+      failpoint('pipeline.before_commit');
+      await Promise.all(group.touched().map((log) => this.#writers[log]!.commit()));
+      failpoint('pipeline.before_ack');
+      this.#groupCommit.record((this.#deps.clock.monotonicMs() - group.startedMs) * 1000);
+      for (let i = 0; i < group.count; i++) {
+        const rejected = group.rejected[i]!;
+        const message = rejected === 0 ? '' : `${rejected} items have invalid ids or values`;
+        this.#acks.write(group.requestIds[i]!, OUTCOME_OK, group.items[i]!, rejected, 0, message);
+      }
+    } catch (error) {
+      this.#commitFailed(error, group);
+    }
+    this.#acks.flush();
+  }
+
+  #commitFailed(error: unknown, group: CommitGroup): void {
+    const isFull = error instanceof PipelineError && error.code === 'QUEUE_FULL';
+    const message = isFull ? 'the disk is full' : 'storage failed';
+    for (let i = 0; i < group.count; i++) {
+      this.#acks.write(
+        group.requestIds[i]!,
+        OUTCOME_UNAVAILABLE,
+        group.items[i]!,
+        0,
+        RETRY_AFTER_MS,
+        message,
+      );
+    }
+    if (isFull || this.#hasFailed) return;
+    this.#hasFailed = true;
+    const failure =
+      error instanceof PipelineError
+        ? error
+        : new PipelineError('STORAGE_FAILED', `commit failed: ${String(error)}`, {
+            permanent: false,
+            cause: error,
+          });
+    this.#deps.onStorageFailed(failure);
+  }
+}
+
+function nextTurn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}

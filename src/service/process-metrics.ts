@@ -1,0 +1,54 @@
+/** `otelcol_process_*` and the event loop of the main thread, read at each scrape. */
+import { readFileSync } from 'node:fs';
+import { monitorEventLoopDelay } from 'node:perf_hooks';
+import type { Counter, Gauge, Meter } from '../component/settings.ts';
+
+/** Anonymous memory in bytes: what cannot be given back to the system, unlike mapped log pages. */
+export function anonymousBytes(): number {
+  try {
+    const match = /^RssAnon:\s+(\d+) kB/m.exec(readFileSync('/proc/self/status', 'utf8'));
+    if (match !== null) return Number(match[1]) * 1024;
+  } catch {
+    // Only Linux has it; resident memory is the nearest figure elsewhere.
+  }
+  return process.memoryUsage.rss();
+}
+
+export class ProcessMetrics {
+  readonly #uptime: Gauge;
+  readonly #cpu: Counter;
+  readonly #rss: Gauge;
+  readonly #heap: Gauge;
+  readonly #anonymous: Gauge;
+  readonly #loopDelay: Gauge;
+  readonly #loop: ReturnType<typeof monitorEventLoopDelay>;
+  #cpuSeconds = 0;
+
+  constructor(meter: Meter) {
+    this.#uptime = meter.gauge('otelcol_process_uptime');
+    this.#cpu = meter.counter('otelcol_process_cpu_seconds');
+    this.#rss = meter.gauge('otelcol_process_memory_rss');
+    this.#heap = meter.gauge('otelcol_process_runtime_heap_alloc_bytes');
+    this.#anonymous = meter.gauge('otelcol_process_runtime_total_sys_memory_bytes');
+    this.#loopDelay = meter.gauge('millrace_event_loop_delay_p99');
+    this.#loop = monitorEventLoopDelay({ resolution: 20 });
+    this.#loop.enable();
+  }
+
+  update(): void {
+    const { user, system } = process.cpuUsage();
+    const cpuSeconds = (user + system) / 1e6;
+    this.#cpu.add(cpuSeconds - this.#cpuSeconds);
+    this.#cpuSeconds = cpuSeconds;
+    this.#uptime.set(process.uptime());
+    this.#rss.set(process.memoryUsage.rss());
+    this.#heap.set(process.memoryUsage().heapUsed);
+    this.#anonymous.set(anonymousBytes());
+    this.#loopDelay.set(this.#loop.percentile(99) / 1e9);
+    this.#loop.reset();
+  }
+
+  close(): void {
+    this.#loop.disable();
+  }
+}

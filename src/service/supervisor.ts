@@ -1,0 +1,234 @@
+/**
+ * Keeps one piscina pool of long-running workers alive: one task per worker slot, a heartbeat each, restart with a
+ * budget, figures collected over a port.
+ */
+import { MessageChannel, type MessagePort, type Transferable } from 'node:worker_threads';
+import { Piscina } from 'piscina';
+import { PipelineError } from '../component/errors.ts';
+import type { Logger, Meter } from '../component/settings.ts';
+import type { Clock } from '../stdx/clock.ts';
+import type { MeterAggregate } from '../telemetry/aggregate.ts';
+import {
+  CONTROL_BYTES,
+  type FromWorker,
+  type ToWorker,
+  WORD_CURRENT_REQUEST,
+  WORD_HEARTBEAT,
+} from './messages.ts';
+import { type WorkerFile, workerUrl } from './worker-url.ts';
+
+const HEARTBEAT_CHECK_MS = 1000;
+/** No turn of the worker's loop for this long counts as hung. */
+const HANG_MS = 5000;
+const RESTARTS_PER_MINUTE_MAX = 5;
+const RESTART_DELAY_MS = 200;
+const SNAPSHOT_WAIT_MS = 500;
+
+export interface WorkerStart {
+  init: object;
+  transfer: Transferable[];
+}
+
+export interface SupervisorOptions {
+  file: WorkerFile;
+  /** Exported function of the worker file. */
+  task: string;
+  count: number;
+  /** Makes the task of one incarnation; the port and the control block are already its own. */
+  makeInit(slot: number, name: string, control: SharedArrayBuffer, port: MessagePort): object;
+  /** @param suspectId request that the worker was busy with, or 0. */
+  onDown(slot: number, suspectId: number): void;
+  /** Nothing more can be done here: storage failed or the restart budget is used up. */
+  onFatal(error: PipelineError): void;
+  clock: Clock;
+  logger: Logger;
+  meter: Meter;
+  aggregate: MeterAggregate;
+}
+
+interface Slot {
+  index: number;
+  name: string;
+  incarnation: number;
+  port: MessagePort | undefined;
+  control: Int32Array;
+  abort: AbortController;
+  lastBeat: number;
+  lastBeatMs: number;
+  isReady: boolean;
+  restartsMs: number[];
+  ended: Promise<void>;
+}
+
+export class Supervisor {
+  readonly #options: SupervisorOptions;
+  readonly #pool: Piscina;
+  readonly #slots: Slot[] = [];
+  readonly #snapshots = new Map<number, () => void>();
+  #nextToken = 1;
+  #watch: NodeJS.Timeout | undefined;
+  #isStopping = false;
+
+  constructor(options: SupervisorOptions) {
+    this.#options = options;
+    this.#pool = new Piscina({
+      filename: workerUrl(options.file).href,
+      name: options.task,
+      minThreads: options.count,
+      maxThreads: options.count,
+      idleTimeout: Number.POSITIVE_INFINITY,
+      atomics: 'disabled',
+      recordTiming: false,
+    });
+    // Without a listener an error of a worker would end the process; the task's rejection carries the same news.
+    this.#pool.on('error', (error) => options.logger.warn('worker error', { error: String(error) }));
+  }
+
+  /** Starts every worker. @throws PipelineError of the first that could not start. */
+  async start(): Promise<void> {
+    const ready: Promise<void>[] = [];
+    for (let index = 0; index < this.#options.count; index++) {
+      const slot: Slot = {
+        index,
+        name: '',
+        incarnation: 0,
+        port: undefined,
+        control: new Int32Array(new SharedArrayBuffer(CONTROL_BYTES)),
+        abort: new AbortController(),
+        lastBeat: 0,
+        lastBeatMs: 0,
+        isReady: false,
+        restartsMs: [],
+        ended: Promise.resolve(),
+      };
+      this.#slots.push(slot);
+      ready.push(new Promise((resolve, reject) => this.#spawn(slot, resolve, reject)));
+    }
+    await Promise.all(ready);
+    this.#watch = setInterval(() => this.#checkHeartbeats(), HEARTBEAT_CHECK_MS);
+  }
+
+  /** Asks every worker to finish, terminates those that have not by the deadline. */
+  async stop(deadlineMs: number): Promise<void> {
+    if (this.#isStopping) return;
+    this.#isStopping = true;
+    clearInterval(this.#watch);
+    for (const slot of this.#slots) this.#send(slot, { type: 'stop', deadlineMs });
+    const { clock } = this.#options;
+    const timer = setTimeout(
+      () => {
+        for (const slot of this.#slots) slot.abort.abort();
+      },
+      Math.max(deadlineMs - clock.monotonicMs(), 0),
+    );
+    await Promise.all(this.#slots.map((slot) => slot.ended));
+    clearTimeout(timer);
+    await this.#pool.destroy();
+  }
+
+  /** Brings the aggregate up to date with every living worker, waiting at most half a second for each. */
+  async collect(): Promise<void> {
+    await Promise.all(this.#slots.filter((slot) => slot.isReady).map((slot) => this.#collectFrom(slot)));
+  }
+
+  #collectFrom(slot: Slot): Promise<void> {
+    const token = this.#nextToken++;
+    return new Promise((resolve) => {
+      const done = () => {
+        clearTimeout(timer);
+        this.#snapshots.delete(token);
+        resolve();
+      };
+      const timer = setTimeout(done, SNAPSHOT_WAIT_MS);
+      this.#snapshots.set(token, done);
+      this.#send(slot, { type: 'snapshot', token });
+    });
+  }
+
+  #send(slot: Slot, message: ToWorker): void {
+    slot.port?.postMessage(message);
+  }
+
+  #spawn(slot: Slot, resolve?: () => void, reject?: (error: Error) => void): void {
+    const options = this.#options;
+    slot.incarnation += 1;
+    slot.name = `${options.file}-${slot.index}#${slot.incarnation}`;
+    const control = new SharedArrayBuffer(CONTROL_BYTES);
+    const { port1, port2 } = new MessageChannel();
+    slot.port = port1;
+    slot.control = new Int32Array(control);
+    slot.abort = new AbortController();
+    slot.lastBeat = 0;
+    slot.lastBeatMs = options.clock.monotonicMs();
+    slot.isReady = false;
+    let startError: PipelineError | undefined;
+    port1.on('message', (message: FromWorker) => {
+      if (message.type === 'ready') {
+        slot.isReady = true;
+        resolve?.();
+      } else if (message.type === 'snapshot') {
+        options.aggregate.update(slot.name, message.snapshot);
+        this.#snapshots.get(message.token)?.();
+      } else {
+        const { code, message: text, permanent } = message.error;
+        const error = new PipelineError(code, text, { permanent });
+        if (message.type === 'start_failed') startError = error;
+        else options.onFatal(error);
+      }
+    });
+    const init = options.makeInit(slot.index, slot.name, control, port2);
+    const task = this.#pool.run(init, { transferList: [port2], signal: slot.abort.signal });
+    slot.ended = task.then(
+      () => this.#ended(slot, startError, undefined, reject),
+      (error: unknown) => this.#ended(slot, startError, error, reject),
+    );
+  }
+
+  #ended(
+    slot: Slot,
+    startError: PipelineError | undefined,
+    error: unknown,
+    reject?: (error: Error) => void,
+  ): void {
+    const options = this.#options;
+    slot.port?.close();
+    slot.port = undefined;
+    options.aggregate.end(slot.name);
+    if (this.#isStopping) return;
+    const wasReady = slot.isReady;
+    slot.isReady = false;
+    if (!wasReady && slot.incarnation === 1) {
+      return reject?.(
+        startError ?? new PipelineError('START_FAILED', String(error), { permanent: true, cause: error }),
+      );
+    }
+    options.logger.error('worker ended and is replaced', { worker: slot.name, error: String(error) });
+    options.meter.counter('millrace_worker_restarts', { worker: options.file }).add(1);
+    options.onDown(slot.index, Atomics.load(slot.control, WORD_CURRENT_REQUEST) >>> 0);
+    const nowMs = options.clock.monotonicMs();
+    slot.restartsMs = slot.restartsMs.filter((atMs) => nowMs - atMs < 60_000);
+    slot.restartsMs.push(nowMs);
+    if (slot.restartsMs.length > RESTARTS_PER_MINUTE_MAX) {
+      const message = `${slot.name} ended ${slot.restartsMs.length} times within a minute`;
+      return options.onFatal(startError ?? new PipelineError('WORKER_LOST', message, { permanent: true }));
+    }
+    slot.ended = new Promise((resolve) => setTimeout(resolve, RESTART_DELAY_MS)).then(() => {
+      if (!this.#isStopping) this.#spawn(slot);
+    });
+  }
+
+  #checkHeartbeats(): void {
+    const nowMs = this.#options.clock.monotonicMs();
+    for (const slot of this.#slots) {
+      const beat = Atomics.load(slot.control, WORD_HEARTBEAT);
+      if (beat !== slot.lastBeat) {
+        slot.lastBeat = beat;
+        slot.lastBeatMs = nowMs;
+      } else if (slot.isReady && nowMs - slot.lastBeatMs > HANG_MS) {
+        this.#options.logger.error('worker hangs and is terminated', { worker: slot.name });
+        slot.lastBeatMs = nowMs;
+        slot.abort.abort();
+      }
+    }
+  }
+}

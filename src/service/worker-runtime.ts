@@ -1,0 +1,67 @@
+/** What every worker thread needs before its own work: logger, meter, failpoints and the port to the supervisor. */
+import type { MessagePort } from 'node:worker_threads';
+import { PipelineError } from '../component/errors.ts';
+import type { Logger } from '../component/settings.ts';
+import { type Clock, systemClock } from '../stdx/clock.ts';
+import { setFailpoints } from '../stdx/failpoint.ts';
+import { createLogger, type LoggerOptions } from '../telemetry/logger.ts';
+import { ThreadMeter } from '../telemetry/registry.ts';
+import { type FromWorker, type ToWorker, WORD_HEARTBEAT } from './messages.ts';
+
+const BEAT_MS = 250;
+
+export interface RuntimeInit {
+  name: string;
+  port: MessagePort;
+  control: SharedArrayBuffer;
+  logger: LoggerOptions;
+  failpoints: string | undefined;
+}
+
+export class WorkerRuntime {
+  readonly clock: Clock = systemClock;
+  readonly meter = new ThreadMeter();
+  readonly logger: Logger;
+  readonly control: Int32Array;
+  readonly #port: MessagePort;
+  readonly #beat: NodeJS.Timeout;
+
+  /** @param onStop called once, with the deadline in monotonic ms. */
+  constructor(init: RuntimeInit, onStop: (deadlineMs: number) => void) {
+    setFailpoints(init.failpoints);
+    this.logger = createLogger(init.logger, this.clock).child({ worker: init.name });
+    this.control = new Int32Array(init.control);
+    this.#port = init.port;
+    // A thread that hangs stops this timer, which is how the supervisor knows. It also keeps the thread alive
+    // while it sleeps on a ring: Atomics.waitAsync alone does not.
+    this.#beat = setInterval(() => Atomics.add(this.control, WORD_HEARTBEAT, 1), BEAT_MS);
+    init.port.on('message', (message: ToWorker) => {
+      if (message.type === 'stop') onStop(message.deadlineMs);
+      else this.send({ type: 'snapshot', token: message.token, snapshot: this.meter.takeSnapshot() });
+    });
+  }
+
+  send(message: FromWorker): void {
+    this.#port.postMessage(message);
+  }
+
+  /** Runs the worker's life; start-up errors reach the supervisor with their code before the task ends. */
+  async live(start: () => Promise<void>, run: () => Promise<void>): Promise<void> {
+    try {
+      await start().catch((error: unknown) => {
+        const known = error instanceof PipelineError ? error : undefined;
+        const failure =
+          known ?? new PipelineError('START_FAILED', String(error), { permanent: true, cause: error });
+        this.send({ type: 'start_failed', error: failure.toMessage() });
+        throw failure;
+      });
+      this.send({ type: 'ready' });
+      await run();
+    } finally {
+      // The last figures count too: they are what the final scrape and the exit summary show.
+      this.send({ type: 'snapshot', token: 0, snapshot: this.meter.takeSnapshot() });
+      clearInterval(this.#beat);
+      this.#port.close();
+    }
+  }
+}
