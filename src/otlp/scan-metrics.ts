@@ -67,6 +67,7 @@ export function scanMetric(
     }
     pos = fieldEnd;
   }
+  index.closeMetric();
 }
 
 /** The last member of the oneof wins; parts of the same member are merged. Both need a rewrite. */

@@ -146,6 +146,7 @@ function scanResource(
     }
     pos = fieldEnd;
   }
+  index.closeResource();
 }
 
 function scanScope(
@@ -184,6 +185,7 @@ function scanScope(
     }
     pos = fieldEnd;
   }
+  index.closeScope();
 }
 
 /** A span or log record. */

@@ -2,7 +2,8 @@
  * Where the items of one encoded export request are: offsets in typed arrays, reused from request to request.
  *
  * Items are spans, log records or data points, numbered in wire order. All offsets are absolute in the buffer that
- * was scanned. A container (ResourceSpans, ScopeLogs, Metric, ...) that holds no item has an empty item range.
+ * was scanned. Containers (ResourceSpans, ScopeLogs, Metric, ...) are listed when they hold an item: an empty one
+ * costs nothing, and no reader meets an empty range.
  * The arrays are replaced when they grow: read them from the index again after a scan, and keep none of them.
  *
  * | level    | arrays                                                                                     |
@@ -185,6 +186,19 @@ export class RequestIndex {
     this.resourceSchemaEnd[resource] = 0;
     this.resourceCount = resource + 1;
     return resource;
+  }
+
+  /** Ends the newest metric, which is forgotten when no item came. */
+  closeMetric(): void {
+    if (this.metricFirstItem[this.metricCount - 1] === this.itemCount) this.metricCount--;
+  }
+
+  closeScope(): void {
+    if (this.scopeFirstItem[this.scopeCount - 1] === this.itemCount) this.scopeCount--;
+  }
+
+  closeResource(): void {
+    if (this.resourceFirstScope[this.resourceCount - 1] === this.scopeCount) this.resourceCount--;
   }
 
   #setItemCapacity(capacity: number): void {
