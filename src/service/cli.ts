@@ -158,7 +158,7 @@ function readValue(flag: ValueFlag | (typeof COLLECTOR_FLAGS)[number], value: st
     return;
   }
   if (flag === '--set') {
-    const message = '--set is not supported yet; change the file, or use ${env:NAME} in it';
+    const message = `--set is not supported yet; change the file, or use \${env:NAME} in it`;
     words.issues.push({ code: 'not-supported', argument: flag, message });
     return;
   }
