@@ -18,9 +18,10 @@ export function formatMs(ms: number): string {
 export function progressLine(progress: LoadProgress): string {
   const { counts } = progress;
   const cores = progress.engineCores === undefined ? '' : `  engine ${progress.engineCores.toFixed(2)} cores`;
-  const phase = progress.isWarmup ? 'warm-up' : 'load';
+  const seconds = `${progress.seconds.toFixed(0).padStart(4)} s`;
+  if (progress.isWarmup) return `${seconds}  warm-up, not counted`;
   return (
-    `${progress.seconds.toFixed(0).padStart(4)} s  ${phase}  ${formatCount(progress.ackedItemsPerSecond)} items/s` +
+    `${seconds}  ${formatCount(progress.ackedItemsPerSecond)} items/s` +
     `  p99 ${formatMs(progress.p99Ms)}  sent ${counts.sentRequests}  acked ${counts.ackedRequests}` +
     `  refused ${counts.refusedRequests}  failed ${counts.failedRequests}${cores}`
   );

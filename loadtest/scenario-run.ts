@@ -1,0 +1,200 @@
+/** One run of a scenario: starts what it needs, sends its loads, returns its metrics, stops everything. */
+import { mkdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { assertPortsFree, ManagedProcess } from './child-process.ts';
+import { type LoadResult, runLoad } from './load.ts';
+import { diskBytes } from './machine.ts';
+import { type LoadOptions, loadFromFlags } from './options.ts';
+import { progressLine } from './report.ts';
+import type { Scenario, ScenarioLoad } from './scenario-file.ts';
+
+const OTLP_PORTS = [4317, 4318];
+const NULL_CLICKHOUSE_PORT = 18_123;
+const MIB = 1024 * 1024;
+const POLL_MS = 200;
+const OUTAGE_TIMEOUT_MS = 180_000;
+
+export interface RunSettings {
+  readonly root: string;
+  /** Emptied before and after each engine. */
+  readonly workDir: string;
+  /** Multiplies durations and byte amounts: below 1 for a quick look that proves nothing. */
+  readonly timeScale: number;
+  readonly print: (line: string) => void;
+}
+
+export type Metrics = Record<string, number>;
+
+const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+
+/** Processes of one run. */
+export class Stage {
+  readonly #scenario: Scenario;
+  readonly #settings: RunSettings;
+  #engine: ManagedProcess | undefined;
+  #sink: ManagedProcess | undefined;
+
+  constructor(scenario: Scenario, settings: RunSettings) {
+    this.#scenario = scenario;
+    this.#settings = settings;
+  }
+
+  get dataDir(): string {
+    return join(this.#settings.workDir, 'data');
+  }
+
+  get engine(): ManagedProcess {
+    if (this.#engine === undefined) throw new Error('the engine is not running');
+    return this.#engine;
+  }
+
+  async start(): Promise<void> {
+    const { root, workDir } = this.#settings;
+    rmSync(workDir, { recursive: true, force: true });
+    mkdirSync(workDir, { recursive: true });
+    await assertPortsFree(
+      this.#scenario.needsNullClickhouse ? [...OTLP_PORTS, NULL_CLICKHOUSE_PORT] : OTLP_PORTS,
+    );
+    if (this.#scenario.needsNullClickhouse) {
+      const script = join(root, 'dist/loadtest/sinks/null-clickhouse.js');
+      this.#sink = new ManagedProcess('sink', [script, '--port', String(NULL_CLICKHOUSE_PORT)], workDir);
+      await this.#sink.ready([NULL_CLICKHOUSE_PORT]);
+    }
+    const config = join(root, 'loadtest/scenarios/configs', this.#scenario.config);
+    const args = [join(root, 'dist/src/main.js'), '--config', config, '--data-dir', this.dataDir];
+    this.#engine = new ManagedProcess('engine', args, workDir);
+    await this.#engine.ready(OTLP_PORTS);
+  }
+
+  async stop(): Promise<void> {
+    await this.#engine?.stop();
+    await this.#sink?.stop();
+    this.#engine = undefined;
+    this.#sink = undefined;
+    rmSync(this.dataDir, { recursive: true, force: true });
+  }
+
+  options(load: ScenarioLoad): LoadOptions {
+    const options = loadFromFlags(load.flags);
+    return { ...options, durationMs: options.durationMs * this.#settings.timeScale, pid: this.engine.pid };
+  }
+
+  async load(load: ScenarioLoad): Promise<LoadResult> {
+    const { print } = this.#settings;
+    const result = await runLoad(this.options(load), (progress) =>
+      print(`    ${load.name.padEnd(8)} ${progressLine(progress)}`),
+    );
+    this.engine.assertAlive();
+    return result;
+  }
+}
+
+/** The figures of a load that bars can name. */
+export function loadMetrics(name: string, result: LoadResult): Metrics {
+  const { latency, counts, engine } = result;
+  const metrics: Metrics = {
+    itemsPerSecond: result.itemsPerSecond,
+    clientCpuUs: result.clientCpuUsPerItem,
+    ackedRequests: counts.ackedRequests,
+    refusedRequests: counts.refusedRequests,
+    failedRequests: counts.failedRequests,
+    unsentRequests: counts.unsentRequests,
+    p50Ms: latency.p50Ms,
+    p90Ms: latency.p90Ms,
+    p99Ms: latency.p99Ms,
+    p999Ms: latency.p999Ms,
+    maxMs: latency.maxMs,
+  };
+  if (engine !== undefined) {
+    metrics.cpuUs = engine.cpuUsPerItem;
+    metrics.itemsPerCoreSecond = 1e6 / engine.cpuUsPerItem;
+    metrics.corePercent = engine.cores * 100;
+    metrics.anonymousMiB = engine.anonymousBytesMax / MIB;
+  }
+  return Object.fromEntries(Object.entries(metrics).map(([metric, value]) => [`${name}.${metric}`, value]));
+}
+
+export async function runSteady(scenario: Scenario, settings: RunSettings): Promise<Metrics> {
+  const stage = new Stage(scenario, settings);
+  const metrics: Metrics = {};
+  try {
+    for (const load of scenario.loads) {
+      if (!scenario.sharesEngine) await stage.stop();
+      if (!scenario.sharesEngine || load === scenario.loads[0]) await stage.start();
+      Object.assign(metrics, loadMetrics(load.name, await stage.load(load)));
+    }
+  } finally {
+    await stage.stop();
+  }
+  return metrics;
+}
+
+/** Polls until `isDone` says so; monotonic milliseconds of that moment, or infinity when the time is over. */
+async function timeWhen(isDone: () => Promise<boolean> | boolean, timeoutMs: number): Promise<number> {
+  const deadlineMs = performance.now() + timeoutMs;
+  while (performance.now() < deadlineMs) {
+    if (await isDone()) return performance.now();
+    await sleep(POLL_MS);
+  }
+  return Number.POSITIVE_INFINITY;
+}
+
+async function controlSink(query = ''): Promise<number> {
+  const response = await fetch(`http://127.0.0.1:${NULL_CLICKHOUSE_PORT}/control${query}`, {
+    method: query === '' ? 'GET' : 'POST',
+  });
+  return ((await response.json()) as { inserts: number }).inserts;
+}
+
+/** Milliseconds of the sink's last insert, once it has had none for three seconds. */
+async function lastInsertMs(): Promise<number> {
+  let last = { inserts: -1, atMs: performance.now() };
+  await timeWhen(async () => {
+    const inserts = await controlSink();
+    if (inserts !== last.inserts) last = { inserts, atMs: performance.now() };
+    return performance.now() - last.atMs > 3_000;
+  }, OUTAGE_TIMEOUT_MS);
+  return last.atMs;
+}
+
+/**
+ * The backend is down until `logged_gib` lie in the log, then comes back while the load goes on.
+ * `drainRatio`: bytes that left the log a second, until the backlog was gone, against bytes that arrived a second.
+ * `returnSeconds`: from the last insert after the end of the load until the log's directory is small.
+ */
+export async function runOutage(scenario: Scenario, settings: RunSettings): Promise<Metrics> {
+  const stage = new Stage(scenario, settings);
+  const [fill, ingest] = scenario.loads;
+  if (fill === undefined || ingest === undefined)
+    throw new RangeError('an outage needs the loads fill and ingest');
+  const { logged_gib = 4, drained_mib = 768, idle_mib = 300, bytes_per_item = 413 } = scenario.settings;
+  await stage.start();
+  try {
+    await controlSink('?state=down');
+    const fillOptions = { ...stage.options(fill), durationMs: 3_000, warmupMs: 0 };
+    while (diskBytes(stage.dataDir) < logged_gib * 1024 * MIB * settings.timeScale) {
+      await runLoad(fillOptions, (progress) => settings.print(`    fill     ${progressLine(progress)}`));
+      stage.engine.assertAlive();
+    }
+    const backlogBytes = diskBytes(stage.dataDir);
+    await controlSink('?state=up');
+    const upMs = performance.now();
+    const drained = timeWhen(() => diskBytes(stage.dataDir) < drained_mib * MIB, OUTAGE_TIMEOUT_MS);
+    const result = await stage.load(ingest);
+    const drainSeconds = ((await drained) - upMs) / 1_000;
+    const quietMs = await lastInsertMs();
+    const returnedMs = await timeWhen(() => diskBytes(stage.dataDir) < idle_mib * MIB, OUTAGE_TIMEOUT_MS);
+    const arrivedBytesPerSecond = result.itemsPerSecond * bytes_per_item;
+    // What left in that time is the backlog, less what was still there, and all that arrived meanwhile.
+    const leftBytesPerSecond = (backlogBytes - drained_mib * MIB) / drainSeconds + arrivedBytesPerSecond;
+    return {
+      ...loadMetrics(ingest.name, result),
+      'outage.backlogMiB': backlogBytes / MIB,
+      'outage.drainSeconds': drainSeconds,
+      'outage.drainRatio': leftBytesPerSecond / arrivedBytesPerSecond,
+      'outage.returnSeconds': Math.max(0, returnedMs - quietMs) / 1_000,
+    };
+  } finally {
+    await stage.stop();
+  }
+}
