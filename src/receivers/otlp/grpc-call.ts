@@ -130,10 +130,13 @@ export class GrpcCall {
   }
 
   #end(): void {
-    if (this.#isClosed) return;
+    if (this.#isClosed || this.#stream.aborted) return;
     const fault = this.#reader.end();
     if (fault !== undefined) {
-      this.#refuse(frameFaultRefusal(fault));
+      // A stream that the client resets ends first and is marked as aborted a moment later.
+      setImmediate(() => {
+        if (!this.#isClosed && !this.#stream.aborted) this.#refuse(frameFaultRefusal(fault));
+      });
       return;
     }
     if (this.#reader.isCompressed && this.#compression === 'identity') {
@@ -158,7 +161,7 @@ export class GrpcCall {
   }
 
   #answer(outcome: RequestOutcome): void {
-    if (this.#isClosed) return;
+    if (this.#isClosed || this.#stream.destroyed) return;
     if (outcome.code !== OUTCOME_OK) {
       this.#sendStatus(outcomeStatus(outcome));
       return;
@@ -177,8 +180,9 @@ export class GrpcCall {
 
   /** Trailers only; a client that is still sending is told to stop without the call becoming an error of HTTP/2. */
   #sendStatus(status: RpcStatus): void {
-    this.#close();
     const stream = this.#stream;
+    if (stream.destroyed) return;
+    this.#close();
     stream.respond({ ...RESPONSE_HEADERS, ...statusTrailers(status) }, { endStream: true });
     this.#stopReading();
   }

@@ -38,6 +38,7 @@ export class GrpcServer {
   readonly #sessions = new Map<ServerHttp2Session, GrpcSession>();
   readonly #nowMs: () => number;
   readonly #ages: Prng;
+  readonly #drainWaiters: (() => void)[] = [];
   #server: Http2Server | undefined;
   #sweepTimer: NodeJS.Timeout | undefined;
 
@@ -86,6 +87,12 @@ export class GrpcServer {
     for (const session of this.#sessions.values()) session.goAway();
   }
 
+  /** Resolves when the connections that were sent away have ended by themselves. */
+  whenDrained(): Promise<void> {
+    if (this.#sessions.size === 0) return Promise.resolve();
+    return new Promise((resolve) => this.#drainWaiters.push(resolve));
+  }
+
   /** Closes every connection, answered or not. Idempotent. */
   close(): void {
     clearInterval(this.#sweepTimer);
@@ -119,7 +126,13 @@ export class GrpcServer {
     const ageFactor = 0.9 + this.#ages.nextFloat() * 0.2;
     const opened = new GrpcSession(session, this.#settings.keepalive, this.#nowMs, ageFactor);
     this.#sessions.set(session, opened);
-    session.on('close', () => this.#sessions.delete(session));
+    session.on('close', () => this.#closeSession(session));
+  }
+
+  #closeSession(session: ServerHttp2Session): void {
+    this.#sessions.delete(session);
+    if (this.#sessions.size > 0) return;
+    for (const resolve of this.#drainWaiters.splice(0)) resolve();
   }
 
   #openCall(stream: ServerHttp2Stream, headers: Parameters<GrpcCall['begin']>[0]): void {

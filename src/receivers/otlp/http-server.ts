@@ -64,6 +64,8 @@ export interface HttpServer {
   start(): Promise<number>;
   /** Accepts no new connection; open ones go on. Idempotent. */
   stopListening(): void;
+  /** Resolves when the answers that were sent have left the process; for after `stopListening`. */
+  whenDrained(): Promise<void>;
   /** Closes every connection, answered or not. Idempotent. */
   close(): void;
 }

@@ -49,6 +49,13 @@ export class NodeHttpServer implements HttpServer {
     this.#server?.closeIdleConnections();
   }
 
+  /** Connections end by themselves: idle ones were closed, and answers of a drain close theirs. */
+  whenDrained(): Promise<void> {
+    const server = this.#server;
+    if (server === undefined) return Promise.resolve();
+    return new Promise((resolve) => server.close(() => resolve()));
+  }
+
   close(): void {
     this.#server?.closeAllConnections();
     this.#server = undefined;

@@ -60,6 +60,8 @@ export class OtlpReceiver implements Component {
     this.#http?.stopListening();
     this.#grpc?.stopListening();
     await this.#admission.whenIdle(deadlineMs);
+    const drained = Promise.all([this.#http?.whenDrained(), this.#grpc?.whenDrained()]);
+    await waitAtMost(drained, deadlineMs - this.#settings.clock.monotonicMs());
     this.#closeServers();
   }
 
@@ -132,4 +134,13 @@ export class OtlpReceiver implements Component {
     this.#grpc = undefined;
     this.#admission.close();
   }
+}
+
+async function waitAtMost(done: Promise<unknown>, waitMs: number): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise((resolve) => {
+    timer = setTimeout(resolve, Math.max(0, waitMs));
+  });
+  await Promise.race([done, late]);
+  clearTimeout(timer);
 }

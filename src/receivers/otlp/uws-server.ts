@@ -53,6 +53,11 @@ export class UwsServer implements HttpServer {
     this.#listenSocket = undefined;
   }
 
+  /** Answers are handed to the kernel as they are written; corked ones at the end of the loop's turn. */
+  whenDrained(): Promise<void> {
+    return new Promise((resolve) => setImmediate(resolve));
+  }
+
   close(): void {
     this.stopListening();
     this.#app?.close();
