@@ -224,6 +224,18 @@ test('large inputs take time and memory in proportion to their size', () => {
   assert.ok(performance.now() - start < 20_000);
 });
 
+test('a view of shared memory is read in place, and the result does not depend on it afterwards', () => {
+  const json = utf8(
+    `${HEAD}"name":"a\\nb","kind":"SPAN_KIND_SERVER","attributes":[{"value":{"doubleValue":0.12345678901234567}}]${TAIL}`,
+  );
+  const shared = new Uint8Array(new SharedArrayBuffer(json.length + 20), 10, json.length);
+  shared.set(json);
+  const bytes = jsonToProto('traces', shared);
+  shared.fill(0x20);
+  assert.deepEqual(bytes, jsonToProto('traces', json));
+  assert.ok(bytes.buffer instanceof ArrayBuffer);
+});
+
 test('a failure leaves nothing behind for the next request', () => {
   const before = convertSpan('"name":"n"');
   refuses(() => convertSpan('"name":"n","status":{"code":'), /./);
