@@ -130,13 +130,11 @@ export class GrpcCall {
   }
 
   #end(): void {
+    // A stream cut off by a disconnect ends before it closes, and cannot be answered any more.
     if (this.#isClosed || this.#stream.aborted) return;
     const fault = this.#reader.end();
     if (fault !== undefined) {
-      // A stream that the client resets ends first and is marked as aborted a moment later.
-      setImmediate(() => {
-        if (!this.#isClosed && !this.#stream.aborted) this.#refuse(frameFaultRefusal(fault));
-      });
+      this.#refuse(frameFaultRefusal(fault));
       return;
     }
     if (this.#reader.isCompressed && this.#compression === 'identity') {
