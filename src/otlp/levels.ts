@@ -11,7 +11,7 @@
  */
 import type { Signal } from '../component/signal.ts';
 import * as tags from './tags.ts';
-import { lengthEnd, skipField, skipVarint, WireReader } from './wire-reader.ts';
+import { lengthEnd, skipField, skipVarint, WIRE_LEN, WireReader } from './wire-reader.ts';
 
 export const LEVEL_REQUEST = 0;
 export const LEVEL_RESOURCE = 1;
@@ -50,26 +50,35 @@ export class FieldCursor {
   /** Offset behind a length prefix, or behind the tag of a field without one. */
   contentStart = 0;
   fieldEnd = 0;
-  readonly #reader: WireReader;
+  readonly #bytes: Uint8Array;
+  readonly #end: number;
 
   constructor(bytes: Uint8Array, start: number, end: number) {
-    this.#reader = new WireReader(bytes, start, end);
+    this.#bytes = bytes;
+    this.#end = end;
     this.fieldEnd = start;
   }
 
   /** @returns false behind the last field. */
   next(): boolean {
-    const reader = this.#reader;
-    const { bytes, end } = reader;
-    if (this.fieldEnd >= end) return false;
-    this.fieldStart = this.fieldEnd;
-    reader.pos = this.fieldStart;
-    this.tag = reader.readTag();
-    this.contentStart = reader.pos;
-    if ((this.tag & 7) === 2) {
-      this.fieldEnd = lengthEnd(bytes, reader.pos, end);
-      this.contentStart = bytes[reader.pos]! < 0x80 ? reader.pos + 1 : skipVarint(bytes, reader.pos, end);
-    } else this.fieldEnd = skipField(bytes, this.tag, reader.pos, end, 0);
+    const bytes = this.#bytes;
+    const end = this.#end;
+    const start = this.fieldEnd;
+    if (start >= end) return false;
+    this.fieldStart = start;
+    let tag = bytes[start]!;
+    let pos = start + 1;
+    if (tag >= 0x80 || tag < 8) {
+      const reader = new WireReader(bytes, start, end);
+      tag = reader.readTag();
+      pos = reader.pos;
+    }
+    this.tag = tag;
+    this.contentStart = pos;
+    if ((tag & 7) === WIRE_LEN) {
+      this.fieldEnd = lengthEnd(bytes, pos, end);
+      this.contentStart = bytes[pos]! < 0x80 ? pos + 1 : skipVarint(bytes, pos, end);
+    } else this.fieldEnd = skipField(bytes, tag, pos, end, 0);
     return true;
   }
 }

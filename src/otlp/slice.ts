@@ -14,7 +14,11 @@ import { mergeFragments } from './merge-fragments.ts';
 import { scanRequest } from './scan.ts';
 import { varint32Bytes, WireWriter } from './wire-writer.ts';
 
-const FIRST_SLICE_BYTES = 65_536;
+/** A larger slice does not keep its buffer for the slices after it. */
+const KEPT_SLICE_BYTES = 8 * 1024 * 1024;
+
+// Slicing is synchronous, so a thread needs one buffer; fresh large ones cost more than the copy out of this one.
+let scratch = new WireWriter(65_536);
 
 /** Which items are kept, by ordinal. */
 interface Selection {
@@ -145,12 +149,8 @@ export function sliceItems(
   firstItem: number,
   endItem: number,
 ): Uint8Array<ArrayBuffer> {
-  const writer = new WireWriter(Math.min(bytes.length, FIRST_SLICE_BYTES));
-  if (endItem > firstItem) {
-    const selection = new RangeSelection(firstItem, endItem);
-    new Slicer(signal, bytes, writer, selection).copy(LEVEL_REQUEST, 0, bytes.length);
-  }
-  return writer.toBytes();
+  if (endItem <= firstItem) return new Uint8Array(0);
+  return copySelected(signal, bytes, 0, bytes.length, new RangeSelection(firstItem, endItem));
 }
 
 /**
@@ -175,7 +175,20 @@ export function withoutRejected(
     return withoutRejected(signal, merged, 0, merged.length, mergedIndex);
   }
   if (index.acceptedCount === 0) return new Uint8Array(0);
-  const writer = new WireWriter(end - start);
-  new Slicer(signal, bytes, writer, new AcceptedSelection(index)).copy(LEVEL_REQUEST, start, end);
-  return writer.toBytes();
+  return copySelected(signal, bytes, start, end, new AcceptedSelection(index));
+}
+
+function copySelected(
+  signal: Signal,
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+  selection: Selection,
+): Uint8Array<ArrayBuffer> {
+  const writer = scratch;
+  writer.reset();
+  new Slicer(signal, bytes, writer, selection).copy(LEVEL_REQUEST, start, end);
+  const copy = writer.toBytes();
+  if (writer.bytes.length > KEPT_SLICE_BYTES) scratch = new WireWriter(65_536);
+  return copy;
 }
