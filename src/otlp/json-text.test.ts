@@ -46,6 +46,8 @@ test('strings: escapes, NUL, surrogate pairs; a lone surrogate becomes U+FFFD', 
     '\\ud800': '\ufffd',
     '\\ude00\\ud83d': '\ufffd\ufffd',
     '\\ud83d\\u0041': '\ufffdA',
+    '\\ud83d\\uffee': '\ufffd\uffee',
+    '\\ud83d\\ud83d': '\ufffd\ufffd',
     '\\ud800\\ud83d\\ude00': '\ufffd😀',
     '😀é': '😀é',
   };
