@@ -90,7 +90,7 @@ test('references, anchors, aliases of types and unusual spellings end in plain d
     numConsumers: 10,
     queueSize: 20_000,
     sizer: 'requests',
-    storage: 'file_storage / data',
+    storage: 'file_storage/data',
     batch: { flushTimeoutMs: 200, minSize: 8192, maxSize: 0, sizer: 'items' },
   });
   assert.equal((copy!.config as typeof config).endpoint, 'http://copy:8123');

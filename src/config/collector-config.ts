@@ -189,19 +189,14 @@ function checkStorages(
     const storage = (factory as ExporterFactory<unknown>).delivery(config).queue.storage;
     if (storage === undefined) continue;
     const path = ['exporters', key, 'sending_queue', 'storage'];
-    const parsed = parseComponentId(storage);
-    if ('error' in parsed) {
-      issues.add(path, parsed.error);
-      continue;
-    }
-    const extension = definitions.extension.get(parsed.id);
-    const name = `references extension "${parsed.id}"`;
+    const extension = definitions.extension.get(storage);
+    const name = `references extension "${storage}"`;
     if (extension === undefined) {
-      const hint = didYouMean(parsed.id, definitions.extension.keys());
+      const hint = didYouMean(storage, definitions.extension.keys());
       issues.add(path, `${name} which is not configured${hint}`);
     } else if (extension.factory !== undefined && !isStorage(extension.factory)) {
       issues.add(path, `${name} which is not a storage extension`);
-    } else if (isServiceRead && !started.includes(parsed.id)) {
+    } else if (isServiceRead && !started.includes(storage)) {
       issues.add(path, `${name} which is not listed in service::extensions`);
     }
   }

@@ -57,7 +57,7 @@ test('every key of the Collector is read', () => {
       num_consumers: 1,
       queue_size: 5000,
       sizer: 'items',
-      storage: 'file_storage/a',
+      storage: 'file_storage / a',
       batch: { flush_timeout: '1s', min_size: 10, max_size: 20, sizer: 'bytes' },
     },
   });
@@ -128,6 +128,9 @@ test('bounds that contradict each other are refused with the texts of the Collec
     'sending_queue::num_consumers: `num_consumers` must be positive',
     'sending_queue::queue_size: `queue_size` must be positive',
     'sending_queue::wait_for_result: `wait_for_result` is not supported with a persistent queue configured with `storage`',
+  ]);
+  assert.deepEqual(messages({ sending_queue: { storage: 'a-b/' } }), [
+    'sending_queue::storage: in "a-b/" id: the part after / should not be empty',
   ]);
   assert.deepEqual(messages({ retry_on_failure: { max_elapsed_time: '4s' } }), [
     "retry_on_failure::max_elapsed_time: 'max_elapsed_time' must not be less than 'initial_interval'",

@@ -1,4 +1,5 @@
 /** Keys that every exporter shares: `timeout`, `retry_on_failure`, `sending_queue`. Used by squash. */
+import { parseComponentId } from '../../component/component-id.ts';
 import type { DeliveryConfig } from '../../component/factory.ts';
 import {
   boolean,
@@ -148,6 +149,7 @@ function queueShape(defaults: DeliveryDefaults): Shape<QueueConfig> {
   const defaultBatch = readDefaults(batch);
   return mapShape(shape, ({ waitsForResult: _, blocksOnOverflow: __, ...queue }) => ({
     ...queue,
+    storage: normalId(queue.storage),
     batch: completeBatch(queue, defaultBatch, defaults),
   }));
 }
@@ -209,6 +211,8 @@ function checkQueue(queue: QueueKeys): CheckIssue[] {
   ) {
     issues.push({ key: 'batch.min_size', message: '`min_size` must be less than or equal to `queue_size`' });
   }
+  const storage = parseComponentId(queue.storage ?? 'absent');
+  if ('error' in storage) issues.push({ key: 'storage', message: storage.error });
   if (queue.waitsForResult && queue.storage !== undefined) {
     const message = '`wait_for_result` is not supported with a persistent queue configured with `storage`';
     issues.push({ key: 'wait_for_result', message });
@@ -221,6 +225,13 @@ function checkQueue(queue: QueueKeys): CheckIssue[] {
     issues.push({ key: 'block_on_overflow', message, isWarning: true });
   }
   return issues;
+}
+
+/** Blanks around the slash are gone in the ids of the plan, so they must be gone here. */
+function normalId(storage: string | undefined): string | undefined {
+  if (storage === undefined) return undefined;
+  const parsed = parseComponentId(storage);
+  return 'error' in parsed ? storage : parsed.id;
 }
 
 /**
