@@ -198,9 +198,26 @@ function scanKeyValue(bytes: Uint8Array, pos: number, end: number, depth: number
       } else if (kind === 0x21 && valueTag + 11 === valueEnd) return valueEnd;
     }
   }
+  const textEnd = longTextEnd(bytes, pos, end);
+  if (textEnd > 0 && depth < DEPTH_MAX) return textEnd;
   const messageEnd = lengthEnd(bytes, pos, end);
   scanMessage(bytes, MESSAGE_KEY_VALUE, contentStart(bytes, pos, end), messageEnd, depth, state);
   return messageEnd;
+}
+
+/** End of a KeyValue with a string whose three lengths take two bytes each (queries, stack traces), else 0. */
+function longTextEnd(bytes: Uint8Array, pos: number, end: number): number {
+  if (pos + 4 > end || bytes[pos]! < 0x80 || bytes[pos + 1]! >= 0x80) return 0;
+  const messageEnd = pos + 2 + ((bytes[pos]! & 0x7f) | (bytes[pos + 1]! << 7));
+  if (messageEnd > end || bytes[pos + 2] !== 0x0a || bytes[pos + 3]! >= 0x80) return 0;
+  const valueTag = pos + 4 + bytes[pos + 3]!;
+  if (valueTag + 6 > messageEnd || bytes[valueTag] !== 0x12) return 0;
+  if (bytes[valueTag + 1]! < 0x80 || bytes[valueTag + 2]! >= 0x80) return 0;
+  const valueEnd = valueTag + 3 + ((bytes[valueTag + 1]! & 0x7f) | (bytes[valueTag + 2]! << 7));
+  if (valueEnd !== messageEnd || bytes[valueTag + 3] !== 0x0a) return 0;
+  if (bytes[valueTag + 4]! < 0x80 || bytes[valueTag + 5]! >= 0x80) return 0;
+  const textEnd = valueTag + 6 + ((bytes[valueTag + 4]! & 0x7f) | (bytes[valueTag + 5]! << 7));
+  return textEnd === messageEnd ? messageEnd : 0;
 }
 
 /** Whether [start, end) is exactly one varint of at most nine bytes. */
