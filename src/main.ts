@@ -1,20 +1,28 @@
 #!/usr/bin/env node
-import { createLogger } from './telemetry/logger.ts';
-import { loadCollectorConfig } from './config/collector-config.ts';
-import { BUILTIN } from './registry/builtin.ts';
-import { Service } from './service/service.ts';
-import { planThreads } from './service/thread-plan.ts';
-import { systemClock } from './stdx/clock.ts';
-import { readdirSync, existsSync } from 'node:fs';
-const arg = (n: string) => { const i = process.argv.indexOf(n); return i > 0 ? process.argv[i + 1] : undefined; };
-const r = loadCollectorConfig(arg('--config')!, BUILTIN.values());
-if (r.plan === undefined) { process.stderr.write(JSON.stringify(r.issues, null, 1)); process.exit(1); }
-const dataDir = arg('--data-dir') ?? './millrace-data';
-const limits = { budgetBytes: 8 * 2 ** 30, reserveBytes: 1 << 28, segmentBytes: 256 << 20, recordBytes: Number(process.env['REC'] ?? 512) << 10, flushTimeoutMs: 30000 };
-const threads = planThreads(r.plan, BUILTIN, { dataDir, isDurable: true, pipelineWorkers: 1, exporterWorkers: 1, limits, listNames: (d) => existsSync(d) ? readdirSync(d) : [] });
-const loggerOptions = { level: 'info', encoding: 'console' } as const;
-const logger = createLogger(loggerOptions, systemClock);
-const service = new Service({ plan: r.plan, threads, registry: BUILTIN, dataDir, isDurable: true, clock: systemClock, logger, loggerOptions, failpoints: process.env['MILLRACE_FAILPOINTS'], onFatal: (e) => { logger.error('fatal', { code: e.code, error: e.message }); process.exit(74); } });
-await service.start();
-logger.info('ready');
-for (const s of ['SIGINT', 'SIGTERM'] as const) process.once(s, () => { void service.stop(systemClock.monotonicMs() + 8000).then(() => process.exit(0)); });
+/** Entry of the program: the only file that may read the environment of the process or end it. */
+import { availableParallelism } from 'node:os';
+
+// Each log holds a thread of libuv's pool while it flushes, and name lookups share that pool. It is made at its first
+// use, so this stands before everything else is loaded. (Node 20 has used it by now: there the shell must set it.)
+process.env.UV_THREADPOOL_SIZE ??= String(Math.max(16, 4 * availableParallelism()));
+
+const { runProgram } = await import('./service/program.ts');
+const { BUILTIN } = await import('./registry/builtin.ts');
+const { systemClock } = await import('./stdx/clock.ts');
+
+// A closed terminal must not stop the engine while it stops.
+process.stdout.on('error', () => {});
+process.stderr.on('error', () => {});
+
+const exitCode = await runProgram({
+  argv: process.argv.slice(2),
+  registry: BUILTIN,
+  clock: systemClock,
+  failpoints: process.env.MILLRACE_FAILPOINTS,
+  writeOut: (text) => process.stdout.write(text),
+  writeError: (text) => process.stderr.write(text),
+  onSignal: (onStop) => {
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => onStop(signal));
+  },
+});
+process.exit(exitCode);

@@ -36,6 +36,8 @@ export interface ServiceOptions {
   logger: Logger;
   loggerOptions: LoggerOptions;
   failpoints: string | undefined;
+  /** Called when extensions run and before any log is opened. */
+  prepareLogs(): Promise<void>;
   /** The engine cannot go on; the process must end with the exit code of the error. */
   onFatal(error: PipelineError): void;
 }
@@ -71,6 +73,7 @@ export class Service {
   async start(): Promise<void> {
     try {
       await this.#startExtensions();
+      await this.#options.prepareLogs();
       await this.#exporterWorkers.start();
       await this.#pipelineWorkers.start();
       await this.#startTelemetry();
@@ -89,6 +92,11 @@ export class Service {
 
   get pendingRequests(): number {
     return this.#ingest.pendingCount;
+  }
+
+  /** Shown on the scrape, so that a segment set aside is noticed by more than a log line. */
+  reportQuarantined(log: string, segments: number): void {
+    this.#meter.gauge('millrace_log_segments_quarantined', { log }).set(segments);
   }
 
   async metricsText(): Promise<string> {

@@ -1,0 +1,157 @@
+/** From a command line and a checked configuration to a running service: directories, locks, limits, threads. */
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { availableParallelism, tmpdir } from 'node:os';
+import { dirname, join, resolve } from 'node:path';
+import type { PipelineError } from '../component/errors.ts';
+import type { Logger } from '../component/settings.ts';
+import type { CollectorPlan } from '../config/collector-plan.ts';
+import type { LogDescriptor, LogLimits } from '../queue/log/contract.ts';
+import { type DataLock, lockDataDirectory } from '../queue/log/data-lock.ts';
+import { prepareLog } from '../queue/log/prepare.ts';
+import { recordStart, START_CONFIRM_MS } from '../queue/log/start-record.ts';
+import type { Registry } from '../registry/registry.ts';
+import type { Clock } from '../stdx/clock.ts';
+import type { LoggerOptions } from '../telemetry/logger.ts';
+import type { RunCommand } from './cli.ts';
+import { Service } from './service.ts';
+import { planThreads, type ThreadPlan } from './thread-plan.ts';
+
+/** Most that waiting data may take on disk unless `--disk-budget` says otherwise. */
+const DISK_BUDGET_BYTES = 16 * 2 ** 30;
+const RESERVE_BYTES_MIN = 64 << 20;
+const SEGMENT_BYTES = 256 << 20;
+/** Measured best between commits that wait for memory and records that are read for one request. */
+const RECORD_BYTES = 512 << 10;
+const FLUSH_TIMEOUT_MS = 30_000;
+
+export interface EngineOptions {
+  command: RunCommand;
+  plan: CollectorPlan;
+  registry: Registry;
+  clock: Clock;
+  logger: Logger;
+  loggerOptions: LoggerOptions;
+  failpoints: string | undefined;
+  onFatal(error: PipelineError): void;
+}
+
+function logLimits(budgetBytes: number): LogLimits {
+  return {
+    budgetBytes,
+    reserveBytes: Math.max(Math.round(budgetBytes * 0.05), RESERVE_BYTES_MIN),
+    segmentBytes: SEGMENT_BYTES,
+    recordBytes: RECORD_BYTES,
+    flushTimeoutMs: FLUSH_TIMEOUT_MS,
+  };
+}
+
+function listNames(directory: string): string[] {
+  try {
+    return readdirSync(directory);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
+    throw error;
+  }
+}
+
+/** A running engine and everything it holds. */
+export class Engine {
+  readonly dataDir: string;
+  readonly threads: ThreadPlan;
+  readonly #options: EngineOptions;
+  readonly #service: Service;
+  readonly #locks: DataLock[] = [];
+  readonly #isDurable: boolean;
+  #isCrashLoop = false;
+  #confirmStart: (() => void) | undefined;
+  #confirmTimer: NodeJS.Timeout | undefined;
+
+  constructor(options: EngineOptions) {
+    const { command, plan, registry } = options;
+    this.#options = options;
+    this.#isDurable = command.durability === 'disk';
+    this.dataDir = this.#isDurable ? resolve(command.dataDir) : mkdtempSync(join(tmpdir(), 'millrace-'));
+    const workers = Math.max(availableParallelism() - 1, 1);
+    this.threads = planThreads(plan, registry, {
+      dataDir: this.dataDir,
+      isDurable: this.#isDurable,
+      pipelineWorkers: command.workerCount ?? workers,
+      exporterWorkers: workers,
+      limits: logLimits(command.diskBudgetBytes ?? DISK_BUDGET_BYTES),
+      listNames,
+    });
+    this.#service = new Service({
+      ...options,
+      threads: this.threads,
+      dataDir: this.dataDir,
+      isDurable: this.#isDurable,
+      prepareLogs: () => this.#prepareLogs(),
+    });
+  }
+
+  /** @throws PipelineError naming what is wrong; nothing keeps running then. */
+  async start(): Promise<void> {
+    try {
+      await this.#lock(this.dataDir);
+      const record = recordStart(this.dataDir, this.#options.clock);
+      this.#confirmStart = record.confirm;
+      this.#isCrashLoop = record.isCrashLoop;
+      if (record.isCrashLoop) {
+        this.#options.logger.error(
+          'three starts died early: log segments that were not closed in order are set aside',
+        );
+      }
+      this.#confirmTimer = setTimeout(record.confirm, START_CONFIRM_MS);
+      this.#confirmTimer.unref();
+      await this.#service.start();
+    } catch (error) {
+      await this.#release();
+      throw error;
+    }
+  }
+
+  /** Everything acknowledged is on disk when it returns. */
+  async stop(deadlineMs: number): Promise<void> {
+    await this.#service.stop(deadlineMs);
+    await this.#release();
+  }
+
+  async #release(): Promise<void> {
+    clearTimeout(this.#confirmTimer);
+    this.#confirmStart?.();
+    await Promise.all(this.#locks.splice(0).map((lock) => lock.release()));
+    if (!this.#isDurable) rmSync(this.dataDir, { recursive: true, force: true });
+  }
+
+  async #lock(directory: string): Promise<void> {
+    if (this.#locks.some((lock) => lock.directory === directory)) return;
+    this.#locks.push(await lockDataDirectory(directory));
+  }
+
+  /** Storage extensions have made their directories by now; no worker has opened a log yet. */
+  async #prepareLogs(): Promise<void> {
+    const { clock, logger } = this.#options;
+    for (const log of this.threads.logsByWorker.flat()) {
+      await this.#lock(dirname(dirname(log.directory)));
+      await this.#prepareLog(log, clock, logger);
+    }
+  }
+
+  async #prepareLog(log: LogDescriptor, clock: Clock, logger: Logger): Promise<void> {
+    const found = await prepareLog({
+      logId: log.logId,
+      directory: log.directory,
+      clock,
+      logger,
+      setAllAside: this.#isCrashLoop,
+    });
+    this.#service.reportQuarantined(log.logId, found.quarantined.length);
+    if (found.segmentCount === 0) return;
+    logger.info('log holds data of an earlier run', {
+      log: log.logId,
+      bytes: found.sizeBytes,
+      segments: found.segmentCount,
+      scanned: found.scannedCount,
+    });
+  }
+}

@@ -1,0 +1,126 @@
+/** The program behind main.ts: commands, the life of the engine, what a person sees. Returns exit codes. */
+import { readFileSync } from 'node:fs';
+import { PipelineError } from '../component/errors.ts';
+import { loadCollectorConfig } from '../config/collector-config.ts';
+import type { CollectorPlan } from '../config/collector-plan.ts';
+import { formatIssue } from '../config/config-node.ts';
+import type { Registry } from '../registry/registry.ts';
+import type { Clock } from '../stdx/clock.ts';
+import { createLogger } from '../telemetry/logger.ts';
+import { parseCli, type RunCommand } from './cli.ts';
+import { Engine } from './engine.ts';
+import { EXIT_CONFIG, EXIT_DEADLINE, EXIT_INTERNAL, EXIT_OK, exitCodeOf } from './exit-codes.ts';
+import { cliIssuesText, componentsText, helpText, versionText } from './help.ts';
+import { startupText } from './startup-text.ts';
+
+/** Common supervisors send SIGKILL ten seconds after SIGTERM. */
+const STOP_DEADLINE_MS = 8000;
+
+export interface Program {
+  argv: readonly string[];
+  registry: Registry;
+  clock: Clock;
+  failpoints: string | undefined;
+  writeOut(text: string): void;
+  writeError(text: string): void;
+  /** Calls `onStop` at SIGINT or SIGTERM, first and later ones alike. */
+  onSignal(onStop: (signal: string) => void): void;
+}
+
+/** Version of the package that this file belongs to: beside `src`, or two levels above the compiled one. */
+export function packageVersion(): string {
+  for (const path of ['../../package.json', '../../../package.json']) {
+    try {
+      return (JSON.parse(readFileSync(new URL(path, import.meta.url), 'utf8')) as { version: string })
+        .version;
+    } catch {
+      // The compiled tree lies one level deeper than the sources.
+    }
+  }
+  return 'unknown';
+}
+
+export async function runProgram(program: Program): Promise<number> {
+  const { command, issues } = parseCli(program.argv);
+  if (command === undefined) {
+    program.writeError(cliIssuesText(issues));
+    return EXIT_CONFIG;
+  }
+  const factories = program.registry.values();
+  switch (command.command) {
+    case 'help':
+      program.writeOut(helpText());
+      return EXIT_OK;
+    case 'version':
+      program.writeOut(versionText(packageVersion()));
+      return EXIT_OK;
+    case 'components':
+      program.writeOut(componentsText(factories, packageVersion()));
+      return EXIT_OK;
+    case 'validate':
+      return loadPlan(program, command.config, command.warnings) === undefined ? EXIT_CONFIG : EXIT_OK;
+    case 'run': {
+      const plan = loadPlan(program, command.config, command.warnings);
+      return plan === undefined ? EXIT_CONFIG : runEngine(program, command, plan);
+    }
+  }
+}
+
+/** Prints every issue and warning; undefined when the configuration is wrong. */
+function loadPlan(program: Program, config: string, warnings: readonly string[]): CollectorPlan | undefined {
+  const loaded = loadCollectorConfig(config, program.registry.values());
+  const notes = [...warnings, ...(loaded.plan?.warnings ?? ('warnings' in loaded ? loaded.warnings : []))];
+  for (const note of notes) program.writeError(`warning: ${note}\n`);
+  if (loaded.plan !== undefined) return loaded.plan;
+  for (const issue of loaded.issues) program.writeError(`error: ${formatIssue(issue)}\n`);
+  program.writeError(`${loaded.issues.length} errors in the configuration; nothing was started\n`);
+  return undefined;
+}
+
+async function runEngine(program: Program, command: RunCommand, plan: CollectorPlan): Promise<number> {
+  const { clock } = program;
+  const loggerOptions = plan.telemetry.logs;
+  const logger = createLogger(loggerOptions, clock);
+  let end!: (exitCode: number) => void;
+  const ended = new Promise<number>((resolve) => {
+    end = resolve;
+  });
+  let engine: Engine | undefined;
+  try {
+    engine = new Engine({
+      ...{ command, plan, registry: program.registry, clock, logger, loggerOptions },
+      failpoints: program.failpoints,
+      onFatal: (error) => {
+        logger.error('the engine cannot go on', { code: error.code, error: error.message });
+        end(exitCodeOf(error.code));
+      },
+    });
+    watchSignals(program, logger.info.bind(logger), () => engine, end);
+    await engine.start();
+  } catch (error) {
+    const known = error instanceof PipelineError ? error : undefined;
+    program.writeError(`error: ${known?.message ?? String((error as Error).stack)}\n`);
+    return known === undefined ? EXIT_INTERNAL : exitCodeOf(known.code);
+  }
+  program.writeError(startupText(command, plan, engine));
+  return ended;
+}
+
+function watchSignals(
+  program: Program,
+  log: (message: string, fields: Record<string, unknown>) => void,
+  getEngine: () => Engine | undefined,
+  end: (exitCode: number) => void,
+): void {
+  let stopping: Promise<void> | undefined;
+  program.onSignal((signal) => {
+    // Everything acknowledged is flushed already, so a second signal may end the process at once.
+    if (stopping !== undefined) return end(EXIT_OK);
+    log('stopping', { signal });
+    const deadlineMs = program.clock.monotonicMs() + STOP_DEADLINE_MS;
+    stopping = (getEngine()?.stop(deadlineMs) ?? Promise.resolve()).then(
+      () => end(program.clock.monotonicMs() > deadlineMs ? EXIT_DEADLINE : EXIT_OK),
+      () => end(EXIT_INTERNAL),
+    );
+  });
+}
