@@ -105,6 +105,8 @@ export interface LogCursor {
   readonly ordinal: number;
   /** Frozen and not finished, ascending; after a reopen these are the batches to send first. */
   readonly frozen: readonly BatchBoundary[];
+  /** Where the next boundary may begin: the end of the last frozen batch, finished or not, else `ordinal`. */
+  readonly frozenEnd: number;
   /**
    * Writes boundaries durably, before their first attempt. They ascend from where the last frozen one ended; items
    * left out in between are finished together with the batch behind them. Freezing several at once costs one flush.

@@ -11,7 +11,8 @@
  * | 16     | f64      | ordinal: everything before it is finished                   |
  * | 24     | u32      | count of frozen batches                                     |
  * | 28     | u32      | hash of the log id                                          |
- * | 32     | f64, f64 | first and end of each frozen batch that is not finished     |
+ * | 32     | 3 x f64  | first, end and 1 when finished, of each frozen batch behind |
+ * |        |          | the ordinal: a finished one behind an unfinished one stays  |
  */
 import { readFileSync } from 'node:fs';
 import { assert } from '../../stdx/assert.ts';
@@ -21,15 +22,19 @@ import type { BatchBoundary } from './contract.ts';
 const MAGIC = 0x31434c4d;
 export const SLOT_BYTES = 64 * 1024;
 const HEADER_BYTES = 32;
-const BOUNDARY_BYTES = 16;
+const BOUNDARY_BYTES = 24;
 /** Far more than any number of parallel senders freezes ahead. */
 export const FROZEN_MAX = Math.floor((SLOT_BYTES - HEADER_BYTES) / BOUNDARY_BYTES);
+
+export interface FrozenBatch extends BatchBoundary {
+  isFinished: boolean;
+}
 
 export interface CursorState {
   sequence: number;
   ordinal: number;
   logHash: number;
-  frozen: BatchBoundary[];
+  frozen: readonly FrozenBatch[];
 }
 
 /** Bytes of one slot, only as long as the state needs. The slot is `sequence % 2`. */
@@ -42,9 +47,11 @@ export function encodeCursorState(state: CursorState): Uint8Array {
   view.setFloat64(16, state.ordinal, true);
   view.setUint32(24, state.frozen.length, true);
   view.setUint32(28, state.logHash, true);
-  state.frozen.forEach((boundary, index) => {
-    view.setFloat64(HEADER_BYTES + index * BOUNDARY_BYTES, boundary.first, true);
-    view.setFloat64(HEADER_BYTES + index * BOUNDARY_BYTES + 8, boundary.end, true);
+  state.frozen.forEach((batch, index) => {
+    const offset = HEADER_BYTES + index * BOUNDARY_BYTES;
+    view.setFloat64(offset, batch.first, true);
+    view.setFloat64(offset + 8, batch.end, true);
+    view.setFloat64(offset + 16, batch.isFinished ? 1 : 0, true);
   });
   view.setUint32(4, crc32(bytes.subarray(8)), true);
   return bytes;
@@ -58,9 +65,13 @@ function decodeSlot(slot: Uint8Array): CursorState | undefined {
   const end = HEADER_BYTES + count * BOUNDARY_BYTES;
   if (count > FROZEN_MAX || end > slot.byteLength) return undefined;
   if (crc32(slot.subarray(8, end)) !== view.getUint32(4, true)) return undefined;
-  const frozen: BatchBoundary[] = [];
+  const frozen: FrozenBatch[] = [];
   for (let offset = HEADER_BYTES; offset < end; offset += BOUNDARY_BYTES) {
-    frozen.push({ first: view.getFloat64(offset, true), end: view.getFloat64(offset + 8, true) });
+    frozen.push({
+      first: view.getFloat64(offset, true),
+      end: view.getFloat64(offset + 8, true),
+      isFinished: view.getFloat64(offset + 16, true) === 1,
+    });
   }
   return {
     sequence: view.getFloat64(8, true),

@@ -9,6 +9,7 @@ import {
   type CursorState,
   encodeCursorState,
   FROZEN_MAX,
+  type FrozenBatch,
   readCursorFile,
   SLOT_BYTES,
 } from './cursor-file.ts';
@@ -67,9 +68,8 @@ export class FileCursor implements LogCursor {
   readonly name: string;
   readonly origin: CursorOrigin;
   readonly #parts: CursorParts;
-  readonly #frozen: BatchBoundary[];
-  /** Finished, but behind one that is not. */
-  readonly #finishedEarly = new Set<BatchBoundary>();
+  /** Ascending; the finished ones in it lie behind one that is not. */
+  readonly #frozen: FrozenBatch[];
   #ordinal: number;
   #sequence: number;
   /** Counts changes of the state; what `#persisted` lacks is not on disk yet. */
@@ -84,7 +84,7 @@ export class FileCursor implements LogCursor {
     this.#parts = parts;
     this.name = parts.name;
     this.origin = parts.origin;
-    this.#frozen = parts.state.frozen;
+    this.#frozen = parts.state.frozen.map((batch) => ({ ...batch }));
     this.#ordinal = parts.state.ordinal;
     this.#sequence = parts.state.sequence;
     // A state from disk may be released at once; a new one is not on disk yet.
@@ -97,7 +97,13 @@ export class FileCursor implements LogCursor {
   }
 
   get frozen(): readonly BatchBoundary[] {
-    return this.#frozen.filter((boundary) => !this.#finishedEarly.has(boundary));
+    return this.#frozen
+      .filter((batch) => !batch.isFinished)
+      .map((batch) => ({ first: batch.first, end: batch.end }));
+  }
+
+  get frozenEnd(): number {
+    return this.#frozen.at(-1)?.end ?? this.#ordinal;
   }
 
   async freeze(boundaries: readonly BatchBoundary[]): Promise<void> {
@@ -108,26 +114,23 @@ export class FileCursor implements LogCursor {
         permanent: false,
       });
     }
-    let previousEnd = this.#frozen.at(-1)?.end ?? this.#ordinal;
+    let previousEnd = this.frozenEnd;
     for (const boundary of boundaries) {
       assert(boundary.first >= previousEnd && boundary.end > boundary.first, 'boundaries must ascend');
       previousEnd = boundary.end;
     }
-    for (const boundary of boundaries) this.#frozen.push({ first: boundary.first, end: boundary.end });
+    for (const boundary of boundaries) {
+      this.#frozen.push({ first: boundary.first, end: boundary.end, isFinished: false });
+    }
     this.#changed();
     await this.#persistUpTo(this.#revision);
   }
 
   finish(boundary: BatchBoundary): void {
     const own = this.#frozen.find((frozen) => frozen.first === boundary.first && frozen.end === boundary.end);
-    assert(own !== undefined && !this.#finishedEarly.has(own), 'finished a batch that is not frozen');
-    this.#finishedEarly.add(own);
-    while (this.#frozen.length > 0) {
-      const oldest = this.#frozen[0] as BatchBoundary;
-      if (!this.#finishedEarly.delete(oldest)) break;
-      this.#frozen.shift();
-      this.#ordinal = oldest.end;
-    }
+    assert(own !== undefined && !own.isFinished, 'finished a batch that is not frozen');
+    own.isFinished = true;
+    while (this.#frozen[0]?.isFinished === true) this.#ordinal = (this.#frozen.shift() as FrozenBatch).end;
     this.#changed();
   }
 
@@ -160,7 +163,7 @@ export class FileCursor implements LogCursor {
       sequence,
       ordinal,
       logHash: this.#parts.logHash,
-      frozen: [...this.frozen],
+      frozen: this.#frozen,
     });
     try {
       await this.#parts.writeSlot((sequence % 2) * SLOT_BYTES, bytes);

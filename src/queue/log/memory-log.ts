@@ -1,0 +1,242 @@
+/**
+ * The log's contract in plain memory: a model for tests and benches, without native code and without files.
+ * What is flushed survives `crash()`, as files survive the process; the rest is gone.
+ */
+import { assert } from '../../stdx/assert.ts';
+import type {
+  BatchBoundary,
+  CursorOrigin,
+  LogCursor,
+  LogDescriptor,
+  LogReader,
+  LogRecord,
+  LogWriter,
+} from './contract.ts';
+import { DoorbellWait } from './doorbell-wait.ts';
+import { createSharedWords, LOG_STATE_CLOSED, LOG_STATE_OPEN, SharedWords } from './shared-words.ts';
+
+interface StoredCursor {
+  ordinal: number;
+  frozen: (BatchBoundary & { isFinished: boolean })[];
+}
+
+/** What a directory is to the durable log. One writer at a time; any number of readers. */
+export class MemoryLog {
+  readonly descriptor: LogDescriptor;
+  readonly incarnation = 'memory00';
+  readonly records: LogRecord[] = [];
+  readonly cursors = new Map<string, StoredCursor>();
+  words: SharedWords;
+  nextOrdinal = 0;
+
+  constructor(descriptor: LogDescriptor) {
+    this.descriptor = descriptor;
+    this.words = new SharedWords(createSharedWords(descriptor.cursorNames.length));
+  }
+
+  openWriter(): LogWriter {
+    return new MemoryLogWriter(this);
+  }
+
+  openReader(): LogReader {
+    return new MemoryLogReader(this);
+  }
+
+  openCursor(name: string): LogCursor {
+    return new MemoryLogCursor(this, name);
+  }
+
+  /** Handles opened before it must not be used any more. */
+  crash(): void {
+    this.words = new SharedWords(createSharedWords(this.descriptor.cursorNames.length));
+  }
+
+  get storedBytes(): number {
+    return this.records.reduce((sum, record) => sum + record.payload.byteLength, 0);
+  }
+
+  dropReleased(): void {
+    const released = this.words.releasedByAll(this.words.flushedEnd);
+    while (this.records.length > 0 && (this.records[0] as LogRecord).endOrdinal <= released)
+      this.records.shift();
+    this.words.beginOrdinal = this.records[0]?.firstOrdinal ?? this.words.flushedEnd;
+  }
+}
+
+class MemoryLogWriter implements LogWriter {
+  readonly failed = false;
+  readonly #log: MemoryLog;
+  #appended: number;
+  #open:
+    | { payloads: Uint8Array[]; entryEnds: number[]; itemEnds: number[]; receivedUnixMs: number }
+    | undefined;
+  #openBytes = 0;
+  #openItems = 0;
+  #isClosed = false;
+
+  constructor(log: MemoryLog) {
+    this.#log = log;
+    this.#appended = log.nextOrdinal;
+    log.words.publishFlushedEnd(log.nextOrdinal);
+    log.words.beginOrdinal = log.records[0]?.firstOrdinal ?? log.nextOrdinal;
+    log.words.setState(LOG_STATE_OPEN);
+  }
+
+  get logId(): string {
+    return this.#log.descriptor.logId;
+  }
+
+  get appendedOrdinal(): number {
+    return this.#appended;
+  }
+
+  get sizeBytes(): number {
+    return this.#log.storedBytes + this.#openBytes;
+  }
+
+  tryAppend(payload: Uint8Array, itemCount: number, receivedUnixMs: number): boolean {
+    assert(payload.byteLength > 0 && itemCount > 0, 'an empty request has nothing to store');
+    const { limits } = this.#log.descriptor;
+    this.#log.dropReleased();
+    if (this.#isClosed || this.sizeBytes + payload.byteLength > limits.budgetBytes) return false;
+    if (this.#openBytes > 0 && this.#openBytes + payload.byteLength > limits.recordBytes) this.#store();
+    this.#open ??= { payloads: [], entryEnds: [], itemEnds: [], receivedUnixMs };
+    this.#open.payloads.push(new Uint8Array(payload));
+    this.#openBytes += payload.byteLength;
+    this.#openItems += itemCount;
+    this.#open.entryEnds.push(this.#openBytes);
+    this.#open.itemEnds.push(this.#openItems);
+    this.#appended += itemCount;
+    return true;
+  }
+
+  #store(): void {
+    if (this.#open === undefined) return;
+    this.#log.records.push({
+      firstOrdinal: this.#appended - this.#openItems,
+      endOrdinal: this.#appended,
+      receivedUnixMs: this.#open.receivedUnixMs,
+      payload: new Uint8Array(Buffer.concat(this.#open.payloads)),
+      entryEnds: Uint32Array.from(this.#open.entryEnds),
+      entryItemEnds: Uint32Array.from(this.#open.itemEnds),
+      damaged: false,
+    });
+    this.#open = undefined;
+    this.#openBytes = 0;
+    this.#openItems = 0;
+  }
+
+  async commit(): Promise<void> {
+    this.#store();
+    this.#log.nextOrdinal = this.#appended;
+    this.#log.dropReleased();
+    this.#log.words.publishFlushedEnd(this.#appended);
+  }
+
+  async close(): Promise<void> {
+    if (this.#isClosed) return;
+    await this.commit();
+    this.#isClosed = true;
+    this.#log.words.setState(LOG_STATE_CLOSED);
+  }
+}
+
+class MemoryLogReader implements LogReader {
+  readonly #log: MemoryLog;
+  readonly #bell: DoorbellWait;
+
+  constructor(log: MemoryLog) {
+    this.#log = log;
+    this.#bell = new DoorbellWait(log.words);
+  }
+
+  get logId(): string {
+    return this.#log.descriptor.logId;
+  }
+
+  get incarnation(): string {
+    return this.#log.incarnation;
+  }
+
+  beginOrdinal(): number {
+    return this.#log.records[0]?.firstOrdinal ?? this.#log.nextOrdinal;
+  }
+
+  endOrdinal(): number {
+    return this.#log.words.flushedEnd;
+  }
+
+  waitBeyond(ordinal: number, timeoutMs: number): Promise<boolean> {
+    return this.#bell.until(() => this.endOrdinal() > ordinal, timeoutMs);
+  }
+
+  readRecord(ordinal: number): LogRecord | undefined {
+    const end = this.endOrdinal();
+    const record = this.#log.records.find((candidate) => candidate.endOrdinal > ordinal);
+    if (ordinal >= end || record === undefined || record.firstOrdinal >= end) return undefined;
+    return { ...record, payload: record.payload.slice() };
+  }
+
+  async close(): Promise<void> {
+    this.#bell.close();
+  }
+}
+
+class MemoryLogCursor implements LogCursor {
+  readonly name: string;
+  readonly origin: CursorOrigin;
+  readonly #log: MemoryLog;
+  readonly #slot: number;
+  #state: StoredCursor;
+
+  constructor(log: MemoryLog, name: string) {
+    this.name = name;
+    this.#log = log;
+    this.#slot = log.descriptor.cursorNames.indexOf(name);
+    assert(this.#slot >= 0, 'no such cursor');
+    const stored = log.cursors.get(name);
+    this.origin = stored === undefined ? 'new' : 'restored';
+    this.#state = structuredClone(stored ?? { ordinal: log.records[0]?.firstOrdinal ?? 0, frozen: [] });
+    this.#persist();
+  }
+
+  get ordinal(): number {
+    return this.#state.ordinal;
+  }
+
+  get frozen(): readonly BatchBoundary[] {
+    return this.#state.frozen
+      .filter((batch) => !batch.isFinished)
+      .map((batch) => ({ first: batch.first, end: batch.end }));
+  }
+
+  get frozenEnd(): number {
+    return this.#state.frozen.at(-1)?.end ?? this.ordinal;
+  }
+
+  async freeze(boundaries: readonly BatchBoundary[]): Promise<void> {
+    this.#state.frozen.push(...boundaries.map((boundary) => ({ ...boundary, isFinished: false })));
+    this.#persist();
+  }
+
+  finish(boundary: BatchBoundary): void {
+    const own = this.#state.frozen.find(
+      (batch) => batch.first === boundary.first && batch.end === boundary.end,
+    );
+    assert(own !== undefined && !own.isFinished, 'finished a batch that is not frozen');
+    own.isFinished = true;
+    while (this.#state.frozen[0]?.isFinished === true) {
+      this.#state.ordinal = this.#state.frozen[0].end;
+      this.#state.frozen.shift();
+    }
+  }
+
+  #persist(): void {
+    this.#log.cursors.set(this.name, structuredClone(this.#state));
+    this.#log.words.setReleasedOrdinal(this.#slot, this.ordinal);
+  }
+
+  async close(): Promise<void> {
+    this.#persist();
+  }
+}
