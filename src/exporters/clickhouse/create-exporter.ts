@@ -6,6 +6,8 @@ import { ClickhouseExporter } from './clickhouse-exporter.ts';
 import { type ClickhouseConfig, type TlsConfig, tableNames } from './config.ts';
 import type { SchemaSettings } from './ddl-table.ts';
 import type { SignalEncoder } from './encode/encoder.ts';
+import { LogsEncoder } from './encode/logs-encoder.ts';
+import { MetricsEncoder } from './encode/metrics-encoder.ts';
 import { TracesEncoder } from './encode/traces-encoder.ts';
 import { type ParsedEndpoint, parseEndpoint, withoutDriverOptions } from './endpoint.ts';
 import {
@@ -17,8 +19,8 @@ import {
 
 const ENCODERS: Record<Signal, () => SignalEncoder> = {
   traces: () => new TracesEncoder(),
-  logs: () => new TracesEncoder(),
-  metrics: () => new TracesEncoder(),
+  logs: () => new LogsEncoder(),
+  metrics: () => new MetricsEncoder(),
 };
 
 /** Builds the exporter of one signal from its configuration. Opens nothing. */
