@@ -1,6 +1,15 @@
 /** Every component of this build: one line each, the only file that names them all. */
+import { clickhouseExporterFactory } from '../exporters/clickhouse/factory.ts';
 import { nopExporterFactory } from '../exporters/nop/factory.ts';
+import { fileStorageExtensionFactory } from '../extensions/file_storage/factory.ts';
 import { otlpReceiverFactory } from '../receivers/otlp/factory.ts';
 import { createRegistry } from './registry.ts';
 
-export const BUILTIN = createRegistry([otlpReceiverFactory, nopExporterFactory]);
+export const BUILTIN = createRegistry([
+  otlpReceiverFactory,
+  // Exporters.
+  clickhouseExporterFactory,
+  nopExporterFactory,
+  // Extensions.
+  fileStorageExtensionFactory,
+]);

@@ -1,0 +1,85 @@
+/**
+ * A1 and A18: kill -9 at random moments and at named points, under load, with a ledger on the client's side.
+ * Guarantee: what was answered with 200 is delivered or still queued after every crash, and duplicates are bounded
+ * by what was in flight.
+ */
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { Prng } from '../../stdx/prng.ts';
+import { EngineProcess, engineConfig, freePorts, metricSum, until } from '../engine-process.ts';
+import { deliveredSpans } from '../file-sink.ts';
+import { LedgerClient, SPANS_PER_REQUEST } from '../ledger-client.ts';
+
+const CYCLES = 30;
+const PRODUCERS = 4;
+/** Points of the path from ring to finished batch; each is passed often enough to be hit under load. */
+const POINTS = [
+  'pipeline.frame_read',
+  'pipeline.decoded',
+  'pipeline.before_release',
+  'pipeline.before_commit',
+  'pipeline.before_ack',
+  'exporter.frozen',
+  'exporter.before_send',
+  'exporter.sent',
+  'exporter.before_finish',
+];
+
+test(`${CYCLES} crashes under load lose nothing that was acknowledged`, { timeout: 240_000 }, async (t) => {
+  const directory = mkdtempSync(join(tmpdir(), 'millrace-a1-'));
+  const sink = join(directory, 'delivered.bin');
+  const ports = await freePorts();
+  const exporter = { path: sink, format: 'proto', append: true, sending_queue: { batch: { min_size: 64 } } };
+  const start = {
+    config: engineConfig(ports, { file: exporter }, { signals: ['traces'] }),
+    dataDir: join(directory, 'data'),
+  };
+  const client = new LedgerClient({ port: ports.http, producers: PRODUCERS });
+  const prng = new Prng(20_261_121);
+  let engine: EngineProcess | undefined;
+  t.after(async () => {
+    await engine?.kill();
+    client.close();
+    rmSync(directory, { recursive: true, force: true });
+  });
+
+  let pointsHit = 0;
+  for (let cycle = 0; cycle < CYCLES; cycle++) {
+    const point = cycle % 2 === 0 ? undefined : POINTS[(cycle >> 1) % POINTS.length]!;
+    const failpoints = point === undefined ? '' : `${point}=kill@${1 + prng.nextInt(20)}`;
+    const startedMs = Date.now();
+    engine = await EngineProcess.start({ ...start, failpoints });
+    assert.ok(Date.now() - startedMs < 6000, `cycle ${cycle}: not ready in 5 s + 1 s/GiB`);
+    client.start();
+    const untilMs = Date.now() + 100 + prng.nextInt(900);
+    while (Date.now() < untilMs && !engine.hasExited) await new Promise((resolve) => setTimeout(resolve, 10));
+    if (engine.hasExited) pointsHit += 1;
+    const { signal } = await engine.kill();
+    assert.equal(signal, 'SIGKILL', `cycle ${cycle} (${failpoints}):\n${engine.log}`);
+    await client.stop();
+  }
+  assert.ok(pointsHit >= POINTS.length, `only ${pointsHit} named points were hit`);
+  assert.ok(client.acked.size > 20 * CYCLES, `only ${client.acked.size} requests were acknowledged`);
+
+  engine = await EngineProcess.start(start);
+  const { metrics } = ports;
+  await until('the log to drain', async () => {
+    return metricSum(await engine!.metrics(metrics), 'otelcol_exporter_queue_size') === 0;
+  });
+  assert.deepEqual(await engine.kill('SIGTERM'), { code: 0, signal: null });
+  const delivered = deliveredSpans(sink);
+  const missing = client.ackedSpans().filter((key) => !delivered.has(key));
+  assert.deepEqual(missing, [], 'acknowledged spans that are neither delivered nor queued');
+  const foreign = [...delivered.keys()].filter((key) => !client.sent.has(key.slice(0, key.lastIndexOf('/'))));
+  assert.deepEqual(foreign, [], 'delivered spans that were never sent');
+  const duplicates = [...delivered.values()].reduce((sum, times) => sum + times - 1, 0);
+  // Batches in flight at a crash are sent again: ten consumers, and no batch is larger than a commit of all producers.
+  const inFlightMax = 10 * (64 + PRODUCERS * SPANS_PER_REQUEST);
+  assert.ok(duplicates <= (CYCLES + 1) * inFlightMax, `${duplicates} duplicates`);
+  t.diagnostic(
+    `${client.acked.size} requests acknowledged, ${duplicates} duplicate spans, ${pointsHit} points hit`,
+  );
+});

@@ -1,0 +1,153 @@
+/** The real program as a child process, on ports of its own, for end-to-end tests. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import { LOADED_ROOT } from './source-tree.ts';
+
+const EXTENSION = import.meta.url.endsWith('.ts') ? '.ts' : '.js';
+const MAIN = join(LOADED_ROOT, 'src', `main${EXTENSION}`);
+const READY = 'millrace is ready';
+
+/** A port that was free a moment ago. */
+export async function freePort(): Promise<number> {
+  const server = createServer();
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as { port: number };
+  server.close();
+  await once(server, 'close');
+  return port;
+}
+
+export interface EnginePorts {
+  http: number;
+  grpc: number;
+  metrics: number;
+}
+
+export async function freePorts(): Promise<EnginePorts> {
+  return { http: await freePort(), grpc: await freePort(), metrics: await freePort() };
+}
+
+/** A configuration with one otlp receiver on these ports; `exporters` and `extensions` are YAML flow maps. */
+export function engineConfig(
+  ports: EnginePorts,
+  exporters: Record<string, unknown>,
+  options: { signals?: readonly string[]; extensions?: Record<string, unknown> } = {},
+): string {
+  const ids = Object.keys(exporters);
+  const signals = options.signals ?? ['traces', 'logs', 'metrics'];
+  return JSON.stringify({
+    receivers: {
+      otlp: {
+        protocols: {
+          http: { endpoint: `127.0.0.1:${ports.http}` },
+          grpc: { endpoint: `127.0.0.1:${ports.grpc}` },
+        },
+      },
+    },
+    exporters,
+    extensions: options.extensions ?? {},
+    service: {
+      extensions: Object.keys(options.extensions ?? {}),
+      telemetry: {
+        metrics: {
+          readers: [{ pull: { exporter: { prometheus: { host: '127.0.0.1', port: ports.metrics } } } }],
+        },
+      },
+      pipelines: Object.fromEntries(
+        signals.map((signal) => [signal, { receivers: ['otlp'], exporters: ids }]),
+      ),
+    },
+  });
+}
+
+export interface EngineStart {
+  config: string;
+  dataDir: string;
+  failpoints?: string;
+  flags?: readonly string[];
+  env?: Record<string, string>;
+}
+
+export class EngineProcess {
+  readonly child: ChildProcess;
+  /** Everything the engine wrote to stderr so far. */
+  log = '';
+  readonly #exit: Promise<{ code: number | null; signal: NodeJS.Signals | null }>;
+
+  private constructor(start: EngineStart) {
+    const args = ['--config', `yaml:${start.config}`, '--data-dir', start.dataDir, ...(start.flags ?? [])];
+    this.child = spawn(process.execPath, [MAIN, ...args], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: { ...process.env, ...start.env, MILLRACE_FAILPOINTS: start.failpoints ?? '' },
+    });
+    this.child.stderr!.on('data', (chunk: Buffer) => {
+      this.log += chunk.toString();
+    });
+    this.#exit = once(this.child, 'exit').then(([code, signal]) => ({ code, signal }));
+  }
+
+  /** Starts the program without waiting for anything: for starts that are expected to fail. */
+  static spawn(start: EngineStart): EngineProcess {
+    return new EngineProcess(start);
+  }
+
+  /** Starts the program and waits until it is ready; rejects with its log when it ends before that. */
+  static async start(start: EngineStart, timeoutMs = 20_000): Promise<EngineProcess> {
+    const engine = new EngineProcess(start);
+    const deadline = Date.now() + timeoutMs;
+    while (!engine.log.includes(READY)) {
+      if (engine.hasExited) throw new Error(`the engine ended before it was ready:\n${engine.log}`);
+      if (Date.now() > deadline) {
+        engine.child.kill('SIGKILL');
+        throw new Error(`the engine was not ready in ${timeoutMs} ms:\n${engine.log}`);
+      }
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+    return engine;
+  }
+
+  get hasExited(): boolean {
+    return this.child.exitCode !== null || this.child.signalCode !== null;
+  }
+
+  async exit(): Promise<{ code: number | null; signal: NodeJS.Signals | null }> {
+    return this.#exit;
+  }
+
+  async kill(
+    signal: NodeJS.Signals = 'SIGKILL',
+  ): Promise<{ code: number | null; signal: NodeJS.Signals | null }> {
+    this.child.kill(signal);
+    return this.#exit;
+  }
+
+  async metrics(port: number): Promise<string> {
+    const response = await fetch(`http://127.0.0.1:${port}/metrics`);
+    return response.text();
+  }
+}
+
+/** Sum of a metric's series whose labels contain all of `labels`; 0 when there is none. */
+export function metricSum(text: string, name: string, labels: readonly string[] = []): number {
+  return text
+    .split('\n')
+    .filter((line) => line.startsWith(`${name}{`) || line.startsWith(`${name} `))
+    .filter((line) => labels.every((label) => line.includes(label)))
+    .reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(' ') + 1)), 0);
+}
+
+/** Polls until the condition holds. @throws Error naming what was waited for. */
+export async function until(
+  what: string,
+  condition: () => boolean | Promise<boolean>,
+  timeoutMs = 15_000,
+): Promise<void> {
+  const deadline = Date.now() + timeoutMs;
+  while (!(await condition())) {
+    if (Date.now() > deadline) throw new Error(`waited ${timeoutMs} ms for ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
