@@ -1,0 +1,68 @@
+/** Finds the statement of a request in its address and body, without reading rows into memory. */
+import { decodedChunks, type RequestBody, resumed } from './body.ts';
+import type { StoreRequest } from './request.ts';
+import { findInsertHead, type InsertHead } from './statement.ts';
+import { CODE_SYNTAX_ERROR, StoreError } from './store-error.ts';
+
+/** The engine's default of `max_query_size`. */
+const QUERY_BYTES_MAX = 262_144;
+
+/** An INSERT with its rows still on the way, or the text of any other statement. */
+export type StatementInput =
+  | {
+      kind: 'insert';
+      /** One character a byte, up to the rows. */
+      latin1Text: string;
+      head: InsertHead;
+      rows: AsyncIterable<Uint8Array>;
+      /** What the engine has to undo, by the name of its COMPRESSION clause. */
+      compression: string;
+    }
+  | { kind: 'text'; text: string };
+
+/**
+ * The statement is the `query` parameter, a line break and the body; either part may be missing. Rows of an
+ * INSERT begin where its head ends, wherever that is.
+ *
+ * @throws StoreError 62 when a statement is longer than `max_query_size`.
+ */
+export async function readStatement(request: StoreRequest, body: RequestBody): Promise<StatementInput> {
+  const { query } = request;
+  if (request.isReadOnly && body.message.method !== 'POST') return { kind: 'text', text: query };
+  const latin1Text = Buffer.from(query).toString('latin1');
+  const head = request.isReadOnly ? 'none' : findInsertHead(latin1Text, true);
+  if (typeof head === 'object' && latin1Text.slice(head.dataAt).trim() === '') {
+    return { kind: 'insert', latin1Text, head, rows: body.message, compression: body.coding };
+  }
+  return readFromBody(query === '' ? Buffer.alloc(0) : Buffer.from(`${query}\n`), request, body);
+}
+
+async function readFromBody(
+  first: Buffer,
+  request: StoreRequest,
+  body: RequestBody,
+): Promise<StatementInput> {
+  const queryBytesMax = Number(request.settings.get('max_query_size') ?? QUERY_BYTES_MAX);
+  const chunks = decodedChunks(body);
+  let text = first;
+  let isText = request.isReadOnly;
+  for (;;) {
+    const next = await chunks.next();
+    const isComplete = next.done === true;
+    if (next.done !== true) text = Buffer.concat([text, next.value]);
+    if (!isText) {
+      const latin1Text = text.toString('latin1');
+      const head = findInsertHead(latin1Text, isComplete);
+      if (typeof head === 'object') {
+        const rows = resumed(text.subarray(head.dataAt), chunks);
+        return { kind: 'insert', latin1Text, head, rows, compression: 'none' };
+      }
+      isText = head === 'none';
+    }
+    if (text.byteLength > queryBytesMax) {
+      const message = `Max query size exceeded: ${text.byteLength} bytes, the maximum is ${queryBytesMax}.`;
+      throw new StoreError(CODE_SYNTAX_ERROR, message);
+    }
+    if (isComplete) return { kind: 'text', text: text.toString() };
+  }
+}
