@@ -1,6 +1,7 @@
 /** Every component of this build: one line each, the only file that names them all. */
 import { clickhouseExporterFactory } from '../exporters/clickhouse/factory.ts';
 import { nopExporterFactory } from '../exporters/nop/factory.ts';
+import { embeddedClickhouseExtensionFactory } from '../extensions/embedded_clickhouse/factory.ts';
 import { fileStorageExtensionFactory } from '../extensions/file_storage/factory.ts';
 import { otlpReceiverFactory } from '../receivers/otlp/factory.ts';
 import { createRegistry } from './registry.ts';
@@ -11,5 +12,6 @@ export const BUILTIN = createRegistry([
   clickhouseExporterFactory,
   nopExporterFactory,
   // Extensions.
+  embeddedClickhouseExtensionFactory,
   fileStorageExtensionFactory,
 ]);
