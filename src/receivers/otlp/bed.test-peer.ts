@@ -3,7 +3,7 @@ import type { RawRequest, RequestConsumer, RequestDone, RequestOutcome } from '.
 import { OUTCOME_OK } from '../../component/consumer.ts';
 import type { ComponentSettings, Labels, Logger, Meter } from '../../component/settings.ts';
 import { SIGNALS, type Signal } from '../../component/signal.ts';
-import { systemClock } from '../../stdx/clock.ts';
+import { type Clock, systemClock } from '../../stdx/clock.ts';
 import { Admission, type AdmissionLimits } from './admission.ts';
 import { HttpReplies, type HttpRepliesConfig } from './http-replies.ts';
 import type { HttpServer, HttpServerSettings } from './http-server.ts';
@@ -88,8 +88,21 @@ const silentLogger: Logger = {
   child: () => silentLogger,
 };
 
-export function testSettings(meter: Meter = new ReadableMeter()): ComponentSettings {
-  return { id: 'otlp', logger: silentLogger, meter, clock: systemClock };
+export function testSettings(meter: Meter = new ReadableMeter(), clock = systemClock): ComponentSettings {
+  return { id: 'otlp', logger: silentLogger, meter, clock };
+}
+
+/** The machine's clock, ahead by what the test says. */
+export class ShiftedClock implements Clock {
+  shiftMs = 0;
+
+  unixMs(): number {
+    return systemClock.unixMs() + this.shiftMs;
+  }
+
+  monotonicMs(): number {
+    return systemClock.monotonicMs() + this.shiftMs;
+  }
 }
 
 export interface HttpBed {

@@ -2,17 +2,17 @@
  * Puts request bodies together from what the sockets deliver, inside one bound for all connections.
  *
  * Memory is taken as bytes arrive, never by a Content-Length that somebody only announced. Bytes that the
- * server reuses (uWebSockets.js) or that are small go into pooled 64-KiB blocks; large buffers that belong to
+ * server reuses (uWebSockets.js) or that are small go into pooled 16-KiB blocks; large buffers that belong to
  * us (node streams) are kept as they are. A one-byte chunk must not cost a whole Buffer object, so the small
  * ones are always copied.
  */
 import { assert } from '../../stdx/assert.ts';
 
-export const BLOCK_BYTES = 64 * 1024;
+export const BLOCK_BYTES = 16 * 1024;
 /** From this size on keeping a chunk is cheaper than copying it, and its bookkeeping is paid for. */
 export const KEPT_CHUNK_BYTES_MIN = 8 * 1024;
 /** Free blocks kept for the next bodies; the rest goes back to the garbage collector. */
-const FREE_BLOCKS_MAX = 128;
+const FREE_BLOCKS_MAX = 512;
 
 /** Bytes held by bodies that are not complete, over all connections. Owned by the main thread. */
 export class AssemblyMemory {

@@ -9,6 +9,7 @@ import {
   type ServiceError,
 } from '@grpc/grpc-js';
 import type { Signal } from '../../component/signal.ts';
+import type { Clock } from '../../stdx/clock.ts';
 import { Admission, type AdmissionLimits } from './admission.ts';
 import { ReadableMeter, RecordingConsumer, testSettings } from './bed.test-peer.ts';
 import { GrpcServer, type GrpcServerSettings } from './grpc-server.ts';
@@ -43,13 +44,14 @@ export interface GrpcBedOptions {
   server?: Partial<GrpcServerSettings>;
   keepalive?: Partial<GrpcKeepaliveConfig>;
   client?: ClientOptions;
+  clock?: Clock;
 }
 
 export async function startGrpcBed(options: GrpcBedOptions = {}): Promise<GrpcBed> {
   const meter = new ReadableMeter();
   const consumer = new RecordingConsumer(options.signals);
   const limits = options.limits ?? { assemblyBytesMax: 8 << 20, inFlightBytesMax: 8 << 20 };
-  const admission = new Admission(testSettings(meter), consumer, limits);
+  const admission = new Admission(testSettings(meter, options.clock), consumer, limits);
   const server = new GrpcServer({
     host: '127.0.0.1',
     port: 0,
@@ -152,7 +154,8 @@ export class RawGrpcClient {
   readonly session: ClientHttp2Session;
 
   constructor(port: number) {
-    this.session = connect(`http://127.0.0.1:${port}`);
+    // Node's client refuses its own streams when what it has to send passes this.
+    this.session = connect(`http://127.0.0.1:${port}`, { maxSessionMemory: 1000 });
     this.session.on('error', () => {});
   }
 

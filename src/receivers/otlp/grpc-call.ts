@@ -33,6 +33,9 @@ const RESPONSE_HEADERS = {
   'content-type': CONTENT_TYPE,
   'grpc-accept-encoding': ACCEPTED_ENCODINGS,
 };
+// Node takes `sendDate` though its types do not know it: gRPC has no use for a date in every answer.
+const RESPOND_WITH_MESSAGE = { waitForTrailers: true, sendDate: false };
+const RESPOND_WITH_STATUS = { endStream: true, sendDate: false };
 const OK_TRAILERS = { 'grpc-status': '0' };
 
 /** What all calls of one listener share. */
@@ -166,7 +169,7 @@ export class GrpcCall {
     }
     this.#close();
     const stream = this.#stream;
-    stream.respond(RESPONSE_HEADERS, { waitForTrailers: true });
+    stream.respond(RESPONSE_HEADERS, RESPOND_WITH_MESSAGE);
     stream.on('wantTrailers', () => stream.sendTrailers(OK_TRAILERS));
     stream.end(responseFrame(outcome));
   }
@@ -181,7 +184,7 @@ export class GrpcCall {
     const stream = this.#stream;
     if (stream.destroyed) return;
     this.#close();
-    stream.respond({ ...RESPONSE_HEADERS, ...statusTrailers(status) }, { endStream: true });
+    stream.respond({ ...RESPONSE_HEADERS, ...statusTrailers(status) }, RESPOND_WITH_STATUS);
     this.#stopReading();
   }
 
@@ -189,7 +192,7 @@ export class GrpcCall {
   #refuseTransport(): void {
     this.#context.admission.metrics.countRefusedRequest('grpc', 'content_type');
     this.#close();
-    this.#stream.respond({ ':status': 415 }, { endStream: true });
+    this.#stream.respond({ ':status': 415 }, RESPOND_WITH_STATUS);
     this.#stopReading();
   }
 

@@ -62,14 +62,20 @@ export class GrpcServer {
     this.#server = server;
     const { host, port, connectionsMax } = this.#settings;
     server.maxConnections = connectionsMax;
-    server.on('session', (session) => this.#openSession(session));
-    server.on('stream', (stream, headers) => this.#openCall(stream, headers));
-    // Without its own listener an error of one connection would end the process.
-    server.on('sessionError', () => {});
-    server.on('connection', (socket: Socket) => {
+    // Runs before node's own listener, which makes the session of this socket and announces it at once.
+    let accepted: Socket | undefined;
+    server.prependListener('connection', (socket: Socket) => {
+      accepted = socket;
       socket.setNoDelay(true);
       socket.on('error', () => {});
     });
+    server.on('session', (session) => {
+      if (accepted !== undefined) this.#openSession(session, accepted);
+      accepted = undefined;
+    });
+    server.on('stream', (stream, headers) => this.#openCall(stream, headers));
+    // Without its own listener an error of one connection would end the process.
+    server.on('sessionError', () => {});
     await new Promise<void>((resolve, reject) => {
       server.once('error', (error) => reject(bindFailed(host, port, error)));
       server.listen({ host, port }, resolve);
@@ -121,10 +127,10 @@ export class GrpcServer {
     });
   }
 
-  #openSession(session: ServerHttp2Session): void {
+  #openSession(session: ServerHttp2Session, socket: Socket): void {
     // Ages differ by up to a tenth either way, so that clients do not all come back at once.
     const ageFactor = 0.9 + this.#ages.nextFloat() * 0.2;
-    const opened = new GrpcSession(session, this.#settings.keepalive, this.#nowMs, ageFactor);
+    const opened = new GrpcSession(session, socket, this.#settings.keepalive, this.#nowMs, ageFactor);
     this.#sessions.set(session, opened);
     session.on('close', () => this.#closeSession(session));
   }

@@ -1,8 +1,9 @@
 /** One HTTP/2 connection of a gRPC client: its calls, its age, and how often it pings. */
 import type { ServerHttp2Session } from 'node:http2';
 import { constants } from 'node:http2';
+import type { Socket } from 'node:net';
 import type { GrpcCall, GrpcCallOwner } from './grpc-call.ts';
-import { PING_STRIKES_MAX, WINDOW_BYTES } from './limits.ts';
+import { HEADERS_TIMEOUT_MS, PING_STRIKES_MAX, SEND_STALL_MS, WINDOW_BYTES } from './limits.ts';
 
 /** Times in milliseconds; Infinity switches a rule off. */
 export interface GrpcKeepaliveConfig {
@@ -22,29 +23,43 @@ const IDLE_PING_INTERVAL_MS = 2 * 3600 * 1000;
 
 export class GrpcSession implements GrpcCallOwner {
   readonly #session: ServerHttp2Session;
+  readonly #socket: Socket;
   readonly #config: GrpcKeepaliveConfig;
   readonly #nowMs: () => number;
   readonly #calls = new Set<GrpcCall>();
+  readonly #openedAtMs: number;
   readonly #endOfLifeMs: number;
   #lastActiveMs: number;
   #lastPingMs = -Infinity;
   #pingStrikes = 0;
   #isPinged = false;
+  /** Set by the client's SETTINGS, the first frame of every HTTP/2 connection. */
+  #hasBegun = false;
   #goneAwayAtMs = Infinity;
 
-  /** @param ageFactor spreads the ages of connections that were opened together. */
+  /**
+   * @param socket of the session: a session that is closed still waits for its peer to close, and then only
+   *   the socket can be ended.
+   * @param ageFactor spreads the ages of connections that were opened together.
+   */
   constructor(
     session: ServerHttp2Session,
+    socket: Socket,
     config: GrpcKeepaliveConfig,
     nowMs: () => number,
     ageFactor: number,
   ) {
     this.#session = session;
+    this.#socket = socket;
     this.#config = config;
     this.#nowMs = nowMs;
-    this.#lastActiveMs = nowMs();
-    this.#endOfLifeMs = this.#lastActiveMs + config.connectionAgeMsMax * ageFactor;
+    this.#openedAtMs = nowMs();
+    this.#lastActiveMs = this.#openedAtMs;
+    this.#endOfLifeMs = this.#openedAtMs + config.connectionAgeMsMax * ageFactor;
     session.on('error', () => {});
+    session.on('remoteSettings', () => {
+      this.#hasBegun = true;
+    });
     session.on('ping', () => this.#countPing());
     // The stream windows are in our SETTINGS; the connection's own one is only widened by this call.
     session.setLocalWindowSize(WINDOW_BYTES);
@@ -74,13 +89,18 @@ export class GrpcSession implements GrpcCallOwner {
 
   destroy(): void {
     if (!this.#session.destroyed) this.#session.destroy();
+    this.#socket.destroy();
   }
 
   /** Applies the rules of time; called about four times a second. */
   sweep(nowMs: number): void {
     for (const call of this.#calls) call.expire(nowMs);
-    const { connectionIdleMsMax, connectionAgeGraceMs, timeMs, timeoutMs } = this.#config;
-    if (nowMs >= this.#goneAwayAtMs + connectionAgeGraceMs) {
+    if (this.#goneAwayAtMs !== Infinity) {
+      this.#sweepGoneAway(nowMs);
+      return;
+    }
+    const { connectionIdleMsMax, timeMs, timeoutMs } = this.#config;
+    if (!this.#hasBegun && nowMs >= this.#openedAtMs + HEADERS_TIMEOUT_MS) {
       this.destroy();
       return;
     }
@@ -94,7 +114,15 @@ export class GrpcSession implements GrpcCallOwner {
     else if (idleMs >= timeMs + timeoutMs) this.destroy();
   }
 
+  /** Open calls have the grace time; a peer without calls only has to close its side. */
+  #sweepGoneAway(nowMs: number): void {
+    const idleSinceMs = Math.max(this.#goneAwayAtMs, this.#lastActiveMs);
+    const isIdleTooLong = this.#calls.size === 0 && nowMs >= idleSinceMs + SEND_STALL_MS;
+    if (isIdleTooLong || nowMs >= this.#goneAwayAtMs + this.#config.connectionAgeGraceMs) this.destroy();
+  }
+
   #ping(): void {
+    if (this.#session.destroyed) return;
     this.#isPinged = true;
     this.#session.ping((error) => {
       if (error !== null) return;

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { connect, constants } from 'node:http2';
 import { connect as connectTcp } from 'node:net';
 import { test } from 'node:test';
-import { OK_OUTCOME } from './bed.test-peer.ts';
+import { OK_OUTCOME, ShiftedClock } from './bed.test-peer.ts';
 import {
   type GrpcBed,
   type GrpcBedOptions,
@@ -195,4 +195,49 @@ test('more calls at once than allowed wait on the client side, none is lost', ()
       assert.equal(consumer.taken.length, 20);
     },
     { server: { concurrentStreamsMax: 2 } },
+  ));
+
+test('a connection without HTTP/2, an upload that stalls and an idle client are ended by the clock', () => {
+  const clock = new ShiftedClock();
+  return withBed(
+    async ({ port, server, consumer, meter }) => {
+      const silent = connectTcp(port, '127.0.0.1');
+      const silentClosed = new Promise((resolve) => silent.on('close', resolve));
+      silent.resume();
+      const stalled = connect(`http://127.0.0.1:${port}`);
+      stalled.on('error', () => {});
+      const stream = stalled.request(HEADERS);
+      stream.on('error', () => {});
+      const status = new Promise((resolve) => {
+        stream.on('response', (headers) => resolve(headers['grpc-status']));
+      });
+      stream.write(Buffer.of(0, 0, 0));
+      await eventually('all are connected', () => server.connectionCount === 3);
+      clock.shiftMs = 11_000;
+      await silentClosed;
+      clock.shiftMs = 31_000;
+      assert.equal(await status, '14');
+      const series = 'millrace_receiver_refused_requests{receiver=otlp,transport=grpc,reason=deadline}';
+      assert.equal(meter.value(series), 1);
+      clock.shiftMs = 100_000;
+      await eventually('GOAWAY closes the client that reads', () => server.connectionCount === 1);
+      // The stalled one takes no notice of it and is cut off.
+      clock.shiftMs = 140_000;
+      await eventually('idle connections are sent away', () => server.connectionCount === 0);
+      assert.equal(consumer.taken.length, 0);
+      stalled.destroy();
+    },
+    { clock, keepalive: { connectionIdleMsMax: 60_000 } },
+  );
+});
+
+test('windows and session memory carry 128 uploads of a quarter megabyte at once', () =>
+  withBed(
+    async ({ consumer }, raw) => {
+      const message = frameMessage(Buffer.alloc(250_000, 7));
+      const replies = await Promise.all(Array.from({ length: 128 }, () => raw.call([message])));
+      assert.ok(replies.every(({ status }) => status === 0));
+      assert.equal(consumer.taken.length, 128);
+    },
+    { limits: { assemblyBytesMax: 64 << 20, inFlightBytesMax: 64 << 20 } },
   ));
