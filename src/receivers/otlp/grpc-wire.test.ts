@@ -200,7 +200,7 @@ test('more calls at once than allowed wait on the client side, none is lost', ()
 test('a connection without HTTP/2, an upload that stalls and an idle client are ended by the clock', () => {
   const clock = new ShiftedClock();
   return withBed(
-    async ({ port, server, consumer, meter }) => {
+    async ({ port, server, consumer, meter, admission }) => {
       const silent = connectTcp(port, '127.0.0.1');
       const silentClosed = new Promise((resolve) => silent.on('close', resolve));
       silent.resume();
@@ -219,10 +219,10 @@ test('a connection without HTTP/2, an upload that stalls and an idle client are 
       assert.equal(await status, '14');
       const series = 'millrace_receiver_refused_requests{receiver=otlp,transport=grpc,reason=deadline}';
       assert.equal(meter.value(series), 1);
-      clock.shiftMs = 100_000;
-      await eventually('GOAWAY closes the client that reads', () => server.connectionCount === 1);
-      // The stalled one takes no notice of it and is cut off.
-      clock.shiftMs = 140_000;
+      // The refused call closes a moment after its answer, which is when the connection becomes idle.
+      await eventually('the calls are closed', () => admission.openExchanges === 0);
+      await sleep(50);
+      clock.shiftMs = 200_000;
       await eventually('idle connections are sent away', () => server.connectionCount === 0);
       assert.equal(consumer.taken.length, 0);
       stalled.destroy();
@@ -241,3 +241,27 @@ test('windows and session memory carry 128 uploads of a quarter megabyte at once
     },
     { limits: { assemblyBytesMax: 64 << 20, inFlightBytesMax: 64 << 20 } },
   ));
+
+test('a peer that takes no notice of GOAWAY is cut off', () => {
+  const clock = new ShiftedClock();
+  return withBed(
+    async ({ port, server }) => {
+      const socket = connectTcp(port, '127.0.0.1');
+      const closed = new Promise((resolve) => socket.on('close', resolve));
+      socket.on('error', () => {});
+      // A whole HTTP/2 opening, then nothing: neither reading nor closing.
+      socket.write('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n');
+      socket.write(Buffer.of(0, 0, 0, 4, 0, 0, 0, 0, 0));
+      await eventually('it is connected', () => server.connectionCount === 2);
+      await sleep(50);
+      clock.shiftMs = 61_000;
+      await sleep(400);
+      assert.ok(server.connectionCount >= 1, 'it has not closed by itself');
+      clock.shiftMs = 92_000;
+      await eventually('all connections are closed', () => server.connectionCount === 0);
+      socket.resume();
+      await closed;
+    },
+    { clock, keepalive: { connectionIdleMsMax: 60_000 } },
+  );
+});
