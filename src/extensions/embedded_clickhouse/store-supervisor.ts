@@ -9,7 +9,7 @@ import type { StoreOptions } from './messages.ts';
 import { StoreChild, type StoreOpening } from './store-child.ts';
 
 /** A predecessor that was killed with its engine still ends: it lets go of directory and port within this time. */
-const PREDECESSOR_MS = 5000;
+const PREDECESSOR_MS = 3000;
 const PREDECESSOR_RETRY_MS = 200;
 /** Left of a deadline for the kill and its consequences. */
 const KILL_RESERVE_MS = 200;

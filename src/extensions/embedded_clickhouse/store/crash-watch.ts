@@ -53,3 +53,13 @@ export async function findLockHolder(path: string): Promise<number | undefined> 
     return undefined;
   }
 }
+
+/** Whether a process runs the entry file that this one runs. */
+export async function isSameProgram(pid: number): Promise<boolean> {
+  try {
+    const commandLine = await readFile(`/proc/${pid}/cmdline`, 'utf8');
+    return commandLine.split('\0').includes(process.argv[1]!);
+  } catch {
+    return false;
+  }
+}

@@ -2,7 +2,7 @@
 import { decodedChunks, type RequestBody, resumed } from './body.ts';
 import type { StoreRequest } from './request.ts';
 import { findInsertHead, type InsertHead } from './statement.ts';
-import { CODE_SYNTAX_ERROR, StoreError } from './store-error.ts';
+import { CODE_SYNTAX_ERROR, readOnly, StoreError } from './store-error.ts';
 
 /** The engine's default of `max_query_size`. */
 const QUERY_BYTES_MAX = 262_144;
@@ -24,13 +24,14 @@ export type StatementInput =
  * The statement is the `query` parameter, a line break and the body; either part may be missing. Rows of an
  * INSERT begin where its head ends, wherever that is.
  *
- * @throws StoreError 62 when a statement is longer than `max_query_size`.
+ * @throws StoreError 164 for an INSERT in a read-only request, 62 when a statement is longer than `max_query_size`.
  */
 export async function readStatement(request: StoreRequest, body: RequestBody): Promise<StatementInput> {
   const { query } = request;
-  if (request.isReadOnly && body.message.method !== 'POST') return { kind: 'text', text: query };
   const latin1Text = Buffer.from(query).toString('latin1');
-  const head = request.isReadOnly ? 'none' : findInsertHead(latin1Text, true);
+  const head = findInsertHead(latin1Text, true);
+  if (request.isReadOnly && typeof head === 'object') throw readOnly();
+  if (body.message.method !== 'POST') return { kind: 'text', text: query };
   if (typeof head === 'object' && latin1Text.slice(head.dataAt).trim() === '') {
     return { kind: 'insert', latin1Text, head, rows: body.message, compression: body.coding };
   }
@@ -45,7 +46,7 @@ async function readFromBody(
   const queryBytesMax = Number(request.settings.get('max_query_size') ?? QUERY_BYTES_MAX);
   const chunks = decodedChunks(body);
   let text = first;
-  let isText = request.isReadOnly;
+  let isText = false;
   for (;;) {
     const next = await chunks.next();
     const isComplete = next.done === true;
@@ -54,6 +55,7 @@ async function readFromBody(
       const latin1Text = text.toString('latin1');
       const head = findInsertHead(latin1Text, isComplete);
       if (typeof head === 'object') {
+        if (request.isReadOnly) throw readOnly();
         const rows = resumed(text.subarray(head.dataAt), chunks);
         return { kind: 'insert', latin1Text, head, rows, compression: 'none' };
       }

@@ -51,13 +51,19 @@ export function findInsertHead(text: string, isComplete: boolean): InsertHead | 
   let depth = 0;
   let settingsAt = -1;
   let isTargetSeen = false;
+  let isAfterDot = false;
   for (let token = read(); token !== undefined; token = read()) {
     if (token.kind === SYMBOL) {
       if (token.text === ';') return 'none';
       if (token.text === '(') depth += 1;
       if (token.text === ')') depth -= 1;
+      isAfterDot = token.text === '.';
       continue;
     }
+    // The second half of `database.table`, even when it is called `format`.
+    const isName = isAfterDot;
+    isAfterDot = false;
+    if (isName) continue;
     if (token.kind === WORD && (token.text === 'SELECT' || token.text === 'WITH')) {
       if (depth <= 1) return 'none';
     }

@@ -4,6 +4,7 @@ export const CODE_SYNTAX_ERROR = 62;
 export const CODE_NOT_IMPLEMENTED = 48;
 export const CODE_UNKNOWN_TYPE_OF_QUERY = 78;
 export const CODE_UNKNOWN_SETTING = 115;
+const CODE_READONLY = 164;
 export const CODE_TOO_MANY_QUERIES = 202;
 export const CODE_INTO_OUTFILE_NOT_ALLOWED = 358;
 export const CODE_ACCESS_DENIED = 497;
@@ -18,6 +19,7 @@ const NAMES: ReadonlyMap<number, string> = new Map([
   [CODE_SYNTAX_ERROR, 'SYNTAX_ERROR'],
   [CODE_UNKNOWN_TYPE_OF_QUERY, 'UNKNOWN_TYPE_OF_QUERY'],
   [CODE_UNKNOWN_SETTING, 'UNKNOWN_SETTING'],
+  [CODE_READONLY, 'READONLY'],
   [CODE_TOO_MANY_QUERIES, 'TOO_MANY_SIMULTANEOUS_QUERIES'],
   [CODE_ABORTED, 'ABORTED'],
   [CODE_CANNOT_DECOMPRESS, 'CANNOT_DECOMPRESS'],
@@ -109,6 +111,10 @@ export function badArguments(message: string): StoreError {
 
 export function cannotDecompress(encoding: string, cause: string): StoreError {
   return new StoreError(CODE_CANNOT_DECOMPRESS, `Cannot decompress a body in ${encoding}: ${cause}.`);
+}
+
+export function readOnly(): StoreError {
+  return new StoreError(CODE_READONLY, 'Cannot execute query in readonly mode: use POST to change anything.');
 }
 
 export function shuttingDown(): StoreError {

@@ -10,7 +10,7 @@ import {
   type StoreOptions,
   type StoreReport,
 } from '../messages.ts';
-import { findCrashedThread, findLockHolder } from './crash-watch.ts';
+import { findCrashedThread, findLockHolder, isSameProgram } from './crash-watch.ts';
 import { type Engine, openEngine } from './engine.ts';
 import { createStoreServer } from './http-server.ts';
 import { RequestHandler } from './request-handler.ts';
@@ -110,11 +110,12 @@ async function describeFailure(
   if (code === 'EADDRINUSE') {
     return { reason: 'address_in_use', message: `${options.host}:${options.port} is in use` };
   }
-  if (!/another server instance|CANNOT_OPEN_FILE/.test(message)) return { reason: 'other', message };
+  // With arguments for the engine, chDB says no more than that it could not connect.
   const pid = await findLockHolder(options.path);
-  const crashed = pid === undefined ? undefined : await findCrashedThread(pid);
+  if (pid === undefined) return { reason: 'other', message };
+  const isStore = await isSameProgram(pid);
+  const crashed = isStore ? await findCrashedThread(pid) : undefined;
   // Nobody may be left to end a process that crashed without dying; it would hold the directory for ever.
-  if (pid !== undefined && crashed !== undefined) process.kill(pid, 'SIGKILL');
-  const holder = pid === undefined ? 'another process' : `process ${pid}`;
-  return { reason: 'locked', message: `${options.path} is open in ${holder}` };
+  if (crashed !== undefined) process.kill(pid, 'SIGKILL');
+  return { reason: 'locked', message: `${options.path} is open in process ${pid}` };
 }
