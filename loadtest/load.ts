@@ -47,6 +47,8 @@ export interface LoadResult {
 }
 
 export interface EngineUse {
+  /** Items that were acknowledged while processor time was counted. */
+  readonly items: number;
   readonly cpuUsPerItem: number;
   readonly cores: number;
   readonly anonymousBytesMax: number;
@@ -96,6 +98,7 @@ export class LoadTotals {
   readonly reasons: Record<string, number> = {};
   readonly latency = createLatencyHistogram();
   lastAckMs = 0;
+  windowAckedRequests = 0;
   sendLagUsMax = 0;
   /** Of the current second; the live line resets it. */
   readonly recent = createLatencyHistogram();
@@ -111,6 +114,7 @@ export class LoadTotals {
     for (const us of interval.latenciesUs) this.#record(us);
     // They were never answered, so this is the least that they took; leaving them out would hide the stall.
     for (const us of interval.unsentUs) this.#record(us);
+    this.windowAckedRequests += interval.windowAckedRequests;
     this.lastAckMs = Math.max(this.lastAckMs, interval.lastAckMs);
     this.sendLagUsMax = Math.max(this.sendLagUsMax, interval.sendLagUsMax);
   }
@@ -195,10 +199,11 @@ class LiveReport {
   }
 }
 
-function engineUse(watch: ProcessWatch, ackedItems: number, seconds: number): EngineUse {
+function engineUse(watch: ProcessWatch, items: number, seconds: number): EngineUse {
   const cpuSeconds = watch.processes.reduce((sum, process) => sum + process.cpuSeconds, 0);
   return {
-    cpuUsPerItem: ackedItems === 0 ? Number.NaN : (cpuSeconds * 1e6) / ackedItems,
+    cpuUsPerItem: items === 0 ? Number.NaN : (cpuSeconds * 1e6) / items,
+    items,
     cores: cpuSeconds / seconds,
     anonymousBytesMax: watch.anonymousBytesMax,
     anonymousBytesAverage: watch.anonymousBytesAverage,
@@ -240,6 +245,7 @@ export async function runLoad(
     watch?.sample();
     const endMs = systemClock.monotonicMs();
     const ackedItems = totals.counts.ackedRequests * options.itemsPerRequest;
+    const cpuItems = totals.windowAckedRequests * options.itemsPerRequest;
     const elapsedSeconds = Math.max(options.durationMs, totals.lastAckMs - measureFromMs) / 1_000;
     return {
       options,
@@ -250,8 +256,8 @@ export async function runLoad(
       reasons: totals.reasons,
       latency: summarizeLatency(totals.latency),
       sendLagMsMax: totals.sendLagUsMax / 1_000,
-      clientCpuUsPerItem: (client.user + client.system) / ackedItems,
-      engine: watch === undefined ? undefined : engineUse(watch, ackedItems, (endMs - measureFromMs) / 1_000),
+      clientCpuUsPerItem: (client.user + client.system) / cpuItems,
+      engine: watch === undefined ? undefined : engineUse(watch, cpuItems, (endMs - measureFromMs) / 1_000),
     };
   } finally {
     clearInterval(sampleTimer);

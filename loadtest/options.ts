@@ -2,7 +2,7 @@
 import { parseArgs } from 'node:util';
 import type { GeneratedSignal } from '../src/testkit/generators.ts';
 import { GENERATED_SIGNALS } from '../src/testkit/generators.ts';
-import type { LoadCompression } from './bodies.ts';
+import { isZstdAvailable, type LoadCompression } from './bodies.ts';
 
 export interface LoadOptions {
   readonly protocol: 'http' | 'grpc';
@@ -114,6 +114,9 @@ export function loadFromFlags(flags: LoadFlags): LoadOptions {
   const protocol = oneOf(flags.protocol ?? 'http', 'protocol', ['http', 'grpc']);
   const encoding = oneOf(flags.encoding ?? 'proto', 'encoding', ['proto', 'json']);
   if (protocol === 'grpc' && encoding === 'json') throw new RangeError('OTLP/gRPC has no JSON');
+  if (flags.compression === 'zstd' && !isZstdAvailable()) {
+    throw new RangeError(`--compression zstd needs Node 22.15 or later, this is ${process.version}`);
+  }
   const endpoint = flags.endpoint ?? `127.0.0.1:${protocol === 'grpc' ? 4317 : 4318}`;
   const colon = endpoint.lastIndexOf(':');
   const count = (name: string, fallback: number, min: number): number => {

@@ -36,6 +36,8 @@ export interface ProducerInterval {
   unsentUs: number[];
   /** Longest delay between intended and real sending. */
   sendLagUsMax: number;
+  /** Acknowledgements that came in the counted time, whenever their requests were due: what processor time was spent on. */
+  windowAckedRequests: number;
   /** Monotonic milliseconds of the last acknowledgement. */
   lastAckMs: number;
 }
@@ -53,6 +55,7 @@ function emptyInterval(): ProducerInterval {
     latenciesUs: [],
     unsentUs: [],
     sendLagUsMax: 0,
+    windowAckedRequests: 0,
     lastAckMs: 0,
   };
 }
@@ -150,6 +153,7 @@ export class Producer {
     const nowMs = this.#clock.monotonicMs();
     // The ledger has every acknowledgement, counted or not: it is there to find loss.
     if (outcome === 'acked') this.#ledger?.acked(this.#settings.producer, ticket.seq, this.#itemsPerRequest);
+    if (outcome === 'acked' && nowMs >= this.#measureFromMs) this.#interval.windowAckedRequests += 1;
     if (ticket.intendedMs >= this.#measureFromMs) this.#count(ticket, outcome, code, nowMs);
     if (outcome === 'acked' || this.#schedule !== undefined) {
       this.#release(ticket);

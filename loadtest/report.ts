@@ -35,7 +35,7 @@ function engineLines(result: LoadResult): string[] {
     `engine     ${engine.cpuUsPerItem.toFixed(3)} CPU-us an item, ${engine.cores.toFixed(2)} cores, anonymous memory ${memory}`,
   ];
   for (const process of engine.processes) {
-    const perItem = (process.cpuSeconds * 1e6) / result.ackedItems;
+    const perItem = (process.cpuSeconds * 1e6) / engine.items;
     lines.push(
       `  pid ${process.pid}  ${perItem.toFixed(3)} CPU-us an item  ` +
         `${(process.anonymousBytesMax / MIB).toFixed(0)} MiB max  ${process.command.slice(0, 70)}`,

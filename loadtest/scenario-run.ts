@@ -99,6 +99,7 @@ export function loadMetrics(name: string, result: LoadResult): Metrics {
     refusedRequests: counts.refusedRequests,
     failedRequests: counts.failedRequests,
     unsentRequests: counts.unsentRequests,
+    unackedRequests: counts.refusedRequests + counts.failedRequests + counts.unsentRequests,
     p50Ms: latency.p50Ms,
     p90Ms: latency.p90Ms,
     p99Ms: latency.p99Ms,

@@ -21,7 +21,14 @@ const RESULT: LoadResult = {
   latency: { p50Ms: 1, p90Ms: 2, p99Ms: 3, p999Ms: 4, p9999Ms: 5, maxMs: 6 },
   sendLagMsMax: 0,
   clientCpuUsPerItem: 0.1,
-  engine: { cpuUsPerItem: 2, cores: 0.5, anonymousBytesMax: 1, anonymousBytesAverage: 1, processes: [] },
+  engine: {
+    items: 512,
+    cpuUsPerItem: 2,
+    cores: 0.5,
+    anonymousBytesMax: 1,
+    anonymousBytesAverage: 1,
+    processes: [],
+  },
 };
 
 /** What the kinds measure beside their loads. */

@@ -4,6 +4,7 @@
  * keeping them. It lets the load test price the engine alone, and it can be told to be down.
  * `node dist/loadtest/sinks/null-clickhouse.js [--port 18123]`; POST /control?state=down|up; GET /control for counts.
  */
+import { realpathSync } from 'node:fs';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { pathToFileURL } from 'node:url';
@@ -167,7 +168,7 @@ export async function startNullClickhouse(port = 0): Promise<NullClickhouse> {
   };
 }
 
-if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
+if (import.meta.url === pathToFileURL(realpathSync(process.argv[1] ?? '.')).href) {
   const { values } = parseArgs({ options: { port: { type: 'string' } } });
   const sink = await startNullClickhouse(Number(values.port ?? 18123));
   process.stdout.write(`null ClickHouse sink, pid ${process.pid}: port ${sink.port}\n`);

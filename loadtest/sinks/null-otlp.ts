@@ -2,6 +2,7 @@
  * An OTLP server over HTTP and gRPC that reads every request and keeps nothing: what the load test's own cost and
  * accuracy are measured against. `node dist/loadtest/sinks/null-otlp.js [--http PORT] [--grpc PORT]`
  */
+import { realpathSync } from 'node:fs';
 import { createServer as createHttpServer, type Server } from 'node:http';
 import { createServer as createHttp2Server, type Http2Server, type ServerHttp2Session } from 'node:http2';
 import type { AddressInfo } from 'node:net';
@@ -101,7 +102,7 @@ export async function startNullOtlp(httpPort = 0, grpcPort = 0): Promise<NullOtl
   };
 }
 
-if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
+if (import.meta.url === pathToFileURL(realpathSync(process.argv[1] ?? '.')).href) {
   const { values } = parseArgs({ options: { http: { type: 'string' }, grpc: { type: 'string' } } });
   const sink = await startNullOtlp(Number(values.http ?? 4318), Number(values.grpc ?? 4317));
   process.stdout.write(`null OTLP sink, pid ${process.pid}: http ${sink.httpPort}, grpc ${sink.grpcPort}\n`);
