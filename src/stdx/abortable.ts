@@ -1,5 +1,8 @@
 /** Waits that end early when a signal aborts. */
 
+/** Longest delay of a timer of Node (24.8 days); with a longer one it fires at once. */
+export const TIMER_MS_MAX = 2 ** 31 - 1;
+
 /** Resolves after `durationMs` or when the signal aborts, whichever is first; true when the time passed. */
 export function sleepUnlessAborted(durationMs: number, signal: AbortSignal): Promise<boolean> {
   return new Promise((resolve) => {
@@ -8,10 +11,13 @@ export function sleepUnlessAborted(durationMs: number, signal: AbortSignal): Pro
       clearTimeout(timer);
       resolve(false);
     };
-    const timer = setTimeout(() => {
-      signal.removeEventListener('abort', onAbort);
-      resolve(true);
-    }, durationMs);
+    const timer = setTimeout(
+      () => {
+        signal.removeEventListener('abort', onAbort);
+        resolve(true);
+      },
+      Math.min(durationMs, TIMER_MS_MAX),
+    );
     signal.addEventListener('abort', onAbort, { once: true });
   });
 }

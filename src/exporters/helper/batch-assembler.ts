@@ -20,6 +20,13 @@ export interface AssembledBatch {
   lostCount: number;
 }
 
+/** One request of a record from an item on, counted within the request. */
+interface RequestRest {
+  request: Uint8Array;
+  itemCount: number;
+  fromItem: number;
+}
+
 function emptyBatch(first: number): AssembledBatch {
   return {
     boundary: { first, end: first },
@@ -153,23 +160,23 @@ export class BatchAssembler {
   #takeUntilFull(record: LogRecord): boolean {
     const fromItem = this.position - record.firstOrdinal;
     let toItem = fromItem;
+    let bytes = 0;
     let isFull = false;
     for (let entry = 0; entry < record.entryEnds.length && !isFull; entry++) {
       const endItem = record.entryItemEnds[entry]!;
       if (endItem <= fromItem) continue;
-      const entryBytes = record.entryEnds[entry]! - (entry === 0 ? 0 : record.entryEnds[entry - 1]!);
-      const entryFirst = entry === 0 ? 0 : record.entryItemEnds[entry - 1]!;
-      const bytesPerItem = entryBytes / (endItem - entryFirst);
-      const allowed = this.#roomForItems(toItem - fromItem, bytesPerItem);
+      const rest = this.#restOf(record, entry, toItem);
       const wanted = endItem - toItem;
+      const allowed = this.#fitting(rest, this.#open.itemCount + toItem - fromItem, bytes);
       if (wanted > allowed) {
         // A request that fits into a batch of its own is not cut in two.
-        const isWorthCutting = toItem === fromItem && this.#open.itemCount === 0;
-        if (isWorthCutting || wanted > this.#roomForItemsOfEmptyBatch(bytesPerItem)) toItem += allowed;
+        const isEmpty = toItem === fromItem && this.#open.itemCount === 0;
+        if (isEmpty || wanted > this.#fitting(rest, 0, -this.#open.sizeBytes)) toItem += allowed;
         isFull = true;
       } else {
         toItem = endItem;
-        isFull = this.#isFull(toItem - fromItem, (toItem - fromItem) * bytesPerItem);
+        bytes += this.#bytesOf(rest, wanted);
+        isFull = this.#isFull(toItem - fromItem, bytes);
       }
     }
     if (toItem > fromItem) takeItems(this.#open, this.#signal, record, fromItem, toItem);
@@ -184,19 +191,38 @@ export class BatchAssembler {
     return size >= this.#limits.minSize;
   }
 
-  #roomForItems(moreItems: number, bytesPerItem: number): number {
-    const { maxSize, sizer } = this.#limits;
-    if (maxSize === 0) return Number.MAX_SAFE_INTEGER;
-    if (sizer === 'items') return Math.max(maxSize - this.#open.itemCount - moreItems, 0);
-    const roomBytes = maxSize - this.#open.sizeBytes - moreItems * bytesPerItem;
-    const isEmpty = this.#open.itemCount + moreItems === 0;
-    return Math.max(Math.floor(roomBytes / bytesPerItem), isEmpty ? 1 : 0);
+  #restOf(record: LogRecord, entry: number, fromItem: number): RequestRest {
+    const firstItem = entry === 0 ? 0 : record.entryItemEnds[entry - 1]!;
+    const startByte = entry === 0 ? 0 : record.entryEnds[entry - 1]!;
+    return {
+      request: record.payload.subarray(startByte, record.entryEnds[entry]!),
+      itemCount: record.entryItemEnds[entry]! - firstItem,
+      fromItem: Math.max(fromItem - firstItem, 0),
+    };
   }
 
-  #roomForItemsOfEmptyBatch(bytesPerItem: number): number {
+  /** Bytes of the first `count` items of the rest, headers that a cut repeats included; a guess where none matters. */
+  #bytesOf({ request, itemCount, fromItem }: RequestRest, count: number): number {
+    if (count === itemCount) return request.byteLength;
+    if (this.#limits.sizer === 'items') return (request.byteLength * count) / itemCount;
+    return sliceItems(this.#signal, request, fromItem, fromItem + count).byteLength;
+  }
+
+  /** How many items of the rest fit behind `itemsBefore` items and `bytesBefore` bytes more than the batch has. */
+  #fitting(rest: RequestRest, itemsBefore: number, bytesBefore: number): number {
     const { maxSize, sizer } = this.#limits;
-    if (maxSize === 0) return Number.MAX_SAFE_INTEGER;
-    return sizer === 'items' ? maxSize : Math.max(Math.floor(maxSize / bytesPerItem), 1);
+    const wanted = rest.itemCount - rest.fromItem;
+    if (maxSize === 0) return wanted;
+    if (sizer === 'items') return Math.min(Math.max(maxSize - itemsBefore, 0), wanted);
+    const roomBytes = maxSize - this.#open.sizeBytes - bytesBefore;
+    let count = wanted;
+    while (count > 0) {
+      const bytes = this.#bytesOf(rest, count);
+      if (bytes <= roomBytes) return count;
+      count = Math.max(Math.min(Math.floor((count * roomBytes) / bytes), count - 1), 0);
+    }
+    // A single item that is larger than a batch may be goes alone.
+    return itemsBefore === 0 ? 1 : 0;
   }
 
   #close(): AssembledBatch {

@@ -5,7 +5,7 @@ import type { DeliveryConfig } from '../../component/factory.ts';
 import type { Logger } from '../../component/settings.ts';
 import type { Signal } from '../../component/signal.ts';
 import type { LogCursor, LogReader } from '../../queue/log/contract.ts';
-import { Notifier, sleepUnlessAborted } from '../../stdx/abortable.ts';
+import { Notifier, sleepUnlessAborted, TIMER_MS_MAX } from '../../stdx/abortable.ts';
 import { backoffMs } from '../../stdx/backoff.ts';
 import type { Clock } from '../../stdx/clock.ts';
 import { failpoint } from '../../stdx/failpoint.ts';
@@ -71,6 +71,7 @@ export class Delivery {
   readonly #maxElapsedMs: number;
   readonly #sends = new Set<Promise<void>>();
   #inFlightBytes = 0;
+  #failure: unknown;
 
   constructor(deps: DeliveryDependencies) {
     this.#deps = deps;
@@ -83,18 +84,16 @@ export class Delivery {
   /** Runs until `stop`. Rejects only when the log itself fails. */
   async run(): Promise<void> {
     for (const boundary of [...this.#deps.cursor.frozen]) {
-      while (!this.#hasRoom(0, 0)) await this.#deps.slots.whenFreed();
-      if (this.#stop.signal.aborted) return;
+      if (!(await this.#untilReadable(boundary.end))) break;
+      this.#deps.slots.take();
       this.#startSend(assembleBoundary(this.#deps.reader, this.#deps.signal, boundary));
     }
-    while (!this.#stop.signal.aborted) {
+    while (!this.#isStopped) {
       const batches = this.#collect();
-      if (batches.length > 0) {
-        await this.#deps.cursor.freeze(batches.map((batch) => batch.boundary));
-        failpoint('exporter.frozen');
-        for (const batch of batches) this.#startSend(batch);
-      } else await this.#waitForWork();
+      if (batches.length > 0) await this.#freezeAndSend(batches);
+      else await this.#waitForWork();
     }
+    if (this.#failure !== undefined) throw this.#failure;
   }
 
   /** Ends waits and attempts; what was not confirmed stays in the log under its frozen boundaries. */
@@ -103,37 +102,75 @@ export class Delivery {
     await Promise.all(this.#sends);
   }
 
-  #hasRoom(moreBatches: number, moreBytes: number): boolean {
-    if (this.#deps.slots.free - moreBatches <= 0) return false;
-    return this.#sends.size + moreBatches === 0 || this.#inFlightBytes + moreBytes < IN_FLIGHT_BYTES_MAX;
+  get #isStopped(): boolean {
+    return this.#stop.signal.aborted;
   }
 
+  /**
+   * Waits for a send slot and until the log shows items up to `end`: before its writer is open it shows none, and
+   * what is only not there yet must not be taken for lost. False when stopped.
+   */
+  async #untilReadable(end: number): Promise<boolean> {
+    const { reader, slots } = this.#deps;
+    while (!this.#isStopped && reader.endOrdinal() < end) await reader.waitBeyond(end - 1, IDLE_WAIT_MS);
+    while (!this.#isStopped && !this.#hasRoom()) await slots.whenFreed();
+    return !this.#isStopped;
+  }
+
+  #hasRoom(moreBytes = 0): boolean {
+    if (this.#deps.slots.free <= 0) return false;
+    return this.#inFlightBytes + moreBytes < IN_FLIGHT_BYTES_MAX;
+  }
+
+  /** Reads what may be sent now; each batch holds its slot from here on, because freezing takes a while. */
   #collect(): AssembledBatch[] {
+    const { slots, clock, cursor } = this.#deps;
     const batches: AssembledBatch[] = [];
     let bytes = 0;
-    while (this.#hasRoom(batches.length, bytes)) {
-      const batch = this.#assembler.next(this.#deps.clock.monotonicMs());
+    while (batches.length < cursor.freezable && this.#hasRoom(bytes)) {
+      const batch = this.#assembler.next(clock.monotonicMs());
       if (batch === undefined) break;
+      slots.take();
       batches.push(batch);
       bytes += batch.sizeBytes;
     }
     return batches;
   }
 
+  async #freezeAndSend(batches: readonly AssembledBatch[]): Promise<void> {
+    try {
+      await this.#deps.cursor.freeze(batches.map((batch) => batch.boundary));
+      failpoint('exporter.frozen');
+    } catch (error) {
+      for (const _ of batches) this.#deps.slots.give();
+      throw error;
+    }
+    for (const batch of batches) {
+      // Stopped meanwhile: the next start sends it under this same boundary.
+      if (this.#isStopped) this.#deps.slots.give();
+      else this.#startSend(batch);
+    }
+  }
+
   async #waitForWork(): Promise<void> {
-    if (!this.#hasRoom(0, 0)) return this.#deps.slots.whenFreed();
+    if (!this.#hasRoom() || this.#deps.cursor.freezable <= 0) return this.#deps.slots.whenFreed();
     const dueInMs = this.#assembler.dueInMs(this.#deps.clock.monotonicMs()) ?? IDLE_WAIT_MS;
     await this.#deps.reader.waitBeyond(this.#assembler.position, Math.min(dueInMs, IDLE_WAIT_MS));
   }
 
+  /** The batch's slot is taken already and is given back at its end. */
   #startSend(batch: AssembledBatch): void {
-    this.#deps.slots.take();
     this.#inFlightBytes += batch.sizeBytes;
-    const send = this.#send(batch).finally(() => {
-      this.#inFlightBytes -= batch.sizeBytes;
-      this.#sends.delete(send);
-      this.#deps.slots.give();
-    });
+    const send = this.#send(batch)
+      .catch((error: unknown) => {
+        this.#failure ??= error;
+        this.#stop.abort();
+      })
+      .finally(() => {
+        this.#inFlightBytes -= batch.sizeBytes;
+        this.#sends.delete(send);
+        this.#deps.slots.give();
+      });
     this.#sends.add(send);
   }
 
@@ -174,7 +211,7 @@ export class Delivery {
         metrics.sent(batch.itemCount, batch.sizeBytes);
         return true;
       }
-      if (this.#stop.signal.aborted) return false;
+      if (this.#isStopped) return false;
       if (error.permanent || !config.retry.enabled) return this.#drop(batch, error, 'not retryable');
       const hintMs = Math.min(Math.max(error.retryAfterMs ?? 0, 0), RETRY_AFTER_MAX_MS);
       const waitMs = Math.max(backoffMs(config.retry, retry, this.#deps.prng), hintMs);
@@ -207,17 +244,29 @@ export class Delivery {
   async #attempt(batch: ExportBatch): Promise<PipelineError | undefined> {
     const { exporter, config, clock, metrics } = this.#deps;
     const attempt = new AbortController();
-    const onStop = () => attempt.abort();
+    let onStop!: () => void;
+    const stopped = new Promise<void>((resolve) => {
+      onStop = () => {
+        attempt.abort();
+        resolve();
+      };
+    });
+    if (this.#isStopped) onStop();
     this.#stop.signal.addEventListener('abort', onStop, { once: true });
-    const timer = config.timeoutMs > 0 ? setTimeout(() => attempt.abort(), config.timeoutMs) : undefined;
+    const timeoutMs = Math.min(config.timeoutMs, TIMER_MS_MAX);
+    const timer = timeoutMs > 0 ? setTimeout(() => attempt.abort(), timeoutMs) : undefined;
     const startedMs = clock.monotonicMs();
     try {
       failpoint('exporter.before_send');
-      await exporter.export(batch, attempt.signal);
+      const sent = exporter.export(batch, attempt.signal).then(() => true);
+      // A stop does not wait for an exporter that ignores its signal.
+      if ((await Promise.race([sent, stopped])) !== true) {
+        return new PipelineError('SHUTTING_DOWN', 'the engine is stopping', { permanent: false });
+      }
       failpoint('exporter.sent');
       return undefined;
     } catch (error) {
-      if (attempt.signal.aborted && !this.#stop.signal.aborted) {
+      if (attempt.signal.aborted && !this.#isStopped) {
         const message = `no answer within ${config.timeoutMs} ms`;
         return new PipelineError('EXPORT_TIMEOUT', message, { permanent: false, cause: error });
       }

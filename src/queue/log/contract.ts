@@ -108,6 +108,11 @@ export interface LogCursor {
   /** Where the next boundary may begin: the end of the last frozen batch, finished or not, else `ordinal`. */
   readonly frozenEnd: number;
   /**
+   * How many more boundaries `freeze` takes now. Batches that are finished behind one that is not count against it, so
+   * whoever reads ahead stops here until the oldest batch is finished.
+   */
+  readonly freezable: number;
+  /**
    * Writes boundaries durably, before their first attempt. They ascend from where the last frozen one ended; items
    * left out in between are finished together with the batch behind them. Freezing several at once costs one flush.
    * Rejects STORAGE_FAILED, for ever, when they could not be written.

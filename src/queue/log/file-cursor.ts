@@ -106,10 +106,14 @@ export class FileCursor implements LogCursor {
     return this.#frozen.at(-1)?.end ?? this.#ordinal;
   }
 
+  get freezable(): number {
+    return FROZEN_MAX - this.#frozen.length;
+  }
+
   async freeze(boundaries: readonly BatchBoundary[]): Promise<void> {
     assert(!this.#isClosed, 'cursor is closed');
     if (this.#failure !== undefined) throw this.#failure;
-    if (this.#frozen.length + boundaries.length > FROZEN_MAX) {
+    if (boundaries.length > this.freezable) {
       throw new PipelineError('QUEUE_FULL', `cursor ${this.name} has too many unfinished batches`, {
         permanent: false,
       });

@@ -12,6 +12,7 @@ import type {
   LogRecord,
   LogWriter,
 } from './contract.ts';
+import { FROZEN_MAX } from './cursor-file.ts';
 import { DoorbellWait } from './doorbell-wait.ts';
 import { createSharedWords, LOG_STATE_CLOSED, LOG_STATE_OPEN, SharedWords } from './shared-words.ts';
 
@@ -214,7 +215,12 @@ class MemoryLogCursor implements LogCursor {
     return this.#state.frozen.at(-1)?.end ?? this.ordinal;
   }
 
+  get freezable(): number {
+    return FROZEN_MAX - this.#state.frozen.length;
+  }
+
   async freeze(boundaries: readonly BatchBoundary[]): Promise<void> {
+    assert(boundaries.length <= this.freezable, 'too many unfinished batches');
     this.#state.frozen.push(...boundaries.map((boundary) => ({ ...boundary, isFinished: false })));
     this.#persist();
   }
