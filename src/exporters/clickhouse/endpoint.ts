@@ -12,8 +12,8 @@ export interface ParsedEndpoint {
   wasNative: boolean;
 }
 
-/** Ports of the native protocol and the HTTP ports of the same server. */
-const HTTP_PORT_OF_NATIVE: Readonly<Record<string, string>> = { '9000': '8123', '9440': '8443' };
+/** ClickHouse's usual ports of the HTTP interface; those of the native protocol are 9000 and 9440. */
+const HTTP_PORT = { plain: '8123', secure: '8443' } as const;
 /** Options of the native protocol driver that a Collector configuration may carry; the server knows none of them. */
 const DRIVER_OPTIONS: ReadonlySet<string> = new Set([
   'secure',
@@ -71,8 +71,8 @@ export function parseEndpoint(text: string): ParsedEndpoint | { error: string } 
 }
 
 function nativePort(port: string, isSecure: boolean): string | undefined {
-  if (port === '') return isSecure ? '8443' : '8123';
-  return HTTP_PORT_OF_NATIVE[port];
+  if (port === '') return HTTP_PORT[isSecure ? 'secure' : 'plain'];
+  return port === '9000' || port === '9440' ? HTTP_PORT[isSecure ? 'secure' : 'plain'] : undefined;
 }
 
 function decoded(text: string): string | undefined {

@@ -25,6 +25,10 @@ const VALUE = tags.TAG_KEY_VALUE_VALUE;
 /** Repeated field 1 of ArrayValue and KeyValueList alike. */
 const ELEMENT = tags.TAG_ARRAY_VALUES;
 
+/** Tag and four bytes of varint: 28 bits, which an int32 holds. */
+const SMALL_INT_BYTES_MAX = 5;
+const DIGIT_0 = 48;
+
 const reader = new WireReader(new Uint8Array(0));
 /** Longer texts are built here first, because their length stands before them. */
 const scratch = new ByteSink();
@@ -40,6 +44,10 @@ export function appendAnyValue(out: ByteSink, wire: Uint8Array, pos: number, end
   if (wire[pos] === STRING_VALUE && pos + 2 + wire[pos + 1]! === end && wire[pos + 1]! < 128) {
     out.appendString(wire, pos + 2, wire[pos + 1]!);
     return;
+  }
+  // A small integer and nothing else: status codes, ports, sizes.
+  if (wire[pos] === INT_VALUE && end - pos <= SMALL_INT_BYTES_MAX && wire[end - 1]! < 128) {
+    if (appendSmallInt(out, wire, pos + 1, end)) return;
   }
   const tag = findValue(wire, pos, end);
   if (tag === STRING_VALUE) out.appendString(wire, reader.pos, reader.end - reader.pos);
@@ -57,6 +65,28 @@ export function appendAnyValue(out: ByteSink, wire: Uint8Array, pos: number, end
     out.appendVarint(scratch.pos);
     out.appendBytes(scratch.bytes, 0, scratch.pos);
   }
+}
+
+/** A varint of at most four bytes that ends at `end`; false when it ends before, and nothing was written. */
+function appendSmallInt(out: ByteSink, wire: Uint8Array, from: number, end: number): boolean {
+  let value = 0;
+  for (let pos = from, shift = 0; pos < end; pos++, shift += 7) {
+    const byte = wire[pos]!;
+    if (byte < 128 && pos !== end - 1) return false;
+    value |= (byte & 127) << shift;
+  }
+  out.reserve(NUMBER_TEXT_BYTES_MAX);
+  let size = 1;
+  for (let limit = 10; value >= limit; limit *= 10) size += 1;
+  out.bytes[out.pos] = size;
+  let rest = value;
+  for (let at = out.pos + size; at > out.pos; at--) {
+    const quotient = (rest / 10) | 0;
+    out.bytes[at] = DIGIT_0 + (rest - quotient * 10);
+    rest = quotient;
+  }
+  out.pos += size + 1;
+  return true;
 }
 
 /**

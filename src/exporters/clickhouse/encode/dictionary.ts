@@ -8,7 +8,7 @@ const RETAINED_SLOTS_MAX = 1 << 18;
 /**
  * Dictionary of one LowCardinality column in one block: byte strings to dense indexes, without a JavaScript
  * string. Open addressing with linear probing over typed arrays. Telemetry repeats itself in order, so
- * each entry remembers which entry followed it last time; a right guess needs no hash.
+ * each entry remembers the two entries that followed it last; a right guess needs no hash.
  */
 export class Dictionary {
   /** Number of entries; indexes run from 0 to count - 1. */
@@ -17,7 +17,8 @@ export class Dictionary {
   #arena = new ByteSink();
   #starts = new Uint32Array(INITIAL_SLOTS / 2 + 1);
   #hashes = new Uint32Array(INITIAL_SLOTS / 2);
-  #successors = new Uint32Array(INITIAL_SLOTS / 2);
+  /** Two for each entry, the later one first. */
+  #successors = new Uint32Array(INITIAL_SLOTS);
   /** Entry index + 1, 0 when free. */
   #slots = new Uint32Array(INITIAL_SLOTS);
   #previous = 0;
@@ -34,18 +35,23 @@ export class Dictionary {
     this.#slots = new Uint32Array(slotCount);
     this.#starts = new Uint32Array(slotCount / 2 + 1);
     this.#hashes = new Uint32Array(slotCount / 2);
-    this.#successors = new Uint32Array(slotCount / 2);
+    this.#successors = new Uint32Array(slotCount);
   }
 
   /** Index of the text, which is added when it is new. */
   indexOf(src: Uint8Array, from: number, count: number): number {
-    const guess = this.#successors[this.#previous]!;
+    const pair = this.#previous * 2;
+    const guess = this.#successors[pair]!;
     if (guess < this.count && this.#equals(guess, src, from, count)) {
       this.#previous = guess;
       return guess;
     }
-    const index = this.#search(src, from, count);
-    this.#successors[this.#previous] = index;
+    const second = this.#successors[pair + 1]!;
+    const isSecond = second < this.count && this.#equals(second, src, from, count);
+    const index = isSecond ? second : this.#search(src, from, count);
+    // `search` may have moved the array. The newest successor is tried first from now on.
+    this.#successors[pair] = index;
+    this.#successors[pair + 1] = guess;
     this.#previous = index;
     return index;
   }
@@ -80,7 +86,8 @@ export class Dictionary {
     this.#arena.appendBytes(src, from, count);
     this.#starts[index + 1] = this.#arena.pos;
     this.#hashes[index] = hash;
-    this.#successors[index] = index;
+    this.#successors[index * 2] = index;
+    this.#successors[index * 2 + 1] = index;
     this.count = index + 1;
     if (isFull) this.#place(hash, index);
     else if (slot >= 0) this.#slots[slot] = index + 1;
