@@ -160,7 +160,8 @@ async function lastInsertMs(): Promise<number> {
 
 /**
  * The backend is down until `logged_gib` lie in the log, then comes back while the load goes on.
- * `drainRatio`: bytes that left the log a second, until the backlog was gone, against bytes that arrived a second.
+ * `drainRatio`: bytes that left the log a second, from the first insert until the backlog was gone, against bytes
+ * that arrived a second.
  * `returnSeconds`: from the last insert after the end of the load until the log's directory is small.
  */
 export async function runOutage(scenario: Scenario, settings: RunSettings): Promise<Metrics> {
@@ -178,11 +179,14 @@ export async function runOutage(scenario: Scenario, settings: RunSettings): Prom
       stage.engine.assertAlive();
     }
     const backlogBytes = diskBytes(stage.dataDir);
-    await controlSink('?state=up');
+    const insertsBefore = await controlSink('?state=up');
     const upMs = performance.now();
+    // The exporter may be in the middle of a back-off: that wait is its own figure, not slow draining.
+    const resumed = timeWhen(async () => (await controlSink()) > insertsBefore, OUTAGE_TIMEOUT_MS);
     const drained = timeWhen(() => diskBytes(stage.dataDir) < drained_mib * MIB, OUTAGE_TIMEOUT_MS);
     const result = await stage.load(ingest);
-    const drainSeconds = ((await drained) - upMs) / 1_000;
+    const resumedMs = await resumed;
+    const drainSeconds = ((await drained) - resumedMs) / 1_000;
     const quietMs = await lastInsertMs();
     const returnedMs = await timeWhen(() => diskBytes(stage.dataDir) < idle_mib * MIB, OUTAGE_TIMEOUT_MS);
     const arrivedBytesPerSecond = result.itemsPerSecond * bytes_per_item;
@@ -191,6 +195,7 @@ export async function runOutage(scenario: Scenario, settings: RunSettings): Prom
     return {
       ...loadMetrics(ingest.name, result),
       'outage.backlogMiB': backlogBytes / MIB,
+      'outage.backoffSeconds': (resumedMs - upMs) / 1_000,
       'outage.drainSeconds': drainSeconds,
       'outage.drainRatio': leftBytesPerSecond / arrivedBytesPerSecond,
       'outage.returnSeconds': Math.max(0, returnedMs - quietMs) / 1_000,

@@ -42,7 +42,13 @@ const KIND_METRICS: Readonly<Record<string, readonly string[]>> = {
     'store.lagSeconds',
     'store.lagGrowthSeconds',
   ],
-  outage: ['outage.backlogMiB', 'outage.drainSeconds', 'outage.drainRatio', 'outage.returnSeconds'],
+  outage: [
+    'outage.backlogMiB',
+    'outage.backoffSeconds',
+    'outage.drainSeconds',
+    'outage.drainRatio',
+    'outage.returnSeconds',
+  ],
 };
 
 test('every scenario names a configuration that exists, loads that parse and metrics that are measured', () => {
