@@ -44,6 +44,7 @@ export async function openLogWriter(
     clock: options.clock,
     logHash: hash,
     nextOrdinal: recovered.nextOrdinal,
+    storedEnd: recovered.storedEnd,
     chain,
     openStore: (storeDirectory) => openSegmentStore({ directory: storeDirectory, mapBytes, flush }),
     probeFreeBytes: () => freeBytesOf(directory),

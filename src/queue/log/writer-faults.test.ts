@@ -72,6 +72,7 @@ function openFaulty(fault: Fault, limits: Partial<LogLimits> = {}, probeFreeByte
     clock: systemClock,
     logHash: logHash(descriptor.logId),
     nextOrdinal: 0,
+    storedEnd: 0,
     chain: new SegmentChain(directory),
     openStore: (storeDirectory) =>
       wrap(openSegmentStore({ directory: storeDirectory, mapBytes: 256 * MIB, flush: true })),

@@ -2,7 +2,7 @@
 import { assert } from '../../../stdx/assert.ts';
 import type { LogDescriptor, LogReader, LogRecord } from '../contract.ts';
 import { DoorbellWait } from '../doorbell-wait.ts';
-import { listSegments, logHash, segmentDirectory } from '../layout.ts';
+import { listSegments, listSetAside, logHash, segmentDirectory } from '../layout.ts';
 import { damagedRecord, readRecordBytes, readRecordHeader } from '../record.ts';
 import { LOG_STATE_NEW, SharedWords } from '../shared-words.ts';
 import type { SegmentView } from './store.ts';
@@ -135,6 +135,9 @@ export class LmdbLogReader implements LogReader {
   ): LogRecord {
     const record = bytes === undefined ? 'too short' : readRecordBytes(bytes, this.#hash);
     if (typeof record !== 'string' && record.firstOrdinal === key) return record;
+    const header = bytes === undefined ? 'too short' : readRecordHeader(bytes, this.#hash);
+    if (typeof header !== 'string' && header.firstOrdinal === key)
+      return damagedRecord(key, key + header.itemCount);
     // Its own item count cannot be trusted: it ends where the next thing begins.
     const next = view.ceilingKey(key + 1) ?? this.#segments.find((candidate) => candidate > key) ?? end;
     return damagedRecord(Math.max(key, Math.min(from, next)), Math.min(next, end));
@@ -149,7 +152,10 @@ export class LmdbLogReader implements LogReader {
     return damagedRecord(from, Math.min(header.previousEnd, key));
   }
 
-  /** The same across the border to the next segment, when the segment before it is still here. */
+  /**
+   * The same across the border to the next segment, when the segment before it is still here. What a segment that
+   * was set aside in between held was counted then.
+   */
   #lostTail(
     firstOrdinal: number | undefined,
     from: number,
@@ -161,7 +167,10 @@ export class LmdbLogReader implements LogReader {
     const key = view?.ceilingKey(next);
     if (view === undefined || key === undefined) return undefined;
     const lost = this.#missingBefore(view, key, from);
-    return lost && damagedRecord(from, Math.min(lost.endOrdinal, next));
+    if (lost === undefined) return undefined;
+    const setAside = listSetAside(this.#parts.descriptor.directory).map((aside) => aside.firstOrdinal);
+    const border = Math.min(lost.endOrdinal, next, ...setAside.filter((aside) => aside > firstOrdinal));
+    return border > from ? damagedRecord(from, border) : undefined;
   }
 
   /** An environment that stays open keeps the blocks of a deleted segment. */

@@ -29,6 +29,8 @@ export interface LogWriterParts {
   clock: Clock;
   logHash: number;
   nextOrdinal: number;
+  /** End of the last record of earlier starts; equal to `nextOrdinal` unless something was lost. */
+  storedEnd: number;
   chain: SegmentChain;
   /** Opens the directory of a new segment. */
   openStore: (directory: string) => SegmentStore;
@@ -77,7 +79,7 @@ export class LmdbLogWriter implements LogWriter {
     this.#budget = new DiskBudget(descriptor.limits, parts.clock.monotonicMs(), parts.probeFreeBytes);
     this.#appended = nextOrdinal;
     this.#flushedEnd = nextOrdinal;
-    this.#storedEnd = nextOrdinal;
+    this.#storedEnd = parts.storedEnd;
     // Segments of earlier starts are never written to again: their free lists were never verified.
     this.#store = parts.openStore(parts.chain.add(nextOrdinal));
     this.#words.beginOrdinal = parts.chain.firstOrdinal;
@@ -291,7 +293,7 @@ export class LmdbLogWriter implements LogWriter {
     if (this.#current !== undefined || this.#builder !== undefined || this.#sealed.length > 0) return;
     const isPassed = this.#words.releasedByAll(this.#flushedEnd) >= this.#appended;
     const isWorth = this.#storeBytes >= Math.min(IDLE_ROLL_BYTES_MIN, this.#segmentBytes / 2);
-    const isUsed = this.#storedEnd > this.#parts.chain.newestOrdinal;
+    const isUsed = this.#flushedEnd > this.#parts.chain.newestOrdinal;
     if (isPassed && isUsed && ((isIdle && isWorth) || this.refusal === 'budget')) this.#rollIdle();
     if (this.#failure === undefined) this.#deleteReleased(this.#parts.clock.monotonicMs());
   }

@@ -4,11 +4,13 @@ import { join } from 'node:path';
 import { readCursorFile } from '../cursor-file.ts';
 import { cursorsDirectory, listNames, listSegments, listSetAside, segmentDirectory } from '../layout.ts';
 import { readRecordHeader } from '../record.ts';
-import { openSegmentView } from './store.ts';
+import { isKeyOfSegment, openSegmentView } from './store.ts';
 
 export interface RecoveredEnd {
   /** First ordinal of the next item. */
   nextOrdinal: number;
+  /** End of the last record that can be read: the next one must not claim that more was stored before it. */
+  storedEnd: number;
   /** The newest segment holds nothing and can be replaced. */
   isNewestEmpty: boolean;
 }
@@ -25,20 +27,27 @@ export async function recoverEnd(settings: RecoverSettings): Promise<RecoveredEn
   const segments = listSegments(settings.directory);
   let nextOrdinal = segments.at(-1) ?? 0;
   let isNewestEmpty = false;
+  let storedEnd = 0;
   for (let index = segments.length - 1; index >= 0; index--) {
     const end = await segmentEnd(settings, segments[index] as number);
     if (end !== undefined) {
-      nextOrdinal = Math.max(nextOrdinal, end);
+      nextOrdinal = Math.max(nextOrdinal, end.nextOrdinal);
+      storedEnd = end.storedEnd;
       break;
     }
     isNewestEmpty ||= index === segments.length - 1;
   }
   const elsewhere = Math.max(endOfSetAside(settings), endOfCursors(settings.directory));
-  return { nextOrdinal: Math.max(nextOrdinal, elsewhere), isNewestEmpty };
+  return { nextOrdinal: Math.max(nextOrdinal, elsewhere), storedEnd, isNewestEmpty };
 }
 
-/** One past the last item of a segment; undefined when it is empty. */
-async function segmentEnd(settings: RecoverSettings, firstOrdinal: number): Promise<number | undefined> {
+interface SegmentEnd {
+  nextOrdinal: number;
+  storedEnd: number;
+}
+
+/** Behind the last item of a segment; undefined when it is empty. */
+async function segmentEnd(settings: RecoverSettings, firstOrdinal: number): Promise<SegmentEnd | undefined> {
   const directory = segmentDirectory(settings.directory, firstOrdinal);
   const view = openSegmentView({ directory, mapBytes: settings.mapBytes, flush: true });
   try {
@@ -46,11 +55,13 @@ async function segmentEnd(settings: RecoverSettings, firstOrdinal: number): Prom
     if (lastKey === undefined) return undefined;
     const bytes = view.get(lastKey);
     const header = bytes === undefined ? 'too short' : readRecordHeader(bytes, settings.logHash);
-    if (typeof header !== 'string') return lastKey + header.itemCount;
+    if (typeof header !== 'string') {
+      const end = header.firstOrdinal + header.itemCount;
+      return { nextOrdinal: end, storedEnd: end };
+    }
     // Damaged: an item takes at least one byte, so this lies beyond every ordinal that the record can have had.
-    return (
-      (Number.isNaN(lastKey) ? firstOrdinal : lastKey) + (bytes?.byteLength ?? 0) + settings.segmentBytes
-    );
+    const storedEnd = isKeyOfSegment(lastKey, firstOrdinal) ? lastKey : firstOrdinal;
+    return { nextOrdinal: storedEnd + (bytes?.byteLength ?? 1), storedEnd };
   } finally {
     await view.close();
   }

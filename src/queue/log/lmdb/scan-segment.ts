@@ -1,6 +1,6 @@
 /** Walks a whole segment as a reader would. Runs in the probe child only: damage may end the process. */
 import { readRecordBytes } from '../record.ts';
-import { openSegmentView } from './store.ts';
+import { isKeyOfSegment, openSegmentView } from './store.ts';
 
 export interface ScanJob {
   directory: string;
@@ -26,7 +26,7 @@ export async function scanSegment(job: ScanJob): Promise<ScanResult> {
   const lastKey = view.lastKey();
   while (key !== undefined) {
     if (!(key > previousKey)) return { ...result, fault: 'keys out of order' };
-    if (previousKey < 0 && key < job.firstOrdinal) return { ...result, fault: 'keys of another segment' };
+    if (!isKeyOfSegment(key, job.firstOrdinal)) return { ...result, fault: 'keys of another segment' };
     if (view.floorKey(key) !== key) return { ...result, fault: 'key cannot be found again' };
     const bytes = view.get(key);
     const record = bytes === undefined ? 'too short' : readRecordBytes(bytes, job.logHash);

@@ -61,6 +61,14 @@ export function isSpaceError(error: unknown): boolean {
   return SPACE_CODES.includes((error as { code?: unknown } | undefined)?.code);
 }
 
+/** No segment spans that many ordinals, those of rejected groups included. */
+const SEGMENT_ITEMS_MAX = 2 ** 40;
+
+/** Whether a key can belong to a segment, or is a number that damage made. */
+export function isKeyOfSegment(key: number, firstOrdinal: number): boolean {
+  return key >= firstOrdinal && key < firstOrdinal + SEGMENT_ITEMS_MAX;
+}
+
 export interface OpenStoreSettings {
   directory: string;
   /** Address space to reserve; the file grows as it is written and this is no limit on it. */
