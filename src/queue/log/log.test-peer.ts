@@ -98,16 +98,25 @@ export function createNumberedRequest(number: number): Buffer {
   return payload;
 }
 
-/** Appends numbered requests and reports each number only after its commit. */
+/** Appends numbered requests and reports each number only after its commit, and the code of the first failure. */
 async function write(directory: string, startNumber: number): Promise<void> {
   const descriptor = createDescriptor(directory);
   const writer = await openLogWriter(descriptor, { clock: systemClock });
-  for (let number = startNumber; ; number++) {
-    if (!writer.tryAppend(createNumberedRequest(number), 1, 1)) throw new Error('refused');
-    const acknowledge = writer.commit().then(() => process.send?.(number));
+  let isFailed = false;
+  for (let number = startNumber; !isFailed; number++) {
+    if (!writer.tryAppend(createNumberedRequest(number), 1, 1)) break;
+    const acknowledge = writer.commit().then(
+      () => void process.send?.(number),
+      (error: { code: string }) => {
+        if (!isFailed) process.send?.(error.code);
+        isFailed = true;
+      },
+    );
     // Several commits overlap, as they do under load.
     if (number % 3 === 0) await acknowledge;
   }
+  await writer.close();
+  process.disconnect();
 }
 
 const [, entry, command, ...rest] = process.argv;

@@ -6,6 +6,7 @@ import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import { open, type RootDatabase } from 'lmdb';
 import { assert } from '../../../stdx/assert.ts';
+import { freeBytesOf } from '../disk-budget.ts';
 import { DATA_FILE } from '../layout.ts';
 
 export interface StoreRecord {
@@ -56,6 +57,10 @@ const LAST_ORDINAL = Number.MAX_SAFE_INTEGER;
 
 /** The write was refused before anything was flushed; the library gives numbers, Node gives names. */
 const SPACE_CODES: readonly unknown[] = [27, 28, 122, 'EFBIG', 'ENOSPC', 'EDQUOT'];
+
+const INPUT_OUTPUT_CODES: readonly unknown[] = [5, 'EIO'];
+/** A file system with less than this beyond what was to be written is full. */
+const FULL_MARGIN_BYTES = 1024 * 1024;
 
 export function isSpaceError(error: unknown): boolean {
   return SPACE_CODES.includes((error as { code?: unknown } | undefined)?.code);
@@ -169,8 +174,20 @@ class LmdbSegmentStore implements SegmentStore {
     // All of them share one fate; each is awaited, because a rejection nobody awaits ends the process.
     return Promise.allSettled(puts).then(async (results) => {
       const failed = results.find((result) => result.status === 'rejected');
-      if (failed !== undefined) throw await toStoreError(failed.reason);
+      if (failed === undefined) return;
+      const error = await toStoreError(failed.reason);
+      throw this.#isShortWrite(error, records) ? new StoreError(error.message, true, error.cause) : error;
     });
+  }
+
+  /**
+   * LMDB reports a write that a full file system cut short as an input/output error. Nothing was flushed then, and
+   * the next transaction writes the same pages again, so the environment stays usable.
+   */
+  #isShortWrite(error: StoreError, records: readonly StoreRecord[]): boolean {
+    if (!INPUT_OUTPUT_CODES.includes((error.cause as { code?: unknown } | undefined)?.code)) return false;
+    const groupBytes = records.reduce((sum, record) => sum + record.bytes.byteLength, 0);
+    return freeBytesOf(this.directory) < groupBytes + FULL_MARGIN_BYTES;
   }
 
   sizeBytes(): number {
