@@ -53,34 +53,39 @@ function batchOf(signal: Signal, batchId: string, seq: number, itemCount = 1000)
 
 const inTime = () => AbortSignal.timeout(30_000);
 
-async function exporterTests(t: Parameters<typeof startStore>[0], store: RunningStore): Promise<void> {
-  const { client, url } = store;
-  const count = (table: string, what = 'count()') => numberOf(client, `SELECT ${what} FROM otel.${table}`);
+interface Fixture {
+  client: RunningStore['client'];
+  url: string;
+  /** One number of a table of the exporter's. */
+  count(table: string, what?: string): Promise<number>;
+}
 
-  await t.test(
-    'a batch sent twice counts once, in the spans and in everything derived from them',
-    async () => {
-      const exporter = openExporter(url, 'traces');
-      await exporter.start();
-      const tables = async () => [
-        await count('otel_traces'),
-        await count('otel_traces_rollup_5m', 'sum(Calls)'),
-        await count('otel_traces_rollup_1h', 'sum(Calls)'),
-        await count('otel_traces_rollup_1h', 'sum(arraySum(mapValues(Buckets)))'),
-        await count('otel_traces_trace_id_ts'),
-      ];
-      const first = batchOf('traces', 'log:0-999', 1);
-      await exporter.export(first, inTime());
-      assert.deepEqual(await tables(), [1000, 1000, 1000, 1000, 125]);
-      await exporter.export(first, inTime());
-      assert.deepEqual(await tables(), [1000, 1000, 1000, 1000, 125]);
-      await exporter.export(batchOf('traces', 'log:1000-1999', 2), inTime());
-      assert.deepEqual(await tables(), [2000, 2000, 2000, 2000, 250]);
-      await exporter.shutdown(systemClock.monotonicMs());
-    },
-  );
+/** Run in this order on one store. */
+const EXPORTER_TESTS: Record<string, (fixture: Fixture) => Promise<void>> = {
+  'a batch sent twice counts once, in the spans and in everything derived from them': async ({
+    url,
+    count,
+  }) => {
+    const exporter = openExporter(url, 'traces');
+    await exporter.start();
+    const tables = async () => [
+      await count('otel_traces'),
+      await count('otel_traces_rollup_5m', 'sum(Calls)'),
+      await count('otel_traces_rollup_1h', 'sum(Calls)'),
+      await count('otel_traces_rollup_1h', 'sum(arraySum(mapValues(Buckets)))'),
+      await count('otel_traces_trace_id_ts'),
+    ];
+    const first = batchOf('traces', 'log:0-999', 1);
+    await exporter.export(first, inTime());
+    assert.deepEqual(await tables(), [1000, 1000, 1000, 1000, 125]);
+    await exporter.export(first, inTime());
+    assert.deepEqual(await tables(), [1000, 1000, 1000, 1000, 125]);
+    await exporter.export(batchOf('traces', 'log:1000-1999', 2), inTime());
+    assert.deepEqual(await tables(), [2000, 2000, 2000, 2000, 250]);
+    await exporter.shutdown(systemClock.monotonicMs());
+  },
 
-  await t.test('rollups hold the calls, errors and durations of the spans', async () => {
+  'rollups hold the calls, errors and durations of the spans': async ({ client }) => {
     const fromSpans =
       "SELECT ServiceName, SpanName, SpanKind, count() c, countIf(StatusCode = 'Error') e, sum(Duration) s, max(Duration) m FROM otel.otel_traces GROUP BY 1, 2, 3";
     const fromRollup = (table: string) =>
@@ -95,73 +100,74 @@ async function exporterTests(t: Parameters<typeof startStore>[0], store: Running
       arrayCumSum(arrayMap(k -> b[k], ks)) AS cum SELECT pow(2, (ks[arrayFirstIndex(c -> c >= 0.9 * cum[-1], cum)] + 1) / 8)`;
     const ratio = (await numberOf(client, sketch)) / (await numberOf(client, p90));
     assert(ratio >= 0.999 && ratio <= 2 ** (1 / 8) + 0.001, `ratio ${ratio}`);
-  });
+  },
 
-  await t.test(
-    'logs and all kinds of metrics arrive, and a repeated metric batch changes no table',
-    async () => {
-      const logs = openExporter(url, 'logs');
-      await logs.start();
-      await logs.export(batchOf('logs', 'l:0', 1), inTime());
-      assert.equal(await count('otel_logs'), 1000);
-      const metrics = openExporter(url, 'metrics');
-      await metrics.start();
-      const batch = batchOf('metrics', 'm:0', 1);
-      for (let attempt = 0; attempt < 2; attempt++) {
-        await metrics.export(batch, inTime());
-        let total = 0;
-        for (const kind of ['gauge', 'sum', 'histogram', 'exponential_histogram', 'summary']) {
-          const rows = await count(`otel_metrics_${kind}`);
-          assert(rows > 0, kind);
-          total += rows;
-        }
-        assert.equal(total, 1000);
+  'logs and all kinds of metrics arrive, and a repeated metric batch changes no table': async ({
+    url,
+    count,
+  }) => {
+    const logs = openExporter(url, 'logs');
+    await logs.start();
+    await logs.export(batchOf('logs', 'l:0', 1), inTime());
+    assert.equal(await count('otel_logs'), 1000);
+    const metrics = openExporter(url, 'metrics');
+    await metrics.start();
+    const batch = batchOf('metrics', 'm:0', 1);
+    for (let attempt = 0; attempt < 2; attempt++) {
+      await metrics.export(batch, inTime());
+      let total = 0;
+      for (const kind of ['gauge', 'sum', 'histogram', 'exponential_histogram', 'summary']) {
+        const rows = await count(`otel_metrics_${kind}`);
+        assert(rows > 0, kind);
+        total += rows;
       }
-      await logs.shutdown(0);
-      await metrics.shutdown(0);
-    },
-  );
+      assert.equal(total, 1000);
+    }
+    await logs.shutdown(0);
+    await metrics.shutdown(0);
+  },
 
-  await t.test(
-    'an existing table is filled as it is: other types, missing columns, columns of its own',
-    async () => {
-      await client.command({
-        query: `CREATE TABLE otel.older (Timestamp DateTime64(3), TraceId FixedString(32), SpanName String, Own UInt8 DEFAULT 7,
+  'an existing table is filled as it is: other types, missing columns, columns of its own': async ({
+    client,
+    url,
+    count,
+  }) => {
+    await client.command({
+      query: `CREATE TABLE otel.older (Timestamp DateTime64(3), TraceId FixedString(32), SpanName String, Own UInt8 DEFAULT 7,
         Duration Int64, SpanAttributes Map(String, String), Upper String MATERIALIZED upper(SpanName)) ENGINE = MergeTree ORDER BY Timestamp`,
-      });
-      const exporter = openExporter(url, 'traces', { traces_table_name: 'older', create_schema: false });
-      await exporter.start();
-      await exporter.export(batchOf('traces', 'o:0', 3), inTime());
-      assert.equal(
-        await count(
-          'older',
-          "countIf(Own = 7 AND length(TraceId) = 32 AND Upper != '' AND length(SpanAttributes) > 5)",
-        ),
-        1000,
-      );
-      await exporter.shutdown(0);
-    },
-  );
+    });
+    const exporter = openExporter(url, 'traces', { traces_table_name: 'older', create_schema: false });
+    await exporter.start();
+    await exporter.export(batchOf('traces', 'o:0', 3), inTime());
+    assert.equal(
+      await count(
+        'older',
+        "countIf(Own = 7 AND length(TraceId) = 32 AND Upper != '' AND length(SpanAttributes) > 5)",
+      ),
+      1000,
+    );
+    await exporter.shutdown(0);
+  },
 
-  await t.test(
-    'a column that cannot hold what it is named for is refused by name, and nothing is dropped',
-    async () => {
-      await client.command({
-        query:
-          'CREATE TABLE otel.odd (Timestamp DateTime64(9), SpanAttributes Array(UInt8)) ENGINE = MergeTree ORDER BY Timestamp',
-      });
-      const exporter = openExporter(url, 'traces', { traces_table_name: 'odd', create_schema: false });
-      await exporter.start();
-      await assert.rejects(exporter.export(batchOf('traces', 'x:0', 4), inTime()), (error: unknown) => {
-        assert(error instanceof PipelineError && !error.permanent);
-        assert.match(error.message, /SpanAttributes.*Array\(UInt8\)/);
-        return true;
-      });
-      await exporter.shutdown(0);
-    },
-  );
+  'a column that cannot hold what it is named for is refused by name, and nothing is dropped': async ({
+    client,
+    url,
+  }) => {
+    await client.command({
+      query:
+        'CREATE TABLE otel.odd (Timestamp DateTime64(9), SpanAttributes Array(UInt8)) ENGINE = MergeTree ORDER BY Timestamp',
+    });
+    const exporter = openExporter(url, 'traces', { traces_table_name: 'odd', create_schema: false });
+    await exporter.start();
+    await assert.rejects(exporter.export(batchOf('traces', 'x:0', 4), inTime()), (error: unknown) => {
+      assert(error instanceof PipelineError && !error.permanent);
+      assert.match(error.message, /SpanAttributes.*Array\(UInt8\)/);
+      return true;
+    });
+    await exporter.shutdown(0);
+  },
 
-  await t.test('one batch may touch more days than the server takes from others', async () => {
+  'one batch may touch more days than the server takes from others': async ({ url, count }) => {
     const exporter = openExporter(url, 'traces', { traces_table_name: 'days', rollups: false });
     await exporter.start();
     const generator = new RequestGenerator({ signal: 'traces', itemsPerRequest: 1, seed: 5 });
@@ -177,11 +183,14 @@ async function exporterTests(t: Parameters<typeof startStore>[0], store: Running
     await exporter.export(batch, inTime());
     assert.equal(await count('days'), 105);
     await exporter.shutdown(0);
-  });
-}
+  },
+};
 
 test('the clickhouse exporter against the embedded ClickHouse', { skip }, async (t) => {
-  await exporterTests(t, await startStore(t));
+  const { client, url } = await startStore(t);
+  const count = (table: string, what = 'count()') => numberOf(client, `SELECT ${what} FROM otel.${table}`);
+  for (const [name, body] of Object.entries(EXPORTER_TESTS))
+    await t.test(name, () => body({ client, url, count }));
 });
 
 test('an exporter that starts before its server keeps refusing retryably and creates the schema when it comes', {

@@ -54,8 +54,8 @@ const DELIVERY_DEFAULTS: DeliveryDefaults = {
   timeout: '30s',
   numConsumers: 2,
   batchFlushTimeout: '1s',
-  batchMinSize: 32_768,
-  batchMaxSize: 49_152,
+  batchMinSize: 65_536,
+  batchMaxSize: 65_536,
 };
 const identifier = {
   pattern: IDENTIFIER_PATTERN,

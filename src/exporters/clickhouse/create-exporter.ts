@@ -56,6 +56,7 @@ function schemaSettings(config: ClickhouseConfig, endpoint: ParsedEndpoint): Sch
     ttlSeconds: Math.round(config.ttlMs / 1000),
     rollupTtlSeconds: Math.round(config.rollupTtlMs / 1000),
     hasRollups: config.hasRollups,
+    isTuned: true,
   };
 }
 

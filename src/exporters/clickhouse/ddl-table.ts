@@ -13,6 +13,8 @@ export interface SchemaSettings {
   /** Retention of rollup rows in seconds; 0 keeps them for ever. */
   rollupTtlSeconds: number;
   hasRollups: boolean;
+  /** Servers before 24.10 do not know some table settings that only save work; false leaves those out. */
+  isTuned: boolean;
 }
 
 /**
@@ -20,6 +22,11 @@ export interface SchemaSettings {
  * view whose target has none, would count a repeated batch twice.
  */
 const DEDUPLICATION_WINDOW_BLOCKS = 10_000;
+/**
+ * How many parts of a size a merge waits for. The server's 5 writes each row about twice in the first minutes;
+ * 16 writes it once, for some dozens of parts more in the newest partition (docs/adr/0005-clickhouse-schema.md).
+ */
+const MERGE_SELECTOR_BASE = 16;
 /** Attribute maps: their keys are few, their values are the bill, and sets of tens of thousands are common. */
 export const ATTRIBUTES_TYPE = 'Map(LowCardinality(String), String)';
 
@@ -48,6 +55,7 @@ export function createTable(settings: SchemaSettings, table: TableDefinition): s
     index_granularity: 8192,
     ttl_only_drop_parts: 1,
     non_replicated_deduplication_window: DEDUPLICATION_WINDOW_BLOCKS,
+    ...(settings.isTuned && table.engineKind === '' ? { merge_selector_base: MERGE_SELECTOR_BASE } : {}),
     ...table.settings,
   };
   return [

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { ClickHouseClient } from '@clickhouse/client';
 import { isChdbInstalled, startStore } from '../../extensions/embedded_clickhouse/store.test-peer.ts';
 import type { Message } from '../../testkit/otlp-arbitraries.ts';
 import { requestType } from '../../testkit/otlp-root.ts';
@@ -7,6 +8,7 @@ import { LogsEncoder } from './encode/logs-encoder.ts';
 import { LowCardinalityColumn } from './encode/low-cardinality.ts';
 import { MapColumn } from './encode/map-column.ts';
 import { TracesEncoder } from './encode/traces-encoder.ts';
+import type { InsertClient } from './insert-client.ts';
 import {
   createUnsortedTables,
   exactRows,
@@ -32,21 +34,24 @@ function withRawBytes(request: Uint8Array, marker: string, bytes: readonly numbe
   return copy;
 }
 
-async function hardValues(t: Parameters<typeof startStore>[0]): Promise<void> {
-  const { client, url } = await startStore(t);
-  const inserts = await openInsertClient(url);
-  t.after(() => inserts.close());
-  await createUnsortedTables(client, 'traces');
-  await createUnsortedTables(client, 'logs');
-  const storeSpans = async (...requests: Uint8Array[]) => {
-    await client.command({ query: 'TRUNCATE TABLE otel.traces' });
-    const [block] = new TracesEncoder().encode(requests);
-    assert(block !== undefined);
-    await insertBlock(inserts, 'traces', block.columns, block.rowCount);
-    return readTable(client, 'traces');
-  };
+interface Fixture {
+  client: ClickHouseClient;
+  inserts: InsertClient;
+}
 
-  await t.test('a dictionary of more than 256 and of more than 65536 texts widens its indexes', async () => {
+async function storeSpans(fixture: Fixture, ...requests: Uint8Array[]): Promise<Record<string, unknown>[]> {
+  await fixture.client.command({ query: 'TRUNCATE TABLE otel.traces' });
+  const [block] = new TracesEncoder().encode(requests);
+  assert(block !== undefined);
+  await insertBlock(fixture.inserts, 'traces', block.columns, block.rowCount);
+  return readTable(fixture.client, 'traces');
+}
+
+const HARD_VALUES: Record<string, (fixture: Fixture) => Promise<void>> = {
+  'a dictionary of more than 256 and of more than 65536 texts widens its indexes': async ({
+    client,
+    inserts,
+  }) => {
     for (const distinct of [256, 257, 65_536, 65_537]) {
       const table = `otel.wide_${distinct}`;
       await client.command({
@@ -78,80 +83,78 @@ async function hardValues(t: Parameters<typeof startStore>[0]): Promise<void> {
       );
       assert.deepEqual(rows, [{ c: String(distinct), ok: String(distinct) }]);
     }
-  });
+  },
 
-  await t.test(
-    'bytes that are no UTF-8 become replacement characters wherever they stand; NUL stays',
-    async () => {
-      const marked = spansRequest([
-        {
-          name: 'name-@@@@',
-          trace_state: 'state-@@@@',
-          attributes: [
-            { key: 'key-@@@@', value: { string_value: 'value-@@@@' } },
-            { key: 'list', value: { array_value: { values: [{ string_value: 'item-@@@@' }] } } },
-            { key: 'nul', value: { string_value: 'a\u0000b' } },
-          ],
-          status: { message: 'message-@@@@' },
-        },
-      ]);
-      // A lone surrogate, as JSON senders produce it, and a byte that starts nothing.
-      const [row] = await storeSpans(withRawBytes(marked, '@@@@', [0xed, 0xa0, 0x80, 0xff]));
-      const replaced = '\ufffd'.repeat(4);
-      assert.equal(row?.SpanName, `name-${replaced}`);
-      assert.equal(row?.TraceState, `state-${replaced}`);
-      assert.equal(row?.StatusMessage, `message-${replaced}`);
-      assert.deepEqual(row?.SpanAttributes, [
-        [`key-${replaced}`, `value-${replaced}`],
-        ['list', `["item-${replaced}"]`],
-        ['nul', 'a\u0000b'],
-      ]);
-    },
-  );
-
-  await t.test(
-    'extreme numbers and times keep every digit, and an end before the start is no duration',
-    async () => {
-      const rows = await storeSpans(
-        spansRequest([
-          {
-            start_time_unix_nano: '18446744073709551615',
-            end_time_unix_nano: '0',
-            attributes: [
-              { key: 'max', value: { int_value: '9223372036854775807' } },
-              { key: 'min', value: { int_value: '-9223372036854775808' } },
-              { key: 'nan', value: { double_value: Number.NaN } },
-              { key: 'inf', value: { double_value: Number.NEGATIVE_INFINITY } },
-              { key: 'tiny', value: { double_value: 5e-324 } },
-              { key: 'none', value: {} },
-            ],
-          },
-          { start_time_unix_nano: '0', end_time_unix_nano: '18446744073709551615' },
-          { start_time_unix_nano: '4294967295', end_time_unix_nano: '4294967296' },
-        ]),
-      );
-      assert.deepEqual(
-        rows.map(({ Timestamp, Duration }) => [Timestamp, Duration]),
-        [
-          ['-1', '0'],
-          ['0', '18446744073709551615'],
-          ['4294967295', '1'],
+  'bytes that are no UTF-8 become replacement characters wherever they stand; NUL stays': async (fixture) => {
+    const marked = spansRequest([
+      {
+        name: 'name-@@@@',
+        trace_state: 'state-@@@@',
+        attributes: [
+          { key: 'key-@@@@', value: { string_value: 'value-@@@@' } },
+          { key: 'list', value: { array_value: { values: [{ string_value: 'item-@@@@' }] } } },
+          { key: 'nul', value: { string_value: 'a\u0000b' } },
         ],
-      );
-      assert.deepEqual(rows[0]?.SpanAttributes, [
-        ['max', '9223372036854775807'],
-        ['min', '-9223372036854775808'],
-        ['nan', 'NaN'],
-        ['inf', '-Inf'],
-        ['tiny', '5e-324'],
-        ['none', ''],
-      ]);
-    },
-  );
+        status: { message: 'message-@@@@' },
+      },
+    ]);
+    // A lone surrogate, as JSON senders produce it, and a byte that starts nothing.
+    const [row] = await storeSpans(fixture, withRawBytes(marked, '@@@@', [0xed, 0xa0, 0x80, 0xff]));
+    const replaced = '\ufffd'.repeat(4);
+    assert.equal(row?.SpanName, `name-${replaced}`);
+    assert.equal(row?.TraceState, `state-${replaced}`);
+    assert.equal(row?.StatusMessage, `message-${replaced}`);
+    assert.deepEqual(row?.SpanAttributes, [
+      [`key-${replaced}`, `value-${replaced}`],
+      ['list', `["item-${replaced}"]`],
+      ['nul', 'a\u0000b'],
+    ]);
+  },
 
-  await t.test('giant texts and rows without anything pass', async () => {
+  'extreme numbers and times keep every digit, and an end before the start is no duration': async (
+    fixture,
+  ) => {
+    const rows = await storeSpans(
+      fixture,
+      spansRequest([
+        {
+          start_time_unix_nano: '18446744073709551615',
+          end_time_unix_nano: '0',
+          attributes: [
+            { key: 'max', value: { int_value: '9223372036854775807' } },
+            { key: 'min', value: { int_value: '-9223372036854775808' } },
+            { key: 'nan', value: { double_value: Number.NaN } },
+            { key: 'inf', value: { double_value: Number.NEGATIVE_INFINITY } },
+            { key: 'tiny', value: { double_value: 5e-324 } },
+            { key: 'none', value: {} },
+          ],
+        },
+        { start_time_unix_nano: '0', end_time_unix_nano: '18446744073709551615' },
+        { start_time_unix_nano: '4294967295', end_time_unix_nano: '4294967296' },
+      ]),
+    );
+    assert.deepEqual(
+      rows.map(({ Timestamp, Duration }) => [Timestamp, Duration]),
+      [
+        ['-1', '0'],
+        ['0', '18446744073709551615'],
+        ['4294967295', '1'],
+      ],
+    );
+    assert.deepEqual(rows[0]?.SpanAttributes, [
+      ['max', '9223372036854775807'],
+      ['min', '-9223372036854775808'],
+      ['nan', 'NaN'],
+      ['inf', '-Inf'],
+      ['tiny', '5e-324'],
+      ['none', ''],
+    ]);
+  },
+
+  'giant texts and rows without anything pass': async (fixture) => {
     const giant = 'é'.repeat(1_500_000);
     const rows = await storeSpans(
+      fixture,
       spansRequest([{ name: giant, attributes: [{ key: 'big', value: { string_value: giant } }] }, {}]),
     );
     assert.equal(rows[0]?.SpanName, giant);
@@ -163,18 +166,21 @@ async function hardValues(t: Parameters<typeof startStore>[0]): Promise<void> {
       .finish();
     const [block] = new LogsEncoder().encode([empty]);
     assert(block !== undefined);
-    await insertBlock(inserts, 'logs', block.columns, block.rowCount);
-    assert.equal((await readTable(client, 'logs')).length, 2);
-  });
-}
-
-test(
-  'values at the edges reach the table unharmed',
-  {
-    skip: isChdbInstalled() ? false : 'chdb is not installed',
+    await insertBlock(fixture.inserts, 'logs', block.columns, block.rowCount);
+    assert.equal((await readTable(fixture.client, 'logs')).length, 2);
   },
-  hardValues,
-);
+};
+
+const skip = isChdbInstalled() ? false : 'chdb is not installed';
+
+test('values at the edges reach the table unharmed', { skip }, async (t) => {
+  const { client, url } = await startStore(t);
+  const inserts = await openInsertClient(url);
+  t.after(() => inserts.close());
+  await createUnsortedTables(client, 'traces');
+  await createUnsortedTables(client, 'logs');
+  for (const [name, body] of Object.entries(HARD_VALUES)) await t.test(name, () => body({ client, inserts }));
+});
 
 test('a request that ends early is refused at every offset or leaves whole rows only', () => {
   const request = spansRequest([

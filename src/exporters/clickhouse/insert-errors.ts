@@ -51,6 +51,11 @@ export function clickhouseCode(error: unknown): number | undefined {
   return Number.isInteger(code) ? code : undefined;
 }
 
+/** UNKNOWN_SETTING: the server is older than something it was asked for. */
+export function isUnknownSetting(error: unknown): boolean {
+  return clickhouseCode(error instanceof PipelineError ? error.cause : error) === 115;
+}
+
 /** Whether the table's columns must be read again before another attempt. */
 export function isSchemaError(error: unknown): boolean {
   const cause = error instanceof PipelineError ? error.cause : error;

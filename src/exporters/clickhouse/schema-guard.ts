@@ -6,6 +6,7 @@ import type { SchemaSettings } from './ddl-table.ts';
 import type { Column } from './encode/block-writer.ts';
 import type { TableKey } from './encode/encoder.ts';
 import type { InsertClient } from './insert-client.ts';
+import { isUnknownSetting } from './insert-errors.ts';
 import { qualified } from './table-names.ts';
 
 interface DescribedColumn {
@@ -69,19 +70,24 @@ export class SchemaGuard {
   }
 
   async #create(abort: AbortSignal): Promise<void> {
-    const statements = schemaStatements(this.#settings, this.#signal);
-    for (const statement of statements) {
-      try {
-        await this.#client.command(statement, abort);
-      } catch (error) {
-        throw keptInQueue(error, 'the schema could not be created');
-      }
+    try {
+      await this.#run(this.#settings, abort).catch((error: unknown) => {
+        if (!isUnknownSetting(error)) throw error;
+        return this.#run({ ...this.#settings, isTuned: false }, abort);
+      });
+    } catch (error) {
+      throw keptInQueue(error, 'the schema could not be created');
     }
     this.#created = true;
     this.#logger.info('ClickHouse schema is in place', {
       database: this.#settings.database,
       signal: this.#signal,
     });
+  }
+
+  async #run(settings: SchemaSettings, abort: AbortSignal): Promise<void> {
+    for (const statement of schemaStatements(settings, this.#signal))
+      await this.#client.command(statement, abort);
   }
 
   /**

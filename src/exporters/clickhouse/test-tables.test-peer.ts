@@ -23,6 +23,7 @@ export const TEST_SCHEMA: SchemaSettings = {
   ttlSeconds: 0,
   rollupTtlSeconds: 0,
   hasRollups: false,
+  isTuned: true,
 };
 /** Exact output: 64-bit integers and non-finite numbers quoted, maps as lists of pairs, because keys may repeat. */
 const EXACT_SETTINGS = {
