@@ -18,25 +18,25 @@ const LIMITS = {
   flushTimeoutMs: 30_000,
 };
 
-function createDescriptor(directory: string): LogDescriptor {
+function createDescriptor(directory: string, flush = true): LogDescriptor {
   return {
     logId: 'traces~0',
     signal: 'traces',
     directory,
     limits: LIMITS,
-    flush: true,
+    flush,
     cursorNames: ['debug'],
     shared: createSharedWords(1),
   };
 }
 
-async function createLmdbHarness(): Promise<LogHarness> {
+async function createLmdbHarness(flush: boolean): Promise<LogHarness> {
   const parent = mkdtempSync(join(tmpdir(), 'log-contract-'));
   let generation = 0;
   const directory = (): string => join(parent, String(generation));
   return {
     open: async () => {
-      const descriptor = createDescriptor(directory());
+      const descriptor = createDescriptor(directory(), flush);
       const writer = await openLogWriter(descriptor, { clock: systemClock });
       return { writer, reader: openLogReader(descriptor), cursor: await openLogCursor(descriptor, 'debug') };
     },
@@ -68,4 +68,5 @@ async function createMemoryHarness(): Promise<LogHarness> {
 }
 
 testLogContract('memory log', createMemoryHarness, 100);
-testLogContract('lmdb log', createLmdbHarness, 50);
+testLogContract('lmdb log', () => createLmdbHarness(true), 50);
+testLogContract('lmdb log without flushes', () => createLmdbHarness(false), 15);

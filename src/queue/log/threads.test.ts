@@ -11,7 +11,7 @@ import { systemClock } from '../../stdx/clock.ts';
 import type { LogDescriptor, LogWriter } from './contract.ts';
 import { listSegments, segmentsDirectory } from './layout.ts';
 import type { WorkerOrder, WorkerReport } from './log.test-worker.ts';
-import { openLogWriter } from './open.ts';
+import { openLogReader, openLogWriter } from './open.ts';
 import { createSharedWords } from './shared-words.ts';
 
 const MIB = 1024 * 1024;
@@ -121,6 +121,39 @@ test('a reader thread that dies or hangs with a batch frozen harms neither the w
   const untilOrdinal = writer.appendedOrdinal;
   const report = await startReader({ descriptor, cursorName: 'debug', untilOrdinal, reopenEvery: 50 });
   assert.equal(report.wrong + report.damaged, 0);
+  await writer.close();
+});
+
+test('a writer that replaces a dead one continues behind it, and open readers follow', async () => {
+  const descriptor = createDescriptor(['debug'], 1024 * MIB);
+  const reader = openLogReader(descriptor);
+  const dead: LogWriter[] = [];
+  let expectedEnd = 0;
+  for (let life = 0; life < 4; life++) {
+    const writer = await openLogWriter(descriptor, { clock: systemClock });
+    assert.equal(writer.appendedOrdinal, expectedEnd);
+    // Every second life stores nothing, so its empty segment is replaced under the same name.
+    for (let group = 0; life % 2 === 0 && group < 5; group++) {
+      assert.equal(append(writer, 20_000, 20), true);
+      await writer.commit();
+      expectedEnd += 20;
+      assert.equal(reader.readRecord(expectedEnd - 20)?.firstOrdinal, expectedEnd - 20);
+    }
+    // Never committed: gone with its thread.
+    assert.equal(append(writer, 20_000, 20), true);
+    dead.push(writer);
+  }
+  const writer = await openLogWriter(descriptor, { clock: systemClock });
+  assert.equal(append(writer, 20_000, 20), true);
+  await writer.commit();
+  let ordinal = 0;
+  for (let record = reader.readRecord(0); record !== undefined; record = reader.readRecord(ordinal)) {
+    assert.equal(record.damaged, false);
+    assert.equal(record.firstOrdinal, ordinal);
+    ordinal = record.endOrdinal;
+  }
+  assert.equal(ordinal, expectedEnd + 20);
+  await reader.close();
   await writer.close();
 });
 

@@ -5,12 +5,12 @@ import { DoorbellWait } from '../doorbell-wait.ts';
 import { listSegments, listSetAside, logHash, segmentDirectory } from '../layout.ts';
 import { damagedRecord, readRecordBytes, readRecordHeader } from '../record.ts';
 import { LOG_STATE_NEW, SharedWords } from '../shared-words.ts';
-import type { SegmentView } from './store.ts';
+import { isAbsent, type SegmentView } from './store.ts';
 
 export interface LogReaderParts {
   descriptor: LogDescriptor;
   incarnation: string;
-  /** Opens a segment for reading; throws with code ENOENT when it has been deleted meanwhile. */
+  /** Opens a segment for reading; throws when it has been deleted meanwhile. */
   openView: (directory: string) => SegmentView;
 }
 
@@ -101,7 +101,7 @@ export class LmdbLogReader implements LogReader {
       this.#open = { firstOrdinal, view };
       return view;
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+      if (!isAbsent(error)) throw error;
       // Every cursor has passed it and the writer was faster than our listing.
       return undefined;
     }

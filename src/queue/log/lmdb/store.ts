@@ -58,6 +58,12 @@ const LAST_ORDINAL = Number.MAX_SAFE_INTEGER;
 /** The write was refused before anything was flushed; the library gives numbers, Node gives names. */
 const SPACE_CODES: readonly unknown[] = [27, 28, 122, 'EFBIG', 'ENOSPC', 'EDQUOT'];
 
+/** The segment is not there (any more). */
+export function isAbsent(error: unknown): boolean {
+  const code = (error as { code?: unknown } | undefined)?.code;
+  return code === 2 || code === 'ENOENT';
+}
+
 const INPUT_OUTPUT_CODES: readonly unknown[] = [5, 'EIO'];
 /** A file system with less than this beyond what was to be written is full. */
 const FULL_MARGIN_BYTES = 1024 * 1024;
