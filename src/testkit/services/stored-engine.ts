@@ -42,27 +42,23 @@ export function missingStore(): string | false {
 export interface StoredEngineOptions {
   /** Ports to serve on, for clients that were started before the engine. */
   ports?: EnginePorts;
-  /** YAML keys of the otlp receiver's protocols, e.g. `{ http: { ... } }`. */
   failpoints?: string;
+  flags?: readonly string[];
 }
 
 /** Starts on a directory of its own; `stop` ends the engine, its store and the directory. */
 export class StoredEngine {
   readonly ports: EnginePorts;
-  readonly process: EngineProcess;
   readonly client: ClickHouseClient;
+  readonly #config: string;
   readonly #directory: string;
   readonly #columns = new Map<Table, string>();
+  #process: EngineProcess | undefined;
 
-  private constructor(
-    ports: EnginePorts,
-    process: EngineProcess,
-    client: ClickHouseClient,
-    directory: string,
-  ) {
+  private constructor(ports: EnginePorts, config: string, client: ClickHouseClient, directory: string) {
     this.ports = ports;
-    this.process = process;
     this.client = client;
+    this.#config = config;
     this.#directory = directory;
   }
 
@@ -85,13 +81,30 @@ export class StoredEngine {
       { extensions: { embedded_clickhouse: { endpoint: `127.0.0.1:${storePort}`, max_memory: '1GiB' } } },
     );
     try {
-      const start = { config, dataDir: join(directory, 'data'), failpoints: options.failpoints ?? '' };
-      const process = await EngineProcess.start(start, 60_000);
-      return new StoredEngine(ports, process, createStoreClient(url), directory);
+      const engine = new StoredEngine(ports, config, createStoreClient(url), directory);
+      await engine.startProcess(options);
+      return engine;
     } catch (error) {
       rmSync(directory, { recursive: true, force: true });
       throw error;
     }
+  }
+
+  get process(): EngineProcess {
+    return this.#process!;
+  }
+
+  /** Starts the program again on its directory after `process` has ended. */
+  async startProcess(options: Pick<StoredEngineOptions, 'failpoints' | 'flags'> = {}): Promise<void> {
+    this.#process = await EngineProcess.start(
+      {
+        config: this.#config,
+        dataDir: join(this.#directory, 'data'),
+        failpoints: options.failpoints ?? '',
+        flags: options.flags ?? [],
+      },
+      60_000,
+    );
   }
 
   async stop(): Promise<void> {

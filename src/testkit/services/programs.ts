@@ -1,0 +1,83 @@
+/** Programs from elsewhere as child processes: the Go Collector and telemetrygen, got by configs/scripts/services.sh. */
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { until } from '../engine-process.ts';
+import { CHECKOUT } from '../source-tree.ts';
+
+const SCRIPT = join(CHECKOUT, 'configs', 'scripts', 'services.sh');
+const READY = 'Everything is ready';
+const run = promisify(execFile);
+
+export interface Programs {
+  otelcol: string;
+  telemetrygen: string;
+}
+
+/**
+ * Builds what is missing, which takes minutes the first time, and tells where the programs are.
+ *
+ * @throws Error with what the script said.
+ */
+export async function installPrograms(): Promise<Programs> {
+  const child = spawn('bash', [SCRIPT, 'install'], { stdio: ['ignore', 'pipe', 'inherit'] });
+  let text = '';
+  child.stdout.on('data', (chunk: Buffer) => {
+    text += chunk.toString();
+  });
+  const [code] = (await once(child, 'close')) as [number | null];
+  if (code !== 0) throw new Error(`services.sh install ended with ${code}`);
+  const paths = Object.fromEntries(
+    text
+      .trim()
+      .split('\n')
+      .map((line) => line.split('=')),
+  );
+  return { otelcol: paths.otelcol!, telemetrygen: paths.telemetrygen! };
+}
+
+/** Runs telemetrygen to its end. @throws Error with its output when it fails. */
+export async function runTelemetrygen(programs: Programs, args: readonly string[]): Promise<void> {
+  await run(programs.telemetrygen, [...args, '--otlp-insecure'], { timeout: 60_000 });
+}
+
+/** The Collector with a configuration given as an object. */
+export class CollectorProcess {
+  readonly child: ChildProcess;
+  /** Everything it wrote to stderr so far. */
+  log = '';
+
+  private constructor(programs: Programs, config: unknown) {
+    const args = ['--config', `yaml:${JSON.stringify(config)}`];
+    this.child = spawn(programs.otelcol, args, { stdio: ['ignore', 'ignore', 'pipe'] });
+    this.child.stderr!.on('data', (chunk: Buffer) => {
+      this.log += chunk.toString();
+    });
+  }
+
+  /** @throws Error with its log when it is not ready in time. */
+  static async start(programs: Programs, config: unknown): Promise<CollectorProcess> {
+    const collector = new CollectorProcess(programs, config);
+    try {
+      await until('the Collector', () => collector.log.includes(READY) || collector.hasExited, 30_000);
+      if (collector.hasExited) throw new Error('the Collector ended at start');
+      return collector;
+    } catch (error) {
+      collector.child.kill('SIGKILL');
+      throw new Error(`${(error as Error).message}\n${collector.log}`);
+    }
+  }
+
+  get hasExited(): boolean {
+    return this.child.exitCode !== null || this.child.signalCode !== null;
+  }
+
+  /** Lets it send what it holds and end. */
+  async stop(): Promise<void> {
+    if (this.hasExited) return;
+    const ended = once(this.child, 'exit');
+    this.child.kill('SIGTERM');
+    await ended;
+  }
+}
