@@ -1,0 +1,66 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { Prng } from '../../stdx/prng.ts';
+import { readRecordBytes } from './record.ts';
+import { BufferPool, finishRecord, RecordBuilder } from './record-builder.ts';
+
+const LOG_HASH = 0x1234_5678;
+
+/** Three requests in a buffer that was full of other bytes before. */
+function createRecord(): { bytes: Uint8Array; requests: Buffer[] } {
+  const pool = new BufferPool(4096, 65_536);
+  const used = pool.take(10);
+  used.fill(0xff);
+  pool.give(used);
+  const requests = [Buffer.from('first request'), Buffer.from('2nd'), Buffer.alloc(501, 7)];
+  const builder = new RecordBuilder(pool, 2 ** 40, 1_700_000_000_123, 13);
+  for (const [index, request] of requests.entries()) builder.append(request, index + 1);
+  const sealed = builder.seal();
+  finishRecord(sealed, 2 ** 40 - 5, LOG_HASH);
+  return { bytes: new Uint8Array(sealed.bytes), requests };
+}
+
+test('a record gives back its requests, their item ranges and its times', () => {
+  const { bytes, requests } = createRecord();
+  const record = readRecordBytes(bytes, LOG_HASH);
+  assert.ok(typeof record !== 'string');
+  assert.equal(record.firstOrdinal, 2 ** 40);
+  assert.equal(record.endOrdinal, 2 ** 40 + 6);
+  assert.equal(record.receivedUnixMs, 1_700_000_000_123);
+  assert.deepEqual(Buffer.from(record.payload), Buffer.concat(requests));
+  assert.deepEqual([...record.entryEnds], [13, 16, 517]);
+  assert.deepEqual([...record.entryItemEnds], [1, 3, 6]);
+});
+
+test('a record with any bit flipped or cut at any byte is not taken', () => {
+  const { bytes } = createRecord();
+  for (let length = 0; length < bytes.length; length++) {
+    assert.equal(typeof readRecordBytes(bytes.slice(0, length), LOG_HASH), 'string', `cut at ${length}`);
+  }
+  const prng = new Prng(11);
+  for (let at = 0; at < bytes.length; at++) {
+    // The last four bytes of the header are reserved: no reader looks at them.
+    if (at >= 60 && at < 64) continue;
+    const flipped = bytes.slice();
+    flipped[at] = (flipped[at] as number) ^ (1 << prng.nextInt(8));
+    assert.equal(typeof readRecordBytes(flipped, LOG_HASH), 'string', `flipped at ${at}`);
+  }
+});
+
+test('another log and a newer format are told from damage', () => {
+  const { bytes } = createRecord();
+  assert.equal(readRecordBytes(bytes, LOG_HASH + 1), 'another log');
+  assert.equal(readRecordBytes(new Uint8Array(100), LOG_HASH), 'not a record');
+});
+
+test('a request larger than a record gets a buffer of its own, which is not kept', () => {
+  const pool = new BufferPool(4096, 65_536);
+  const builder = new RecordBuilder(pool, 0, 1, 100_000);
+  builder.append(Buffer.alloc(100_000, 1), 1);
+  assert.equal(builder.fits(10_000), false);
+  const sealed = builder.seal();
+  finishRecord(sealed, 0, LOG_HASH);
+  assert.ok(typeof readRecordBytes(sealed.bytes, LOG_HASH) !== 'string');
+  pool.give(sealed.buffer);
+  assert.equal(pool.take(1).byteLength, 4096);
+});
