@@ -4,7 +4,7 @@ import { spanKey } from './ledger-client.ts';
 import { requestType } from './otlp-root.ts';
 
 interface DecodedTraces {
-  resourceSpans: { scopeSpans: { spans: { traceId: Uint8Array }[] }[] }[];
+  resource_spans: { scope_spans: { spans: { trace_id: Uint8Array }[] }[] }[];
 }
 
 /** How often each span was delivered, by `spanKey`. A message cut short by a crash of the writer is skipped. */
@@ -21,8 +21,8 @@ export function deliveredSpans(path: string): Map<string, number> {
     const end = at + 4 + bytes.readUInt32BE(at);
     if (end > bytes.length) break;
     const request = requestType('traces').decode(bytes.subarray(at + 4, end)) as unknown as DecodedTraces;
-    for (const { scopeSpans } of request.resourceSpans) {
-      for (const { spans } of scopeSpans) for (const { traceId } of spans) count(counts, spanKey(traceId));
+    for (const { scope_spans } of request.resource_spans) {
+      for (const { spans } of scope_spans) for (const { trace_id } of spans) count(counts, spanKey(trace_id));
     }
     at = end;
   }

@@ -27,13 +27,13 @@ export function spanKey(id: Uint8Array): string {
 export function ledgerRequest(producer: number, sequence: number, paddingBytes = 100): Uint8Array {
   const type = requestType('traces');
   const spans = Array.from({ length: SPANS_PER_REQUEST }, (_, span) => ({
-    traceId: traceId(producer, sequence, span),
-    spanId: traceId(producer, sequence, span).subarray(0, 8),
+    trace_id: traceId(producer, sequence, span),
+    span_id: traceId(producer, sequence, span).subarray(0, 8),
     name: `ledger ${'x'.repeat(paddingBytes)}`,
-    startTimeUnixNano: '1700000000000000000',
-    endTimeUnixNano: '1700000000000000001',
+    start_time_unix_nano: '1700000000000000000',
+    end_time_unix_nano: '1700000000000000001',
   }));
-  return type.encode(type.fromObject({ resourceSpans: [{ scopeSpans: [{ spans }] }] })).finish();
+  return type.encode(type.fromObject({ resource_spans: [{ scope_spans: [{ spans }] }] })).finish();
 }
 
 export interface LedgerClientOptions {
