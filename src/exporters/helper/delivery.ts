@@ -213,7 +213,7 @@ export class Delivery {
       }
       if (this.#isStopped) return false;
       if (error.permanent || !config.retry.enabled) return this.#drop(batch, error, 'not retryable');
-      const hintMs = Math.min(Math.max(error.retryAfterMs ?? 0, 0), RETRY_AFTER_MAX_MS);
+      const hintMs = Math.min(Math.max(error.retryAfterMs || 0, 0), RETRY_AFTER_MAX_MS);
       const waitMs = Math.max(backoffMs(config.retry, retry, this.#deps.prng), hintMs);
       const elapsedMs = clock.monotonicMs() + waitMs - startedMs;
       if (this.#maxElapsedMs > 0 && elapsedMs > this.#maxElapsedMs)
