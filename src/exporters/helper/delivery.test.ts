@@ -270,7 +270,7 @@ test('any mixture of errors, crashes and sizes: every item is delivered at least
         log.openWriter();
       }
       const drain = startDrain(log, exporter, { config });
-      await until('the end', () => drain.cursor.ordinal === total);
+      await until('the end', () => drain.cursor.ordinal === total, 3000);
       const seen = new Set([...exporter.delivered, ...dropped]);
       assert.deepEqual(sorted([...seen]), range(0, total));
       const bytesById = new Map<string, string>();
@@ -280,6 +280,6 @@ test('any mixture of errors, crashes and sizes: every item is delivered at least
       }
       await drain.end();
     }),
-    { numRuns: 40 },
+    { numRuns: 40, endOnFailure: true },
   );
 });

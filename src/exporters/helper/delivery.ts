@@ -76,7 +76,7 @@ export class Delivery {
   constructor(deps: DeliveryDependencies) {
     this.#deps = deps;
     const { cursor, reader, config } = deps;
-    const start = Math.max(cursor.frozen.at(-1)?.end ?? cursor.ordinal, reader.beginOrdinal());
+    const start = Math.max(cursor.frozenEnd, reader.beginOrdinal());
     this.#assembler = new BatchAssembler(reader, deps.signal, config.queue.batch, start);
     this.#maxElapsedMs = config.retry.maxElapsedMs ?? (deps.isDurable ? 0 : MAX_ELAPSED_MEMORY_MS);
   }
