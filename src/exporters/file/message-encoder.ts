@@ -84,13 +84,23 @@ export class MessageEncoder {
   async *encode(signal: Signal, slices: readonly Uint8Array[]): AsyncGenerator<Buffer> {
     for (const message of groupRequests(slices)) {
       if (!this.isFramed) {
-        yield Buffer.from(`${protoToJson(signal, message)}\n`);
+        yield Buffer.from(`${singleLine(protoToJson(signal, message))}\n`);
         continue;
       }
       const plain = this.#isJson ? Buffer.from(protoToJson(signal, message)) : message;
       yield frame(this.#compress === undefined ? plain : await this.#compress(plain));
     }
   }
+}
+
+/**
+ * JSON escapes the control characters of ASCII and no others. The rest of them, and the separators that some readers
+ * take for line ends, are escaped too: same document, one line for everybody, nothing that drives a terminal.
+ */
+function singleLine(json: string): string {
+  return json.replace(/[\u007f-\u009f\u2028\u2029]/g, (char) => {
+    return `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`;
+  });
 }
 
 function frame(message: Uint8Array): Buffer {

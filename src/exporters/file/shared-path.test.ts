@@ -147,7 +147,6 @@ test('a thread that ends with the lock held does not stop the others', { timeout
 });
 
 test('a batch that fits in part is taken back: no half line, and the file goes on behind it', {
-  skip: process.platform === 'win32' && 'needs ulimit',
   timeout: 30_000,
 }, async (t) => {
   const file = path.join(await tempDir(t), 'out.json');
