@@ -5,7 +5,7 @@ import { request as httpRequest, type IncomingHttpHeaders } from 'node:http';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { brotliCompressSync, deflateSync, gunzipSync, gzipSync } from 'node:zlib';
-import { isChdbInstalled, type RunningStore, startStore } from './store.test-peer.ts';
+import { eventually, isChdbInstalled, type RunningStore, startStore } from './store.test-peer.ts';
 
 interface Answer {
   status: number;
@@ -40,6 +40,7 @@ function send(url: string, sending: Sending): Promise<Answer> {
 
 async function statementTests(t: Parameters<typeof startStore>[0], store: RunningStore): Promise<void> {
   const { url } = store;
+  const bodies = join(store.path, 'request-bodies');
   const text = async (sending: Sending) => {
     const answer = await send(url, sending);
     assert.equal(answer.status, 200, answer.body.toString());
@@ -56,6 +57,8 @@ async function statementTests(t: Parameters<typeof startStore>[0], store: Runnin
   await t.test('the query is the parameter, a line break and the body', async () => {
     assert.equal(await text({ method: 'GET', query: { query: 'SELECT 1, 2' } }), '1\t2\n');
     assert.equal(await text({ body: 'SELECT 1, 2 FORMAT CSV' }), '1,2\n');
+    const json = await text({ body: 'SELECT number FROM numbers(200000) format json' });
+    assert.equal(JSON.parse(json).rows, 200_000);
     assert.equal(await text({ query: { query: 'SELECT 1 -- one' }, body: ', 2' }), '1\t2\n');
     assert.equal(await text({ query: { default_format: 'JSONCompactEachRow' }, body: 'SELECT 1' }), '[1]\n');
   });
@@ -153,6 +156,8 @@ async function statementTests(t: Parameters<typeof startStore>[0], store: Runnin
     for (const query of [{ session_id: 's' }, { compress: '1' }, { decompress: '1' }, { role: 'r' }]) {
       assert.equal((await send(url, { query, body: 'SELECT 1' })).status, 501, JSON.stringify(query));
     }
+    const large = { query: { max_query_size: '400000' }, body: `SELECT length('${'x'.repeat(300_000)}')` };
+    assert.equal((await send(url, large)).body.toString(), '300000\n');
     const tooLong = await send(url, { body: `SELECT '${'x'.repeat(300_000)}'` });
     assert.deepEqual([tooLong.status, tooLong.headers['x-clickhouse-exception-code']], [400, '62']);
     const address = await send(url, { method: 'GET', query: { query: `SELECT '${'x'.repeat(1_100_000)}'` } });
@@ -169,11 +174,32 @@ async function statementTests(t: Parameters<typeof startStore>[0], store: Runnin
       403,
     );
     assert.equal((await send(url, { headers: { host: 'evil.example' }, body: 'SELECT 1' })).status, 403);
+    const image = { 'sec-fetch-site': 'cross-site' };
+    assert.equal(
+      (await send(url, { method: 'GET', headers: image, query: { query: 'SELECT 1' } })).status,
+      403,
+    );
     assert.equal((await send(url, { headers: { origin: url }, body: 'SELECT 1' })).status, 200);
   });
 
+  await t.test('a body that breaks off leaves no row', async () => {
+    const before = await text({ body: 'SELECT count() FROM otel.k' });
+    const target = `${url}/?query=${encodeURIComponent('INSERT INTO otel.k FORMAT CSV')}`;
+    const outgoing = httpRequest(target, {
+      method: 'POST',
+      headers: { 'content-length': 1000 },
+      agent: false,
+    });
+    outgoing.on('error', () => {});
+    outgoing.write('1\n2\n');
+    await eventually('the body has begun', 2000, async () => (await readdir(bodies)).length === 1);
+    outgoing.destroy();
+    await eventually('the body is gone', 2000, async () => (await readdir(bodies)).length === 0);
+    assert.equal(await text({ body: 'SELECT count() FROM otel.k' }), before);
+  });
+
   await t.test('no body stays on disk', async () => {
-    assert.deepEqual(await readdir(join(store.path, 'request-bodies')), []);
+    assert.deepEqual(await readdir(bodies), []);
   });
 }
 

@@ -56,6 +56,10 @@ export class StoreChild {
       stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
     });
     this.ended = new Promise((resolve) => {
+      // Only when there is no process at all; otherwise its exit is what counts.
+      this.#child.once('error', (error) => {
+        if (this.#child.pid === undefined) resolve(error.message);
+      });
       this.#child.once('exit', (code, signal) => {
         clearInterval(this.#watch);
         resolve(this.#reasonKilled ?? (signal === null ? `exit code ${code}` : `signal ${signal}`));
@@ -99,6 +103,8 @@ export class StoreChild {
         this.#silentBeats = 0;
         if (report.type === 'failed') {
           finish({ isReady: false, reason: report.reason, message: report.message });
+          // It has nothing open any more.
+          this.kill('it could not open its data');
         } else if (report.type === 'crashed') {
           this.kill(`its thread ${report.thread} has crashed`);
         } else if (report.type === 'ready') {

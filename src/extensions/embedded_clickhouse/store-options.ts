@@ -38,6 +38,10 @@ export function toStoreOptions(
       primary_index_cache_size: config.primaryIndexCacheBytes,
       uncompressed_cache_size: config.uncompressedCacheBytes,
       background_pool_size: config.mergeThreads,
+      // Twice as many merges as threads are the default; each holds buffers for every column of every part.
+      background_merges_mutations_concurrency_ratio: 1,
+      // Merges past this wait, so that they do not take the memory that inserts need.
+      merges_mutations_memory_usage_soft_limit: Math.floor(serverBytes / 2),
       os_threads_nice_value_merge_mutate: config.mergeNice,
       // Several of these default to gigabytes, whatever the machine has.
       index_mark_cache_size: 16 * MIB,

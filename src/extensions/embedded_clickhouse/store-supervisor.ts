@@ -15,7 +15,7 @@ const PREDECESSOR_RETRY_MS = 200;
 const KILL_RESERVE_MS = 200;
 
 const RESTART_BACKOFF = {
-  initialIntervalMs: 200,
+  initialIntervalMs: 100,
   randomizationFactor: 0.2,
   multiplier: 2,
   maxIntervalMs: 10_000,

@@ -13,7 +13,8 @@ export interface Engine {
   readonly spoolDirectory: string;
   /** Names that a request may set; anything else is an unknown setting. */
   readonly settingNames: ReadonlySet<string>;
-  readonly formatNames: ReadonlySet<string>;
+  /** Names of output formats by their lower case: the engine takes them in any. */
+  readonly formatNames: ReadonlyMap<string, string>;
   readonly querySettings: ReadonlyMap<string, string>;
   /** INSERTs with rows: they never wait behind a query. */
   readonly inserts: SessionPool;
@@ -56,7 +57,12 @@ export async function openEngine(options: StoreOptions): Promise<Engine> {
       timezone: timezone!,
       spoolDirectory,
       settingNames: new Set(await readLines('SELECT name FROM system.settings')),
-      formatNames: new Set(await readLines('SELECT name FROM system.formats WHERE is_output')),
+      formatNames: new Map(
+        (await readLines('SELECT name FROM system.formats WHERE is_output')).map((name) => [
+          name.toLowerCase(),
+          name,
+        ]),
+      ),
       querySettings: new Map(Object.entries(options.querySettings)),
       inserts,
       queries,

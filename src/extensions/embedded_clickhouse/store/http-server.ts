@@ -53,7 +53,10 @@ function route(
  */
 function refusalOf(message: IncomingMessage, isLoopback: boolean): StoreError | undefined {
   const { host = '', origin } = message.headers;
-  if (origin !== undefined && (!URL.canParse(origin) || new URL(origin).host !== host)) {
+  const isForeign = origin !== undefined && (!URL.canParse(origin) || new URL(origin).host !== host);
+  // Images and links send no Origin, but say this.
+  const site = message.headers['sec-fetch-site'] ?? 'none';
+  if (isForeign || (site !== 'none' && site !== 'same-origin')) {
     return new StoreError(CODE_ACCESS_DENIED, 'Requests of other web origins are refused.', 'ACCESS_DENIED');
   }
   const name = host.replace(/:\d*$/, '').replace(/^\[(.*)\]$/, '$1');

@@ -112,8 +112,7 @@ export class RequestHandler {
   ): Promise<void> {
     const engine = this.#engine;
     const statement = parseStatement(text);
-    const named = statement.format ?? '';
-    const format = engine.formatNames.has(named) ? named : request.defaultFormat;
+    const format = engine.formatNames.get(statement.format?.toLowerCase() ?? '') ?? request.defaultFormat;
     const sql = statement.verb === 'KILL' ? killByTag(statement.sql) : statement.sql;
     const job = toJob(request, sql);
     const headerLines = request.waitsForEnd ? undefined : streamHeaderLines(format);

@@ -6,6 +6,8 @@ import { CODE_SYNTAX_ERROR, readOnly, StoreError } from './store-error.ts';
 
 /** The engine's default of `max_query_size`. */
 const QUERY_BYTES_MAX = 262_144;
+/** Whatever a request asks for: statements are held in memory, several times. */
+const QUERY_BYTES_LIMIT = 64 * 1024 * 1024;
 
 /** An INSERT with its rows still on the way, or the text of any other statement. */
 export type StatementInput =
@@ -43,15 +45,21 @@ async function readFromBody(
   request: StoreRequest,
   body: RequestBody,
 ): Promise<StatementInput> {
-  const queryBytesMax = Number(request.settings.get('max_query_size') ?? QUERY_BYTES_MAX);
+  const queryBytesMax = queryLimit(request);
   const chunks = decodedChunks(body);
-  let text = first;
+  const parts: Uint8Array[] = [first];
+  let sizeBytes = first.byteLength;
   let isText = false;
   for (;;) {
     const next = await chunks.next();
     const isComplete = next.done === true;
-    if (next.done !== true) text = Buffer.concat([text, next.value]);
+    if (next.done !== true) {
+      parts.push(next.value);
+      sizeBytes += next.value.byteLength;
+    }
     if (!isText) {
+      // Again with each chunk, but of a head that must fit into the limit below.
+      const text = Buffer.concat(parts);
       const latin1Text = text.toString('latin1');
       const head = findInsertHead(latin1Text, isComplete);
       if (typeof head === 'object') {
@@ -61,10 +69,15 @@ async function readFromBody(
       }
       isText = head === 'none';
     }
-    if (text.byteLength > queryBytesMax) {
-      const message = `Max query size exceeded: ${text.byteLength} bytes, the maximum is ${queryBytesMax}.`;
+    if (sizeBytes > queryBytesMax) {
+      const message = `Max query size exceeded: ${sizeBytes} bytes, the maximum is ${queryBytesMax}.`;
       throw new StoreError(CODE_SYNTAX_ERROR, message);
     }
-    if (isComplete) return { kind: 'text', text: text.toString() };
+    if (isComplete) return { kind: 'text', text: Buffer.concat(parts).toString() };
   }
+}
+
+function queryLimit(request: StoreRequest): number {
+  const wanted = Number(request.settings.get('max_query_size'));
+  return wanted > 0 ? Math.min(wanted, QUERY_BYTES_LIMIT) : QUERY_BYTES_MAX;
 }
