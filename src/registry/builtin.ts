@@ -1,5 +1,7 @@
 /** Every component of this build: one line each, the only file that names them all. */
 import { clickhouseExporterFactory } from '../exporters/clickhouse/factory.ts';
+import { debugExporterFactory } from '../exporters/debug/factory.ts';
+import { fileExporterFactory } from '../exporters/file/factory.ts';
 import { nopExporterFactory } from '../exporters/nop/factory.ts';
 import { embeddedClickhouseExtensionFactory } from '../extensions/embedded_clickhouse/factory.ts';
 import { fileStorageExtensionFactory } from '../extensions/file_storage/factory.ts';
@@ -10,6 +12,8 @@ export const BUILTIN = createRegistry([
   otlpReceiverFactory,
   // Exporters.
   clickhouseExporterFactory,
+  debugExporterFactory,
+  fileExporterFactory,
   nopExporterFactory,
   // Extensions.
   embeddedClickhouseExtensionFactory,
