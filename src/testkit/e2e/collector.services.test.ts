@@ -3,33 +3,21 @@
  * the Collector itself wrote to a file about the same data is the expectation that the rows are compared with.
  */
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { SIGNALS } from '../../component/signal.ts';
-import { expectedRows } from '../../exporters/clickhouse/expected-rows.test-peer.ts';
-import { type EnginePorts, freePort, freePorts, until } from '../engine-process.ts';
-import { readCollectorFile, type WrittenRequest } from '../services/collector-json.ts';
+import { freePorts, until } from '../engine-process.ts';
 import { FULL_ROW_COUNTS, fullLogs, fullMetrics, fullTraces } from '../services/full-requests.ts';
-import { CollectorProcess, installPrograms } from '../services/programs.ts';
+import { installPrograms } from '../services/programs.ts';
+import { type Lane, Relay, type RelayedRow } from '../services/relay.ts';
 import { assertSameRows, missingStore, StoredEngine, TABLES, type Table } from '../services/stored-engine.ts';
 
-interface Variant {
-  name: string;
-  /** Type in the Collector's configuration; `otlp` and `otlphttp` are the older names of these. */
-  exporter: 'otlp_grpc' | 'otlp_http';
-  options: Record<string, unknown>;
-}
-
-const VARIANTS: readonly Variant[] = [
-  { name: 'grpc-default', exporter: 'otlp_grpc', options: {} },
+const LANES: readonly Lane[] = [
+  { name: 'grpc-default', exporter: 'otlp_grpc' },
   ...['gzip', 'zstd', 'none'].map((compression) => ({
     name: `grpc-${compression}`,
     exporter: 'otlp_grpc' as const,
     options: { compression },
   })),
-  { name: 'http-default', exporter: 'otlp_http', options: {} },
+  { name: 'http-default', exporter: 'otlp_http' },
   ...['proto', 'json'].flatMap((encoding) =>
     ['gzip', 'zstd', 'deflate', 'zlib', 'none'].map((compression) => ({
       name: `http-${encoding}-${compression}`,
@@ -38,41 +26,7 @@ const VARIANTS: readonly Variant[] = [
     })),
   ),
 ];
-
-/** A receiver and a pipeline for each exporter, so that the service's name tells which way a row has come. */
-function collectorConfig(ports: EnginePorts, inPorts: ReadonlyMap<string, number>, file: string): unknown {
-  const exporterId = ({ exporter, name }: Variant) => `${exporter}/${name}`;
-  const endpoint = ({ exporter }: Variant) =>
-    exporter === 'otlp_grpc' ? `127.0.0.1:${ports.grpc}` : `http://127.0.0.1:${ports.http}`;
-  return {
-    receivers: Object.fromEntries(
-      VARIANTS.map(({ name }) => [
-        `otlp/${name}`,
-        { protocols: { http: { endpoint: `127.0.0.1:${inPorts.get(name)}` } } },
-      ]),
-    ),
-    exporters: {
-      file: { path: file, flush_interval: '100ms' },
-      ...Object.fromEntries(
-        VARIANTS.map((variant) => [
-          exporterId(variant),
-          { endpoint: endpoint(variant), tls: { insecure: true }, ...variant.options },
-        ]),
-      ),
-    },
-    service: {
-      telemetry: { metrics: { level: 'none' } },
-      pipelines: Object.fromEntries(
-        VARIANTS.flatMap((variant) =>
-          SIGNALS.map((signal) => [
-            `${signal}/${variant.name}`,
-            { receivers: [`otlp/${variant.name}`], exporters: ['file', exporterId(variant)] },
-          ]),
-        ),
-      ),
-    },
-  };
-}
+const ROWS_PER_LANE = Object.values(FULL_ROW_COUNTS).reduce((sum, count) => sum + count, 0);
 
 async function send(port: number, signal: string, request: unknown): Promise<void> {
   const response = await fetch(`http://127.0.0.1:${port}/v1/${signal}`, {
@@ -84,52 +38,41 @@ async function send(port: number, signal: string, request: unknown): Promise<voi
 }
 
 describe('the Go Collector', { skip: missingStore(), timeout: 900_000 }, () => {
-  const directory = mkdtempSync(join(tmpdir(), 'millrace-collector-'));
-  const file = join(directory, 'expected.json');
-  const inPorts = new Map<string, number>();
   let engine: StoredEngine;
-  let collector: CollectorProcess;
-  let written: WrittenRequest[] = [];
+  let relay: Relay;
+  let taken: RelayedRow[] = [];
 
   before(async () => {
     const programs = await installPrograms();
-    for (const { name } of VARIANTS) inPorts.set(name, await freePort());
     const ports = await freePorts();
     engine = await StoredEngine.start({ ports });
-    collector = await CollectorProcess.start(programs, collectorConfig(ports, inPorts, file));
-    for (const { name } of VARIANTS) {
-      await send(inPorts.get(name)!, 'traces', fullTraces(name));
-      await send(inPorts.get(name)!, 'logs', fullLogs(name));
-      await send(inPorts.get(name)!, 'metrics', fullMetrics(name));
+    relay = await Relay.start(programs, ports, LANES);
+    for (const { name } of LANES) {
+      await send(relay.port(name), 'traces', fullTraces(name));
+      await send(relay.port(name), 'logs', fullLogs(name));
+      await send(relay.port(name), 'metrics', fullMetrics(name));
     }
     await until('the file of the Collector', () => {
-      written = readCollectorFile(file);
-      return written.length === VARIANTS.length * SIGNALS.length;
+      taken = relay.taken();
+      return taken.length >= LANES.length * ROWS_PER_LANE;
     });
   });
   after(async () => {
-    await collector?.stop();
+    await relay?.stop();
     await engine?.stop();
-    rmSync(directory, { recursive: true, force: true });
   });
 
-  for (const { name } of VARIANTS) {
+  for (const { name } of LANES) {
     test(`what is sent by ${name} is stored as the Collector itself describes it`, async () => {
-      const expected = written
-        .filter(({ service }) => service === name)
-        .flatMap(({ signal, bytes }) => expectedRows(signal, bytes));
       for (const table of Object.keys(TABLES) as Table[]) {
-        const wanted = expected.filter((each) => each.table === table).map(({ row }) => row);
+        const wanted = taken.filter((each) => each.service === name && each.table === table);
         assert.equal(wanted.length, FULL_ROW_COUNTS[table], `${table}: the Collector lost something itself`);
-        try {
-          assertSameRows(
-            await engine.rowsOnceStored(table, name, wanted.length),
-            wanted,
-            `${name}: ${table}`,
-          );
-        } catch (error) {
-          throw new Error(`${(error as Error).message}\n${collector.log}`, { cause: error });
-        }
+        const rows = await engine.rowsOnceStored(table, name, wanted.length);
+        assertSameRows(
+          rows,
+          wanted.map(({ row }) => row),
+          `${name}: ${table}`,
+        );
       }
     });
   }
