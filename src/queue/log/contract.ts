@@ -30,10 +30,18 @@ export interface LogLimits {
   itemsMax?: number;
 }
 
+/**
+ * Why tryAppend said no: the byte budget or the disk reserve (until low water), the item bound, too much waiting
+ * for a slow disk, a failed log, a closed one. All but `failed` pass by themselves.
+ */
+export type AppendRefusal = 'budget' | 'reserve' | 'items' | 'pending' | 'failed' | 'closed';
+
 export interface LogWriter {
   readonly logId: string;
   /** Set once by the first failed flush; appends are refused from then on. */
   readonly failed: boolean;
+  /** Reason of the last tryAppend that returned false; undefined after one that did not. For metrics. */
+  readonly lastRefusal: AppendRefusal | undefined;
   /** One past the last appended item, flushed or not. */
   readonly appendedOrdinal: number;
   /** Bytes of all segments on disk plus what waits in memory. */

@@ -4,6 +4,7 @@
  */
 import { assert } from '../../stdx/assert.ts';
 import type {
+  AppendRefusal,
   BatchBoundary,
   CursorOrigin,
   LogCursor,
@@ -66,6 +67,7 @@ export class MemoryLog {
 
 class MemoryLogWriter implements LogWriter {
   readonly failed = false;
+  lastRefusal: AppendRefusal | undefined;
   readonly #log: MemoryLog;
   #appended: number;
   #open:
@@ -99,7 +101,10 @@ class MemoryLogWriter implements LogWriter {
     assert(payload.byteLength > 0 && itemCount > 0, 'an empty request has nothing to store');
     const { limits } = this.#log.descriptor;
     this.#log.dropReleased();
-    if (this.#isClosed || this.sizeBytes + payload.byteLength > limits.budgetBytes) return false;
+    this.lastRefusal = undefined;
+    if (this.#isClosed) this.lastRefusal = 'closed';
+    else if (this.sizeBytes + payload.byteLength > limits.budgetBytes) this.lastRefusal = 'budget';
+    if (this.lastRefusal !== undefined) return false;
     if (this.#openBytes > 0 && this.#openBytes + payload.byteLength > limits.recordBytes) this.#store();
     this.#open ??= { payloads: [], entryEnds: [], itemEnds: [], receivedUnixMs };
     this.#open.payloads.push(new Uint8Array(payload));

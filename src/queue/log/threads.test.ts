@@ -170,7 +170,7 @@ test('the budget refuses at its high water as du counts, and resumes after a cur
     assert.ok(diskBytes() <= budgetBytes + descriptor.limits.segmentBytes, 'over budget and one segment');
     assert.ok(group < 1_000, 'never refused');
   }
-  assert.equal(writer.refusal, 'budget');
+  assert.equal(writer.lastRefusal, 'budget');
   assert.ok(diskBytes() > budgetBytes * 0.8, 'refused long before the budget was used');
   const released = startReader({
     descriptor,

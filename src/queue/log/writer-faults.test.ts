@@ -213,6 +213,7 @@ test('what waits for a stuck disk is bounded', () => {
     assert.ok(taken <= 16, 'took more than 64 MiB');
   }
   assert.equal(taken, 15);
+  assert.equal(writer.lastRefusal, 'pending');
 });
 
 test('the reserve is kept and the item bound is kept', async () => {
@@ -223,12 +224,13 @@ test('the reserve is kept and the item bound is kept', async () => {
   );
   assert.equal(reserved.writer.tryAppend(Buffer.alloc(MIB), 1, 1), true);
   assert.equal(reserved.writer.tryAppend(Buffer.alloc(2 * MIB), 1, 1), false);
-  assert.equal(reserved.writer.refusal, 'reserve');
+  assert.equal(reserved.writer.lastRefusal, 'reserve');
   await reserved.writer.close();
   rmSync(directory, { recursive: true, force: true });
   const bounded = openFaulty(() => undefined, { itemsMax: 10 });
   assert.equal(bounded.writer.tryAppend(Buffer.from('a'), 8, 1), true);
   assert.equal(bounded.writer.tryAppend(Buffer.from('b'), 3, 1), false);
+  assert.equal(bounded.writer.lastRefusal, 'items');
   assert.equal(bounded.writer.tryAppend(Buffer.from('c'), 2, 1), true);
   await bounded.writer.commit();
   new SharedWords(bounded.descriptor.shared).setReleasedOrdinal(0, 10);

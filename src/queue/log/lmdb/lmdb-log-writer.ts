@@ -7,8 +7,8 @@ import { PipelineError } from '../../../component/errors.ts';
 import { assert } from '../../../stdx/assert.ts';
 import type { Clock } from '../../../stdx/clock.ts';
 import { writeCleanMarker } from '../clean-marker.ts';
-import type { LogDescriptor, LogWriter } from '../contract.ts';
-import { DiskBudget, type RefusalReason } from '../disk-budget.ts';
+import type { AppendRefusal, LogDescriptor, LogWriter } from '../contract.ts';
+import { DiskBudget } from '../disk-budget.ts';
 import { BufferPool, finishRecord, RecordBuilder, type SealedRecord } from '../record-builder.ts';
 import { LOG_STATE_CLOSED, LOG_STATE_FAILED, LOG_STATE_OPEN, SharedWords } from '../shared-words.ts';
 import type { SegmentChain } from './segment-chain.ts';
@@ -66,6 +66,7 @@ export class LmdbLogWriter implements LogWriter {
   #builder: RecordBuilder | undefined;
   #current: Group | undefined;
   #waiting: Group | undefined;
+  #lastRefusal: AppendRefusal | undefined;
   #sweptAppended = -1;
   #failure: PipelineError | undefined;
   #isClosing = false;
@@ -93,9 +94,8 @@ export class LmdbLogWriter implements LogWriter {
     return this.#failure !== undefined;
   }
 
-  /** Why appends are refused at the moment, for metrics and logs; undefined while they are taken. */
-  get refusal(): RefusalReason | undefined {
-    return this.#budget.refusal;
+  get lastRefusal(): AppendRefusal | undefined {
+    return this.#lastRefusal;
   }
 
   get appendedOrdinal(): number {
@@ -112,13 +112,8 @@ export class LmdbLogWriter implements LogWriter {
 
   tryAppend(payload: Uint8Array, itemCount: number, receivedUnixMs: number): boolean {
     assert(payload.byteLength > 0 && itemCount > 0, 'an empty request has nothing to store');
-    if (this.#failure !== undefined || this.#isClosing) return false;
-    const pendingBytes = this.#pendingBytes;
-    const isLarge = pendingBytes > 0 && pendingBytes + payload.byteLength > PENDING_BYTES_MAX;
-    if (isLarge || this.#isBeyondItemsMax(itemCount)) return false;
-    const usedBytes = this.#parts.chain.sizeBytes + pendingBytes;
-    if (!this.#budget.admits(payload.byteLength + RECORD_OVERHEAD_BYTES, usedBytes, pendingBytes))
-      return false;
+    this.#lastRefusal = this.#refusalOf(payload.byteLength, itemCount);
+    if (this.#lastRefusal !== undefined) return false;
     if (this.#builder?.fits(payload.byteLength) === false) this.#seal();
     this.#builder ??= new RecordBuilder(this.#pool, this.#appended, receivedUnixMs, payload.byteLength);
     this.#builder.append(payload, itemCount);
@@ -126,10 +121,19 @@ export class LmdbLogWriter implements LogWriter {
     return true;
   }
 
-  #isBeyondItemsMax(itemCount: number): boolean {
+  #refusalOf(payloadBytes: number, itemCount: number): AppendRefusal | undefined {
+    if (this.#failure !== undefined) return 'failed';
+    if (this.#isClosing) return 'closed';
+    const pendingBytes = this.#pendingBytes;
+    if (pendingBytes > 0 && pendingBytes + payloadBytes > PENDING_BYTES_MAX) return 'pending';
     const { itemsMax } = this.#parts.descriptor.limits;
-    if (itemsMax === undefined) return false;
-    return this.#appended + itemCount - this.#words.releasedByAll(this.#flushedEnd) > itemsMax;
+    if (itemsMax !== undefined) {
+      const waiting = this.#appended - this.#words.releasedByAll(this.#flushedEnd);
+      if (waiting + itemCount > itemsMax) return 'items';
+    }
+    const usedBytes = this.#parts.chain.sizeBytes + pendingBytes;
+    const isAdmitted = this.#budget.admits(payloadBytes + RECORD_OVERHEAD_BYTES, usedBytes, pendingBytes);
+    return isAdmitted ? undefined : this.#budget.refusal;
   }
 
   #seal(): void {
@@ -294,7 +298,7 @@ export class LmdbLogWriter implements LogWriter {
     const isPassed = this.#words.releasedByAll(this.#flushedEnd) >= this.#appended;
     const isWorth = this.#storeBytes >= Math.min(IDLE_ROLL_BYTES_MIN, this.#segmentBytes / 2);
     const isUsed = this.#flushedEnd > this.#parts.chain.newestOrdinal;
-    if (isPassed && isUsed && ((isIdle && isWorth) || this.refusal === 'budget')) this.#rollIdle();
+    if (isPassed && isUsed && ((isIdle && isWorth) || this.#budget.refusal === 'budget')) this.#rollIdle();
     if (this.#failure === undefined) this.#deleteReleased(this.#parts.clock.monotonicMs());
   }
 
