@@ -5,6 +5,7 @@ import type { Signal } from '../../component/signal.ts';
 import type { SchemaSettings } from './ddl-table.ts';
 import { BlockWriter } from './encode/block-writer.ts';
 import type { EncodedTable, SignalEncoder } from './encode/encoder.ts';
+import { releaseView } from './encode/wire-view.ts';
 import { InsertClient, type InsertClientOptions } from './insert-client.ts';
 import { isSchemaError } from './insert-errors.ts';
 import { SchemaGuard } from './schema-guard.ts';
@@ -84,6 +85,7 @@ export class ClickhouseExporter implements Exporter {
     await schema.ensure(signal);
     const lease = this.#idle.pop() ?? { encoder: this.#options.createEncoder(), writers: [] };
     const tables = lease.encoder.encode(batch.slices).filter((table) => table.rowCount > 0);
+    releaseView();
     const results = await Promise.allSettled(
       tables.map((table, index) =>
         this.#insert(client, schema, table, writerOf(lease, index), batch.batchId, signal),

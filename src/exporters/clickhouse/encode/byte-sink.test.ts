@@ -53,7 +53,7 @@ test('a string is length and bytes; what is not UTF-8 is replaced as the platfor
       const sink = new ByteSink();
       sink.appendString(padded, 0, padded.length);
       const wanted = Buffer.from(new TextDecoder('utf-8', { ignoreBOM: true }).decode(padded));
-      const content = sink.view().subarray(wanted.length < 128 ? 1 : 2);
+      const content = sink.content().subarray(wanted.length < 128 ? 1 : 2);
       assert.deepEqual(Buffer.from(content), wanted);
     }),
     { numRuns: 1000 },
@@ -67,6 +67,6 @@ test('repeating gives the same unit again and again, also when the buffer has to
     const from = sink.pos;
     sink.appendString(Buffer.from('unit'), 0, 4);
     sink.repeatFrom(from, times);
-    assert.equal(Buffer.from(sink.view()).toString('latin1'), `head${'\u0004unit'.repeat(times)}`);
+    assert.equal(Buffer.from(sink.content()).toString('latin1'), `head${'\u0004unit'.repeat(times)}`);
   }
 });

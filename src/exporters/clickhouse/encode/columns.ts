@@ -61,7 +61,7 @@ export class StringColumn implements Column {
   writePrefix(): void {}
 
   writeData(out: BlockWriter): void {
-    out.appendView(this.sink.view());
+    out.appendView(this.sink.content());
   }
 
   reset(): void {
@@ -71,8 +71,11 @@ export class StringColumn implements Column {
 }
 
 const HEX_DIGITS = new TextEncoder().encode('0123456789abcdef');
-const HEX_HIGH = Uint8Array.from({ length: 256 }, (_, byte) => HEX_DIGITS[byte >> 4]!);
-const HEX_LOW = Uint8Array.from({ length: 256 }, (_, byte) => HEX_DIGITS[byte & 15]!);
+/** Both digits of each byte as one word, the first in its low half. */
+const HEX_PAIRS = Uint16Array.from(
+  { length: 256 },
+  (_, byte) => HEX_DIGITS[byte >> 4]! | (HEX_DIGITS[byte & 15]! << 8),
+);
 
 /** String of lower-case hex digits from the bytes of an id; no bytes give an empty string. */
 export class HexColumn implements Column {
@@ -90,13 +93,11 @@ export class HexColumn implements Column {
     if (count > 0) this.#hasContent = true;
     if (count > 63) sink.appendVarint(count * 2);
     sink.reserve(count * 2 + 1);
-    const out = sink.bytes;
     let to = sink.pos;
-    if (count < 64) out[to++] = count * 2;
+    if (count < 64) sink.bytes[to++] = count * 2;
+    const view = sink.view;
     for (let i = 0; i < count; i++) {
-      const byte = src[from + i]!;
-      out[to] = HEX_HIGH[byte]!;
-      out[to + 1] = HEX_LOW[byte]!;
+      view.setUint16(to, HEX_PAIRS[src[from + i]!]!, true);
       to += 2;
     }
     sink.pos = to;
@@ -109,7 +110,7 @@ export class HexColumn implements Column {
   writePrefix(): void {}
 
   writeData(out: BlockWriter): void {
-    out.appendView(this.#sink.view());
+    out.appendView(this.#sink.content());
   }
 
   reset(): void {
@@ -196,7 +197,7 @@ export class IntColumn implements Column {
   writePrefix(): void {}
 
   writeData(out: BlockWriter): void {
-    out.appendView(this.#sink.view());
+    out.appendView(this.#sink.content());
   }
 
   reset(): void {

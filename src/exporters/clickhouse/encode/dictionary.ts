@@ -1,4 +1,5 @@
 import { ByteSink } from './byte-sink.ts';
+import { viewOf } from './wire-view.ts';
 
 /** Slots probed before a text is stored once more: ClickHouse accepts repeated keys, and hostile texts cannot make lookups quadratic. */
 const PROBES_MAX = 32;
@@ -59,9 +60,14 @@ export class Dictionary {
   #equals(index: number, src: Uint8Array, from: number, count: number): boolean {
     const start = this.#starts[index]!;
     if (this.#starts[index + 1]! - start !== count) return false;
-    const bytes = this.#arena.bytes;
-    for (let i = 0; i < count; i++) {
-      if (bytes[start + i] !== src[from + i]) return false;
+    const arena = this.#arena.view;
+    const wire = viewOf(src);
+    let i = 0;
+    for (; i + 4 <= count; i += 4) {
+      if (arena.getInt32(start + i, true) !== wire.getInt32(from + i, true)) return false;
+    }
+    for (; i < count; i++) {
+      if (arena.getUint8(start + i) !== wire.getUint8(from + i)) return false;
     }
     return true;
   }

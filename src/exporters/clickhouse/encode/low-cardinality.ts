@@ -22,9 +22,18 @@ export class LowCardinalityColumn implements Column {
 
   append(src: Uint8Array, from: number, count: number): void {
     if (count > 0) this.#hasContent = true;
-    const index = this.dictionary.indexOf(src, from, count);
+    this.appendIndex(this.dictionary.indexOf(src, from, count));
+  }
+
+  /** A row with a text that the dictionary gave this index. */
+  appendIndex(index: number): void {
     if (this.used === this.indexes.length) this.indexes = grownWords(this.indexes, this.used + 1);
     this.indexes[this.used++] = index;
+  }
+
+  /** Index of the row before. */
+  lastIndex(): number {
+    return this.indexes[this.used - 1]!;
   }
 
   /** The same text for `times` rows. */

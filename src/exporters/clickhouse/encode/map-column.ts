@@ -74,7 +74,7 @@ export class MapColumn implements Column {
   writeData(out: BlockWriter): void {
     this.#offsets.writeData(out);
     this.#keys.writeData(out);
-    out.appendView(this.#values.view());
+    out.appendView(this.#values.content());
   }
 
   reset(): void {

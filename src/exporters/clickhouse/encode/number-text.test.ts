@@ -7,7 +7,7 @@ import { appendDoubleText, appendInt64Text } from './number-text.ts';
 function textOf(write: (sink: ByteSink) => void): string {
   const sink = new ByteSink();
   write(sink);
-  return Buffer.from(sink.view()).toString('latin1');
+  return Buffer.from(sink.content()).toString('latin1');
 }
 
 const int64Text = (value: bigint) =>

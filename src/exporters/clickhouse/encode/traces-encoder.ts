@@ -8,6 +8,7 @@ import { MapColumn } from './map-column.ts';
 import { OriginColumns } from './origin-columns.ts';
 import { contentStart, type ItemVisitor, type Origin, skipUnknown, walkRequest } from './request-walk.ts';
 import { EventColumns, LinkColumns } from './span-lists.ts';
+import { WordColumn } from './word-column.ts';
 
 const TRACE_ID = tags.TAG_SPAN_TRACE_ID;
 const SPAN_ID = tags.TAG_SPAN_SPAN_ID;
@@ -24,13 +25,10 @@ const STATUS = tags.TAG_SPAN_STATUS;
 const STATUS_MESSAGE = tags.TAG_STATUS_MESSAGE;
 const STATUS_CODE = tags.TAG_STATUS_CODE;
 
-const textEncoder = new TextEncoder();
 const NO_TEXT = new Uint8Array(0);
 /** Words of the Collector's tables, by enum number; other numbers are an empty string, as there. */
-const KIND_TEXTS = ['Unspecified', 'Internal', 'Server', 'Client', 'Producer', 'Consumer'].map((text) =>
-  textEncoder.encode(text),
-);
-const STATUS_TEXTS = ['Unset', 'Ok', 'Error'].map((text) => textEncoder.encode(text));
+const KINDS = ['Unspecified', 'Internal', 'Server', 'Client', 'Producer', 'Consumer'];
+const STATUSES = ['Unset', 'Ok', 'Error'];
 
 /** Spans to one block of the traces table. Not reentrant; its memory is reused by the next batch. */
 export class TracesEncoder implements SignalEncoder, ItemVisitor {
@@ -41,8 +39,8 @@ export class TracesEncoder implements SignalEncoder, ItemVisitor {
   readonly #parentSpanId = new HexColumn('ParentSpanId');
   readonly #traceState = new StringColumn('TraceState');
   readonly #spanName = new LowCardinalityColumn('SpanName');
-  readonly #spanKind = new LowCardinalityColumn('SpanKind');
-  readonly #statusCode = new LowCardinalityColumn('StatusCode');
+  readonly #spanKind = new WordColumn('SpanKind', KINDS);
+  readonly #statusCode = new WordColumn('StatusCode', STATUSES);
   readonly #statusMessage = new StringColumn('StatusMessage');
   readonly #attributes = new MapColumn('SpanAttributes');
   readonly #events = new EventColumns();
@@ -155,10 +153,8 @@ export class TracesEncoder implements SignalEncoder, ItemVisitor {
   }
 
   #endRow(wire: Uint8Array, kind: number): void {
-    const kindText = KIND_TEXTS[kind] ?? NO_TEXT;
-    this.#spanKind.append(kindText, 0, kindText.length);
-    const statusText = STATUS_TEXTS[this.#statusNumber] ?? NO_TEXT;
-    this.#statusCode.append(statusText, 0, statusText.length);
+    this.#spanKind.append(kind);
+    this.#statusCode.append(this.#statusNumber);
     this.#statusMessage.append(wire, this.#messageAt, this.#messageEnd - this.#messageAt);
     this.#attributes.endRow();
     this.#events.endRow();
