@@ -11,7 +11,8 @@ import {
   type OutcomeCode,
 } from '../component/consumer.ts';
 import { PipelineError } from '../component/errors.ts';
-import type { Logger } from '../component/settings.ts';
+import type { Counter, Logger } from '../component/settings.ts';
+import { ITEM_SUFFIX } from '../component/signal.ts';
 import { jsonToProto } from '../otlp/json-to-proto.ts';
 import { scanRequest } from '../otlp/scan.ts';
 import { withoutRejected } from '../otlp/slice.ts';
@@ -55,6 +56,8 @@ export class PipelineWorker {
   readonly #ringWait;
   readonly #groupCommit;
   readonly #decodedBytes;
+  /** Of each log, one for each exporter that reads it. */
+  readonly #enqueueFailed: readonly Counter[][];
   readonly #inFlight = new Set<Promise<void>>();
   #group: CommitGroup;
   #isStopping = false;
@@ -75,6 +78,11 @@ export class PipelineWorker {
     this.#ringWait = deps.meter.latency('ring_wait');
     this.#groupCommit = deps.meter.latency('group_commit');
     this.#decodedBytes = deps.meter.counter('millrace_pipeline_decoded_bytes');
+    this.#enqueueFailed = init.logs.map(({ cursorNames, signal }) =>
+      cursorNames.map((exporter) =>
+        deps.meter.counter(`otelcol_exporter_enqueue_failed_${ITEM_SUFFIX[signal]}`, { exporter }),
+      ),
+    );
     this.#group = new CommitGroup(deps.writers.length);
   }
 
@@ -157,6 +165,7 @@ export class PipelineWorker {
     if (this.#group.isEmpty) this.#group.startedMs = this.#deps.clock.monotonicMs();
     for (const log of route.logs) {
       if (!this.#writers[log]!.tryAppend(payload, itemCount, meta.receivedUnixMs)) {
+        for (const counter of this.#enqueueFailed[log]!) counter.add(itemCount);
         return this.#unavailable(itemCount, 'the queue on disk is full');
       }
       this.#group.touch(log);

@@ -41,15 +41,22 @@ export class LogSampler {
 
 /** Control bytes would let hostile data write its own log lines or drive a terminal. */
 function escapeControl(text: string): string {
-  return text.replace(/[\u0000-\u001f\u007f-\u009f]/g, (char) => {
-    return `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`;
-  });
+  return text.replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]/g, escapeChar);
+}
+
+function escapeChar(char: string): string {
+  return `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`;
+}
+
+/** JSON escapes C0 controls by itself; DEL, C1 controls and the line separators of Unicode are left to us. */
+export function escapeJsonLine(json: string): string {
+  return json.replace(/[\u007f-\u009f\u2028\u2029]/g, escapeChar);
 }
 
 /** One event, one line: `2026-01-01T00:00:00.000Z  info  message  {"field": ...}`. */
 export function formatConsoleLine(json: string): string {
   const { time, level, msg, ...fields } = JSON.parse(json) as Record<string, unknown>;
-  const rest = Object.keys(fields).length === 0 ? '' : `\t${JSON.stringify(fields)}`;
+  const rest = Object.keys(fields).length === 0 ? '' : `\t${escapeJsonLine(JSON.stringify(fields))}`;
   return `${String(time)}\t${String(level)}\t${escapeControl(String(msg))}${rest}\n`;
 }
 
@@ -87,8 +94,8 @@ class PinoLogger implements Logger {
 /** Synchronous writes to stderr: lines before an exit must not be lost, and sampling keeps them few. */
 export function createLogger(options: LoggerOptions, clock: Clock): Logger {
   const stderr = pino.destination({ dest: 2, sync: true });
-  const destination =
-    options.encoding === 'json' ? stderr : { write: (json: string) => stderr.write(formatConsoleLine(json)) };
+  const format = options.encoding === 'json' ? escapeJsonLine : formatConsoleLine;
+  const destination = { write: (json: string) => stderr.write(format(json)) };
   const instance = pino(
     {
       level: options.level,

@@ -25,8 +25,9 @@ export interface MeterSnapshot {
 export function seriesKey(name: string, labels: Labels): string {
   const parts = Object.keys(labels)
     .sort()
-    .map((label) => `${label}=${labels[label]}`);
-  return `${name}|${parts.join('|')}`;
+    .map((label) => [label, labels[label]]);
+  // Label values are ids of the user, so a plain separator could make two series one.
+  return JSON.stringify([name, ...parts]);
 }
 
 class Cell implements Counter, Gauge {

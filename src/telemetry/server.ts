@@ -3,6 +3,8 @@ import { createServer, type Server, type ServerResponse } from 'node:http';
 import { PipelineError } from '../component/errors.ts';
 import { LATENCY_STAGES } from './metrics.ts';
 
+const BASE = 'http://localhost';
+
 export interface TelemetrySource {
   /** Prometheus text with fresh figures of every thread. */
   metricsText(): Promise<string>;
@@ -17,8 +19,14 @@ export class TelemetryServer {
   constructor(source: TelemetrySource) {
     this.#source = source;
     this.#server = createServer((request, response) => {
-      const url = new URL(request.url ?? '/', 'http://localhost');
-      if (request.method !== 'GET') return reply(response, 405, '405 method not allowed, supported: [GET]\n');
+      const { method, url: target = '' } = request;
+      if (method !== 'GET') {
+        response.setHeader('allow', 'GET');
+        return reply(response, 405, '405 method not allowed, supported: [GET]\n');
+      }
+      // `//` and the like are targets that an HTTP parser takes and the URL class throws for.
+      if (!URL.canParse(target, BASE)) return reply(response, 400, '400 bad request target\n');
+      const url = new URL(target, BASE);
       this.#answer(url, response).catch(() => reply(response, 500, 'telemetry could not be collected\n'));
     });
     this.#server.headersTimeout = 10_000;

@@ -139,10 +139,19 @@ export class BatchAssembler {
       const record = this.#currentRecord();
       if (record === undefined) return this.dueInMs(nowMs) === 0 ? this.#close() : undefined;
       if (this.dueInMs(nowMs) === undefined) this.#openedMs = nowMs;
-      if (record.firstOrdinal > this.position) this.#lose(record.firstOrdinal - this.position);
+      if (record.firstOrdinal > this.position) this.skipTo(record.firstOrdinal);
       if (record.damaged) this.#lose(record.endOrdinal - this.position);
       else if (this.#takeUntilFull(record)) return this.#close();
     }
+  }
+
+  /**
+   * Steps over ordinals that hold nothing: a segment was set aside there, and what it held was reported then. The
+   * open batch goes on behind the gap.
+   */
+  skipTo(ordinal: number): void {
+    if (this.#open.itemCount + this.#open.lostCount === 0) this.#open.boundary.first = ordinal;
+    this.#open.boundary.end = ordinal;
   }
 
   #currentRecord(): LogRecord | undefined {

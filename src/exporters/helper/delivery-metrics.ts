@@ -1,10 +1,11 @@
-import type { Counter, LatencyRecorder, Meter } from '../../component/settings.ts';
+import type { Counter, Gauge, LatencyRecorder, Meter } from '../../component/settings.ts';
 import { ITEM_SUFFIX, type Signal } from '../../component/signal.ts';
 
 /** Series of one exporter and signal; touched once per batch. */
 export class DeliveryMetrics {
   readonly retries: Counter;
   readonly lost: Counter;
+  readonly inFlight: Gauge;
   readonly exportCall: LatencyRecorder;
   readonly deliveryAge: LatencyRecorder;
   readonly #sentItems: Counter;
@@ -18,6 +19,7 @@ export class DeliveryMetrics {
     const perType = { exporter: exporterId, data_type: signal };
     this.retries = meter.counter('millrace_exporter_retries', perType);
     this.lost = meter.counter('millrace_log_dropped_items', { ...perType, reason: 'damaged' });
+    this.inFlight = meter.gauge('otelcol_exporter_in_flight_requests', perType);
     this.exportCall = meter.latency('export_call', perType);
     this.deliveryAge = meter.latency('delivery_age', perType);
     this.#sentItems = meter.counter(`otelcol_exporter_sent_${ITEM_SUFFIX[signal]}`, exporter);

@@ -89,8 +89,10 @@ export class Delivery {
       this.#startSend(assembleBoundary(this.#deps.reader, this.#deps.signal, boundary));
     }
     while (!this.#isStopped) {
+      const endOrdinal = this.#deps.reader.endOrdinal();
       const batches = this.#collect();
       if (batches.length > 0) await this.#freezeAndSend(batches);
+      else if (this.#hasNothingUpTo(endOrdinal)) await this.#passGap(endOrdinal);
       else await this.#waitForWork();
     }
     if (this.#failure !== undefined) throw this.#failure;
@@ -152,6 +154,22 @@ export class Delivery {
     }
   }
 
+  /** The log says that it goes on, and yet there was no record and no batch is open: the newest segment was set aside. */
+  #hasNothingUpTo(endOrdinal: number): boolean {
+    const isIdle = this.#assembler.dueInMs(this.#deps.clock.monotonicMs()) === undefined;
+    return (
+      isIdle && this.#hasRoom() && this.#deps.cursor.freezable > 0 && this.#assembler.position < endOrdinal
+    );
+  }
+
+  /** Moves the cursor over ordinals that hold nothing, so that they neither count as queued nor are read for ever. */
+  async #passGap(endOrdinal: number): Promise<void> {
+    const gap = { first: this.#assembler.position, end: endOrdinal };
+    await this.#deps.cursor.freeze([gap]);
+    this.#deps.cursor.finish(gap);
+    this.#assembler.skipTo(endOrdinal);
+  }
+
   async #waitForWork(): Promise<void> {
     if (!this.#hasRoom() || this.#deps.cursor.freezable <= 0) return this.#deps.slots.whenFreed();
     const dueInMs = this.#assembler.dueInMs(this.#deps.clock.monotonicMs()) ?? IDLE_WAIT_MS;
@@ -160,7 +178,9 @@ export class Delivery {
 
   /** The batch's slot is taken already and is given back at its end. */
   #startSend(batch: AssembledBatch): void {
+    const { slots, metrics } = this.#deps;
     this.#inFlightBytes += batch.sizeBytes;
+    metrics.inFlight.set(slots.inFlight);
     const send = this.#send(batch)
       .catch((error: unknown) => {
         this.#failure ??= error;
@@ -169,7 +189,8 @@ export class Delivery {
       .finally(() => {
         this.#inFlightBytes -= batch.sizeBytes;
         this.#sends.delete(send);
-        this.#deps.slots.give();
+        slots.give();
+        metrics.inFlight.set(slots.inFlight);
       });
     this.#sends.add(send);
   }

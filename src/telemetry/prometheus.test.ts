@@ -1,0 +1,201 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { ITEM_SUFFIX } from '../component/signal.ts';
+import { CHECKOUT, listFiles, readSource } from '../testkit/source-tree.ts';
+import { MeterAggregate } from './aggregate.ts';
+import { LATENCY_STAGES, METRICS } from './metrics.ts';
+import { formatPercentiles, formatPrometheus } from './prometheus.ts';
+import { ThreadMeter } from './registry.ts';
+
+const clock = { unixMs: () => 0, monotonicMs: () => 0 };
+
+interface Sample {
+  family: string;
+  name: string;
+  labels: Record<string, string>;
+  value: number;
+}
+
+const UNESCAPED: Record<string, string> = { '\\\\': '\\', '\\"': '"', '\\n': '\n' };
+
+function parseLabels(text: string): Record<string, string> {
+  const labels: Record<string, string> = {};
+  let rest = text;
+  while (rest !== '') {
+    const match = /^([a-zA-Z_]\w*)="((?:[^"\\\n]|\\["\\n])*)"(,|$)/.exec(rest);
+    assert.ok(match, `labels ${rest}`);
+    assert.equal(labels[match[1]!], undefined, `label ${match[1]} twice`);
+    labels[match[1]!] = match[2]!.replace(/\\["\\n]/g, (pair) => UNESCAPED[pair]!);
+    rest = rest.slice(match[0].length);
+    assert.ok(match[3] === '' || rest !== '', 'a trailing comma');
+  }
+  return labels;
+}
+
+/** A strict reader of the text format 0.0.4, written from its description. */
+function parseExposition(text: string): Sample[] {
+  assert.ok(text.endsWith('\n'), 'the last line ends');
+  const samples: Sample[] = [];
+  const families = new Map<string, string>();
+  const seen = new Set<string>();
+  let helpFor: string | undefined;
+  let family = '';
+  for (const line of text.slice(0, -1).split('\n')) {
+    const comment = /^# (HELP|TYPE) ([a-zA-Z_:][\w:]*) (.+)$/.exec(line);
+    if (comment?.[1] === 'HELP') {
+      helpFor = comment[2]!;
+      continue;
+    }
+    if (comment !== null) {
+      assert.equal(helpFor, comment[2], 'HELP stands before TYPE of the same metric');
+      assert.ok(['counter', 'gauge', 'summary'].includes(comment[3]!));
+      assert.ok(!families.has(comment[2]!), `${comment[2]} has two TYPE lines`);
+      family = comment[2]!;
+      families.set(family, comment[3]!);
+      continue;
+    }
+    const match = /^([a-zA-Z_:][\w:]*)(?:\{(.*)\})? (\S+)$/.exec(line);
+    assert.ok(match, `line ${line}`);
+    const [, name, labels = '', value] = match;
+    const suffixes = families.get(family) === 'summary' ? ['', '_sum', '_count'] : [''];
+    assert.ok(
+      suffixes.some((suffix) => name === family + suffix),
+      `${name} stands below ${family}`,
+    );
+    const sample = { family, name: name!, labels: parseLabels(labels), value: Number(value) };
+    assert.ok(value === 'NaN' || Number.isFinite(sample.value), `value ${value}`);
+    const key = JSON.stringify([name, Object.entries(sample.labels).sort()]);
+    assert.ok(!seen.has(key), `${line} twice`);
+    seen.add(key);
+    samples.push(sample);
+  }
+  return samples;
+}
+
+function aggregateOf(...meters: ThreadMeter[]): MeterAggregate {
+  const aggregate = new MeterAggregate(clock);
+  for (const [i, meter] of meters.entries()) aggregate.update(`t${i}`, structuredClone(meter.takeSnapshot()));
+  return aggregate;
+}
+
+test('every metric and stage of the table comes out as valid exposition text', () => {
+  const meters = [new ThreadMeter(), new ThreadMeter()];
+  for (const meter of meters) {
+    for (const { name, kind } of METRICS) {
+      if (kind === 'counter') for (const exporter of ['a', 'b']) meter.counter(name, { exporter }).add(2);
+      else meter.gauge(name).set(1.5);
+    }
+    for (const stage of LATENCY_STAGES.keys()) meter.latency(stage, { transport: 'http' }).record(1500);
+  }
+  const samples = parseExposition(formatPrometheus(aggregateOf(...meters), 0));
+  for (const { name, kind } of METRICS) {
+    const found = samples.filter((sample) => sample.name === name);
+    assert.equal(found.length, kind === 'counter' ? 2 : 1, name);
+    for (const { value } of found) assert.equal(value, kind === 'counter' ? 4 : 3, name);
+  }
+  for (const stage of LATENCY_STAGES.keys()) {
+    const name = `millrace_${stage}_seconds`;
+    const quantiles = samples.filter((sample) => sample.name === name);
+    assert.deepEqual(
+      quantiles.map(({ labels }) => labels.quantile),
+      ['0.5', '0.9', '0.99', '0.999', '0.9999'],
+    );
+    for (const { value } of quantiles) assert.ok(Math.abs(value - 0.0015) < 0.00001, String(value));
+    const one = (suffix: string) => samples.find((sample) => sample.name === name + suffix)!.value;
+    assert.equal(one('_count'), 2);
+    assert.ok(Math.abs(one('_sum') - 0.003) < 0.00001);
+    assert.ok(Math.abs(one('_max') - 0.0015) < 0.00001);
+  }
+});
+
+test('hostile label values cannot write lines of their own', () => {
+  const values = ['a"b', 'a\\', 'a\nmillrace_log_commits 1', '"} 1\n', 'ü\u0000', '\\n'];
+  const meter = new ThreadMeter();
+  for (const log of values) meter.gauge('millrace_log_items', { log }).set(1);
+  const samples = parseExposition(formatPrometheus(aggregateOf(meter), 0));
+  assert.deepEqual(
+    samples.map(({ labels }) => labels.log),
+    values,
+  );
+});
+
+test('an idle stage shows NaN quantiles and keeps its count', () => {
+  const meter = new ThreadMeter();
+  meter.latency('ring_wait').record(10);
+  const samples = parseExposition(formatPrometheus(aggregateOf(meter), 10 * 60_000));
+  assert.ok(Number.isNaN(samples.find(({ labels }) => labels.quantile === '0.5')!.value));
+  assert.equal(samples.find(({ name }) => name === 'millrace_ring_wait_seconds_count')!.value, 1);
+});
+
+test('a metric outside the table is refused, not lost', () => {
+  const meter = new ThreadMeter();
+  meter.counter('millrace_unheard_of').add(1);
+  assert.throws(() => formatPrometheus(aggregateOf(meter), 0), /millrace_unheard_of/);
+});
+
+test('names of the table are valid, unique, documented, and hold to their prefix', () => {
+  assert.equal(new Set(METRICS.map(({ name }) => name)).size, METRICS.length);
+  for (const { name, doc, unit } of METRICS) {
+    assert.match(name, /^(otelcol|millrace)_[a-z0-9_]+$/);
+    assert.match(doc, /^[A-Z].*[^.\s]\.$|^p99 .*\.$/, name);
+    assert.notEqual(unit, '');
+  }
+});
+
+/** `.counter('name'` and the like in production code; a template over ITEM_SUFFIX stands for all its names. */
+function usesInSources(): { file: string; kind: string; name: string }[] {
+  const call = /\.(counter|gauge|latency)\(\s*(?:'([^']+)'|`([^`]+)`)/g;
+  const files = listFiles(CHECKOUT, ['src', 'workers'], '.ts').filter(
+    (file) => !/\.test|testkit\//.test(file),
+  );
+  return files.flatMap((file) =>
+    [...readSource(file).matchAll(call)].flatMap(([, kind, literal, template]) => {
+      const names =
+        literal !== undefined
+          ? [literal]
+          : Object.values(ITEM_SUFFIX).map((suffix) => template!.replace(/\$\{ITEM_SUFFIX[^}]*\}/, suffix));
+      return names.map((name) => ({ file, kind: kind!, name }));
+    }),
+  );
+}
+
+test('every metric that the sources name is in the table, with its kind', () => {
+  const uses = usesInSources();
+  assert.ok(uses.length > 25, `found only ${uses.length}: the search is broken`);
+  const kinds = new Map(METRICS.map(({ name, kind }) => [name, kind as string]));
+  for (const stage of LATENCY_STAGES.keys()) kinds.set(stage, 'latency');
+  // Prefixes that the receiver completes itself.
+  const open = uses.filter(({ name }) => !name.includes('${'));
+  assert.deepEqual(
+    open.filter(({ name, kind }) => kinds.get(name) !== kind),
+    [],
+  );
+});
+
+test('every metric of the table is named somewhere in the sources', () => {
+  const suffix = new RegExp(`_(${Object.values(ITEM_SUFFIX).join('|')})$`);
+  const files = listFiles(CHECKOUT, ['src'], '.ts').filter(
+    (file) => !/\.test|testkit\/|telemetry\/metrics/.test(file),
+  );
+  const text = files.map(readSource).join('\n');
+  const missing = [...METRICS.map(({ name }) => name), ...LATENCY_STAGES.keys()].filter(
+    (name) =>
+      !text.includes(`'${name}'`) &&
+      !text.includes(`${name.replace(suffix, '')}_\${`) &&
+      !text.includes(`'${name.replace(suffix, '')}'`),
+  );
+  assert.deepEqual(missing, []);
+});
+
+test('/debug/latency text: HDR percentiles in milliseconds, one block a series, undefined for unknown stages', () => {
+  const meter = new ThreadMeter();
+  meter.latency('request_to_ack', { transport: 'http' }).record(2000);
+  meter.latency('request_to_ack', { transport: 'grpc' }).record(4000);
+  const aggregate = aggregateOf(meter);
+  const text = formatPercentiles(aggregate, 'request_to_ack', 0)!;
+  assert.match(text, /transport="http"[\s\S]*Value +Percentile +TotalCount[\s\S]*\b2\.00/);
+  assert.match(text, /transport="grpc"[\s\S]*\b4\.00/);
+  assert.match(formatPercentiles(aggregate, 'group_commit', 0)!, /nothing recorded yet/);
+  assert.equal(formatPercentiles(aggregate, 'nonsense', 0), undefined);
+  assert.equal(formatPercentiles(aggregate, '', 0), undefined);
+});
