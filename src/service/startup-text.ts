@@ -12,8 +12,10 @@ interface OtlpProtocols {
   protocols: { grpc: Listener | undefined; http: Listener | undefined };
 }
 
-function address({ host = '0.0.0.0', port }: Listener): string {
-  return `http://${host.includes(':') ? `[${host}]` : host}:${port}`;
+/** No host means every address of the machine. */
+function address({ host, port }: Listener): string {
+  const name = host === undefined || host === '' ? '0.0.0.0' : host;
+  return `http://${name.includes(':') ? `[${name}]` : name}:${port}`;
 }
 
 function otlpLines({ id, config }: ComponentPlan): string[] {
@@ -44,7 +46,7 @@ export function startupText(command: RunCommand, plan: CollectorPlan, engine: En
     ...plan.receivers.filter(({ type }) => type === 'otlp').flatMap(otlpLines),
     ...queryLines(plan),
     data,
-    ...(metrics === undefined ? [] : [`  metrics at         http://${metrics.host}:${metrics.port}/metrics`]),
+    ...(metrics === undefined ? [] : [`  metrics at         ${address(metrics)}/metrics`]),
     '  stop with          Ctrl-C',
   ];
   return `${lines.join('\n')}\n`;

@@ -1,6 +1,13 @@
 /** From a typed configuration to threads: which logs exist, who writes them, who drains them. Pure but for listing leftovers. */
+import { createHash } from 'node:crypto';
 import { join } from 'node:path';
-import type { ExporterFactory, ReceiverFactory } from '../component/factory.ts';
+import { PipelineError } from '../component/errors.ts';
+import type {
+  DeliveryConfig,
+  ExporterFactory,
+  ExtensionFactory,
+  ReceiverFactory,
+} from '../component/factory.ts';
 import type { Signal } from '../component/signal.ts';
 import type { CollectorPlan, PipelinePlan } from '../config/collector-plan.ts';
 import type { LogDescriptor, LogLimits } from '../queue/log/contract.ts';
@@ -35,21 +42,46 @@ interface LogGroup {
   pipeline: PipelinePlan;
   directory: string;
   exporterIds: string[];
+  queues: DeliveryConfig['queue'][];
 }
+
+/** Files of a log have a size even when they are empty: a smaller bound would refuse everything. */
+const QUEUE_BYTES_MIN = 4 << 20;
+/** Names of directories are at most 255 bytes nearly everywhere; a log's has a storage id and a number as well. */
+const SAFE_NAME_BYTES_MAX = 100;
 
 /** Every byte that is not a letter, digit or underscore becomes `.xx`: distinct ids stay distinct. */
 function directorySafe(text: string): string {
-  return text.replace(/[^A-Za-z0-9_]/g, (char) => {
+  const safe = text.replace(/[^A-Za-z0-9_]/gu, (char) => {
     return [...new TextEncoder().encode(char)]
       .map((byte) => `.${byte.toString(16).padStart(2, '0')}`)
       .join('');
   });
+  if (safe.length <= SAFE_NAME_BYTES_MAX) return safe;
+  // Two dots in a row cannot come from the escapes, so a shortened name is never another id's whole one.
+  const digest = createHash('sha256').update(text).digest('hex').slice(0, 32);
+  return `${safe.slice(0, SAFE_NAME_BYTES_MAX - digest.length - 2)}..${digest}`;
 }
 
-function storageOf(plan: CollectorPlan, registry: Registry, exporterId: string): string | undefined {
+function queueOf(plan: CollectorPlan, registry: Registry, exporterId: string): DeliveryConfig['queue'] {
   const exporter = plan.exporters.find(({ id }) => id === exporterId)!;
   const factory = findFactory(registry, 'exporter', exporter.type) as ExporterFactory<unknown>;
-  return factory.delivery(exporter.config).queue.storage;
+  return factory.delivery(exporter.config).queue;
+}
+
+/**
+ * `queue_size` of the exporters of one log, shared out among the workers: the smallest decides, as a request is only
+ * taken when every exporter of its pipelines has room. Requests are not counted in a log: that unit has no bound here.
+ */
+function boundedLimits(queues: readonly DeliveryConfig['queue'][], options: ThreadPlanOptions): LogLimits {
+  let { budgetBytes, itemsMax = Number.POSITIVE_INFINITY } = options.limits;
+  for (const { queueSize, sizer } of queues) {
+    if (queueSize === undefined) continue;
+    const share = Math.max(Math.floor(queueSize / options.pipelineWorkers), 1);
+    if (sizer === 'items') itemsMax = Math.min(itemsMax, share);
+    if (sizer === 'bytes') budgetBytes = Math.min(budgetBytes, Math.max(share, QUEUE_BYTES_MIN));
+  }
+  return { ...options.limits, budgetBytes, ...(Number.isFinite(itemsMax) ? { itemsMax } : {}) };
 }
 
 function groupLogs(plan: CollectorPlan, registry: Registry, options: ThreadPlanOptions): LogGroup[] {
@@ -57,25 +89,33 @@ function groupLogs(plan: CollectorPlan, registry: Registry, options: ThreadPlanO
   for (const pipeline of plan.pipelines) {
     const byStorage = new Map<string, LogGroup>();
     for (const exporterId of pipeline.exporters) {
-      const storage = options.isDurable ? storageOf(plan, registry, exporterId) : undefined;
+      const queue = queueOf(plan, registry, exporterId);
+      const storage = options.isDurable ? queue.storage : undefined;
       const key = storage ?? '';
       let group = byStorage.get(key);
       if (group === undefined) {
         const name = directorySafe(pipeline.id) + (storage === undefined ? '' : `@${directorySafe(storage)}`);
-        const directory = storage === undefined ? options.dataDir : storageDirectory(plan, storage);
-        group = { name, pipeline, directory: join(directory, 'logs'), exporterIds: [] };
+        const directory = storage === undefined ? options.dataDir : storageDirectory(plan, registry, storage);
+        group = { name, pipeline, directory: join(directory, 'logs'), exporterIds: [], queues: [] };
         byStorage.set(key, group);
       }
       group.exporterIds.push(exporterId);
+      group.queues.push(queue);
     }
     groups.push(...byStorage.values());
   }
   return groups;
 }
 
-function storageDirectory(plan: CollectorPlan, storageId: string): string {
-  const extension = plan.extensions.find(({ id }) => id === storageId)!;
-  return (extension.config as { directory: string }).directory;
+function storageDirectory(plan: CollectorPlan, registry: Registry, storageId: string): string {
+  const extension = plan.extensions.find(({ id }) => id === storageId);
+  const factory =
+    extension && (findFactory(registry, 'extension', extension.type) as ExtensionFactory<unknown>);
+  const directory = factory?.storageDirectory?.(extension?.config);
+  if (directory !== undefined) return directory;
+  throw new PipelineError('CONFIG_INVALID', `"${storageId}" is not a storage extension of this service`, {
+    permanent: true,
+  });
 }
 
 function describeLog(group: LogGroup, worker: number, options: ThreadPlanOptions): LogDescriptor {
@@ -84,7 +124,7 @@ function describeLog(group: LogGroup, worker: number, options: ThreadPlanOptions
     logId,
     signal: group.pipeline.signal,
     directory: join(group.directory, logId),
-    limits: options.limits,
+    limits: boundedLimits(group.queues, options),
     flush: options.isDurable,
     cursorNames: group.exporterIds,
     shared: createSharedWords(group.exporterIds.length),
@@ -96,9 +136,10 @@ function leftoverWorkers(group: LogGroup, options: ThreadPlanOptions): number[] 
   const prefix = `${group.name}~`;
   return options
     .listNames(group.directory)
-    .filter((name) => name.startsWith(prefix))
+    .filter((name) => name.startsWith(prefix) && /^\d{1,4}$/.test(name.slice(prefix.length)))
     .map((name) => Number(name.slice(prefix.length)))
-    .filter((worker) => Number.isInteger(worker) && worker >= options.pipelineWorkers);
+    .filter((worker) => worker >= options.pipelineWorkers)
+    .sort((a, b) => a - b);
 }
 
 function planRoutes(plan: CollectorPlan, groups: readonly LogGroup[]): RoutePlan[] {
