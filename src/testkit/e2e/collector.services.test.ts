@@ -40,7 +40,7 @@ async function send(port: number, signal: string, request: unknown): Promise<voi
 describe('the Go Collector', { skip: missingStore(), timeout: 900_000 }, () => {
   let engine: StoredEngine;
   let relay: Relay;
-  let taken: RelayedRow[] = [];
+  let taken: readonly RelayedRow[] = [];
 
   before(async () => {
     const programs = await installPrograms();

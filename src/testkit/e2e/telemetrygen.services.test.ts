@@ -243,7 +243,7 @@ describe('telemetrygen', { skip: missingStore(), timeout: 900_000 }, () => {
     for (const service of ['relayed-grpc', 'relayed-http']) {
       await generateAll(programs, { service, port: relay.port(service), isHttp: true });
     }
-    let taken: RelayedRow[] = [];
+    let taken: readonly RelayedRow[] = [];
     const total = 2 * Object.values(ROW_COUNTS).reduce((sum, count) => sum + count, 0);
     await until('the file of the Collector', () => {
       taken = relay.taken();

@@ -1,5 +1,5 @@
 /** Reads what the Collector's file exporter wrote, as an account of the data that owes nothing to this project's codecs. */
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import protobuf from 'protobufjs';
 import { SIGNALS, type Signal } from '../../component/signal.ts';
 import { requestType } from '../otlp-root.ts';
@@ -21,15 +21,31 @@ export interface WrittenRequest {
   service: string;
 }
 
-/** One request a line; a last line that is still being written is left out. */
-export function readCollectorFile(path: string): WrittenRequest[] {
-  const lines = readFileSync(path, 'utf8').split('\n');
-  lines.pop();
-  return lines.map((line) => {
-    const json = JSON.parse(line) as Json;
-    const signal = SIGNALS.find((each) => TOP_KEYS[each] in json)!;
-    return { signal, bytes: encodeOtlpJson(signal, json), service: serviceOf(signal, json) };
-  });
+/** Follows a file of one request a line while it is being written. */
+export class CollectorFile {
+  readonly #path: string;
+  #readBytes = 0;
+
+  constructor(path: string) {
+    this.#path = path;
+  }
+
+  /** Complete lines that were not read before. */
+  readNew(): WrittenRequest[] {
+    if (!existsSync(this.#path)) return [];
+    const unread = readFileSync(this.#path).subarray(this.#readBytes);
+    const complete = unread.subarray(0, unread.lastIndexOf(0x0a) + 1);
+    this.#readBytes += complete.byteLength;
+    return complete
+      .toString()
+      .split('\n')
+      .filter((line) => line !== '')
+      .map((line) => {
+        const json = JSON.parse(line) as Json;
+        const signal = SIGNALS.find((each) => TOP_KEYS[each] in json)!;
+        return { signal, bytes: encodeOtlpJson(signal, json), service: serviceOf(signal, json) };
+      });
+  }
 }
 
 /** OTLP/JSON to protobuf by reflection over the official descriptors. @throws Error on keys that OTLP does not have. */

@@ -2,13 +2,13 @@
  * A Go Collector between a sender and the engine: one lane for each way of sending, and a file in which the Collector
  * writes down everything it took.
  */
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { SIGNALS } from '../../component/signal.ts';
 import { type ExpectedRow, expectedRows } from '../../exporters/clickhouse/expected-rows.test-peer.ts';
 import { type EnginePorts, freePort } from '../engine-process.ts';
-import { readCollectorFile } from './collector-json.ts';
+import { CollectorFile } from './collector-json.ts';
 import { CollectorProcess, type Programs } from './programs.ts';
 
 export interface Lane {
@@ -27,11 +27,14 @@ export class Relay {
   readonly #directory: string;
   readonly #inPorts: ReadonlyMap<string, number>;
   readonly #collector: CollectorProcess;
+  readonly #file: CollectorFile;
+  readonly #taken: RelayedRow[] = [];
 
   private constructor(directory: string, inPorts: ReadonlyMap<string, number>, collector: CollectorProcess) {
     this.#directory = directory;
     this.#inPorts = inPorts;
     this.#collector = collector;
+    this.#file = new CollectorFile(fileIn(directory));
   }
 
   /** @param engine where the lanes end; nothing needs to listen there yet. */
@@ -76,12 +79,11 @@ export class Relay {
   }
 
   /** The rows that what it has taken so far must become. */
-  taken(): RelayedRow[] {
-    const file = fileIn(this.#directory);
-    if (!existsSync(file)) return [];
-    return readCollectorFile(file).flatMap(({ signal, bytes, service }) =>
-      expectedRows(signal, bytes).map((each) => ({ ...each, service })),
-    );
+  taken(): readonly RelayedRow[] {
+    for (const { signal, bytes, service } of this.#file.readNew()) {
+      for (const each of expectedRows(signal, bytes)) this.#taken.push({ ...each, service });
+    }
+    return this.#taken;
   }
 
   async stop(): Promise<void> {
