@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { SIGNALS } from '../../component/signal.ts';
 import { type ExpectedRow, expectedRows } from '../../exporters/clickhouse/expected-rows.test-peer.ts';
 import { type EnginePorts, freePort } from '../engine-process.ts';
-import { CollectorFile } from './collector-json.ts';
+import { CollectorFile, type WrittenRequest } from './collector-json.ts';
 import { CollectorProcess, type Programs } from './programs.ts';
 
 export interface Lane {
@@ -29,6 +29,7 @@ export class Relay {
   readonly #collector: CollectorProcess;
   readonly #file: CollectorFile;
   readonly #taken: RelayedRow[] = [];
+  readonly #requests: WrittenRequest[] = [];
 
   private constructor(directory: string, inPorts: ReadonlyMap<string, number>, collector: CollectorProcess) {
     this.#directory = directory;
@@ -80,10 +81,17 @@ export class Relay {
 
   /** The rows that what it has taken so far must become. */
   taken(): readonly RelayedRow[] {
-    for (const { signal, bytes, service } of this.#file.readNew()) {
+    for (const request of this.#file.readNew()) {
+      this.#requests.push(request);
+      const { signal, bytes, service } = request;
       for (const each of expectedRows(signal, bytes)) this.#taken.push({ ...each, service });
     }
     return this.#taken;
+  }
+
+  /** The requests that `taken` has read so far. */
+  get requests(): readonly WrittenRequest[] {
+    return this.#requests;
   }
 
   async stop(): Promise<void> {

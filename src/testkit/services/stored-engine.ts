@@ -44,6 +44,8 @@ export interface StoredEngineOptions {
   ports?: EnginePorts;
   failpoints?: string;
   flags?: readonly string[];
+  /** Also delivers to a JSON file beside the tables, see `file`. */
+  writesFile?: boolean;
 }
 
 /** Starts on a directory of its own; `stop` ends the engine, its store and the directory. */
@@ -75,8 +77,11 @@ export class StoredEngine {
           database: 'otel',
           ttl: '0s',
           rollup_ttl: '0s',
-          sending_queue: { batch: { flush_timeout: '100ms' } },
+          sending_queue: QUEUE,
         },
+        ...(options.writesFile === true && {
+          file: { path: fileIn(directory), flush_interval: '100ms', sending_queue: QUEUE },
+        }),
       },
       { extensions: { embedded_clickhouse: { endpoint: `127.0.0.1:${storePort}`, max_memory: '1GiB' } } },
     );
@@ -88,6 +93,11 @@ export class StoredEngine {
       rmSync(directory, { recursive: true, force: true });
       throw error;
     }
+  }
+
+  /** Where the exporter `file` writes, one batch a line. */
+  get file(): string {
+    return fileIn(this.#directory);
   }
 
   get process(): EngineProcess {
@@ -165,6 +175,9 @@ export class StoredEngine {
     return columns;
   }
 }
+
+const QUEUE = { batch: { flush_timeout: '100ms' } };
+const fileIn = (directory: string): string => join(directory, 'delivered.json');
 
 function createStoreClient(url: string): ClickHouseClient {
   return createClient({
