@@ -121,10 +121,10 @@ export class Ingest {
     return this.lanes.reduce((sum, lane) => sum + lane.pending.size, 0);
   }
 
-  /** From now on every request is refused retryably: storage failed, nothing could be acknowledged. */
+  /** From now on every request is refused retryably: storage failed or no worker is left. */
   refuseAll(): void {
     this.#isRefusing = true;
-    for (const lane of this.lanes) this.#failPending(lane, 'storage failed');
+    for (const lane of this.lanes) this.#failPending(lane, 'the engine cannot go on');
   }
 
   /** Resolves when every taken request was answered, or at the deadline after answering the rest retryably. */

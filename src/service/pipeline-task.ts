@@ -7,7 +7,11 @@ import { WorkerRuntime } from './worker-runtime.ts';
 
 export async function runPipelineTask(init: PipelineWorkerInit): Promise<void> {
   let worker: PipelineWorker | undefined;
-  const runtime = new WorkerRuntime(init, () => worker?.stop());
+  let isStopRequested = false;
+  const runtime = new WorkerRuntime(init, () => {
+    isStopRequested = true;
+    worker?.stop();
+  });
   const writers: LogWriter[] = [];
   await runtime.live(
     async () => {
@@ -29,6 +33,8 @@ export async function runPipelineTask(init: PipelineWorkerInit): Promise<void> {
       });
     },
     async () => {
+      // The request may have come while the logs were being opened.
+      if (isStopRequested) worker!.stop();
       await worker!.run();
       await Promise.all(writers.map((writer) => writer.close()));
     },

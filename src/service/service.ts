@@ -231,7 +231,8 @@ export class Service {
   }
 
   #fatal(error: PipelineError): void {
-    if (error.code === 'STORAGE_FAILED') this.#ingest.refuseAll();
+    // Nobody is left who would answer what waits, or nothing may be acknowledged any more.
+    this.#ingest.refuseAll();
     this.#options.onFatal(error);
   }
 }

@@ -23,6 +23,8 @@ const HANG_MS = 5000;
 const RESTARTS_PER_MINUTE_MAX = 5;
 const RESTART_DELAY_MS = 200;
 const SNAPSHOT_WAIT_MS = 500;
+/** A terminated thread that is still there after this long is stuck in native code. */
+const THREAD_END_MS = 10_000;
 
 export interface WorkerStart {
   init: object;
@@ -165,6 +167,7 @@ export class Supervisor {
     port1.on('message', (message: FromWorker) => {
       if (message.type === 'ready') {
         slot.isReady = true;
+        slot.lastBeatMs = options.clock.monotonicMs();
         resolve?.();
       } else if (message.type === 'snapshot') {
         options.aggregate.update(slot.name, message.snapshot);
@@ -177,17 +180,38 @@ export class Supervisor {
       }
     });
     const init = options.makeInit(slot.index, slot.name, control, port2);
+    const gone = new Promise<void>((resolvePort) => port1.once('close', () => resolvePort()));
     const task = this.#pool.run(init, { transferList: [port2], signal: slot.abort.signal });
-    slot.ended = task.then(
-      () => this.#ended(slot, startError, undefined, reject),
-      (error: unknown) => this.#ended(slot, startError, error, reject),
-    );
+    slot.ended = task
+      .then(
+        () => undefined,
+        (error: unknown) => error ?? new Error('the worker ended without a reason'),
+      )
+      .then(async (error: unknown) => {
+        const isGone = await this.#settlesWithin(gone, this.#isStopping ? SNAPSHOT_WAIT_MS : THREAD_END_MS);
+        this.#ended(slot, startError, error, isGone, reject);
+      });
+  }
+
+  /**
+   * The pool tells of an end before the thread has ended. Its port closes with it, behind its last messages; only
+   * then may a successor open the same log.
+   */
+  async #settlesWithin(gone: Promise<void>, limitMs: number): Promise<boolean> {
+    let timer: NodeJS.Timeout | undefined;
+    const limit = new Promise<boolean>((resolve) => {
+      timer = setTimeout(resolve, limitMs, false);
+    });
+    const isGone = await Promise.race([gone.then(() => true), limit]);
+    clearTimeout(timer);
+    return isGone;
   }
 
   #ended(
     slot: Slot,
     startError: PipelineError | undefined,
     error: unknown,
+    isGone: boolean,
     reject?: (error: Error) => void,
   ): void {
     const options = this.#options;
@@ -204,6 +228,10 @@ export class Supervisor {
     }
     options.logger.error('worker ended and is replaced', { worker: slot.name, error: String(error) });
     options.meter.counter('millrace_worker_restarts', { worker: options.file }).add(1);
+    if (!isGone) {
+      const message = `${slot.name} could not be ended, so nothing may open its logs again`;
+      return options.onFatal(new PipelineError('WORKER_LOST', message, { permanent: true }));
+    }
     options.onDown(slot.index, Atomics.load(slot.control, WORD_CURRENT_REQUEST) >>> 0);
     const nowMs = options.clock.monotonicMs();
     slot.restartsMs = slot.restartsMs.filter((atMs) => nowMs - atMs < 60_000);

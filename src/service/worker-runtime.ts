@@ -25,10 +25,11 @@ export class WorkerRuntime {
   readonly control: Int32Array;
   readonly #port: MessagePort;
   readonly #beat: NodeJS.Timeout;
+  readonly #failpoints: string | undefined;
 
   /** @param onStop called once, with the deadline in monotonic ms. */
   constructor(init: RuntimeInit, onStop: (deadlineMs: number) => void) {
-    setFailpoints(init.failpoints);
+    this.#failpoints = init.failpoints;
     this.logger = createLogger(init.logger, this.clock).child({ worker: init.name });
     this.control = new Int32Array(init.control);
     this.#port = init.port;
@@ -45,10 +46,13 @@ export class WorkerRuntime {
     this.#port.postMessage(message);
   }
 
-  /** Runs the worker's life; start-up errors reach the supervisor with their code before the task ends. */
+  /**
+   * Runs the worker's life; start-up errors reach the supervisor with their code before the thread ends. After an
+   * error the thread itself ends, by that error: an open log must not outlive the task in a thread that a pool keeps.
+   */
   async live(start: () => Promise<void>, run: () => Promise<void>): Promise<void> {
     try {
-      await start().catch((error: unknown) => {
+      await this.#start(start).catch((error: unknown) => {
         const known = error instanceof PipelineError ? error : undefined;
         const failure =
           known ?? new PipelineError('START_FAILED', String(error), { permanent: true, cause: error });
@@ -57,11 +61,25 @@ export class WorkerRuntime {
       });
       this.send({ type: 'ready' });
       await run();
-    } finally {
-      // The last figures count too: they are what the final scrape and the exit summary show.
-      this.send({ type: 'snapshot', token: 0, snapshot: this.meter.takeSnapshot() });
-      clearInterval(this.#beat);
-      this.#port.close();
+      this.#end();
+    } catch (error) {
+      this.#end();
+      setImmediate(() => {
+        throw error;
+      });
+      await new Promise(() => undefined);
     }
+  }
+
+  async #start(start: () => Promise<void>): Promise<void> {
+    setFailpoints(this.#failpoints);
+    await start();
+  }
+
+  /** The last figures count too: they are what the final scrape and the exit summary show. */
+  #end(): void {
+    this.send({ type: 'snapshot', token: 0, snapshot: this.meter.takeSnapshot() });
+    clearInterval(this.#beat);
+    this.#port.close();
   }
 }
