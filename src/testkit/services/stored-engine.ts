@@ -80,7 +80,7 @@ export class StoredEngine {
           sending_queue: QUEUE,
         },
         ...(options.writesFile === true && {
-          file: { path: fileIn(directory), flush_interval: '100ms', sending_queue: QUEUE },
+          file: { path: fileIn(directory), sending_queue: QUEUE },
         }),
       },
       { extensions: { embedded_clickhouse: { endpoint: `127.0.0.1:${storePort}`, max_memory: '1GiB' } } },
