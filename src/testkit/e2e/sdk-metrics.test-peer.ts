@@ -118,8 +118,11 @@ const NO_EXEMPLARS: Row = {
   'Exemplars.TraceId': [],
 };
 
-function expectedPoints(service: string, AggregationTemporality: number, clock: Clock): ExpectedPoint[] {
-  const point = (table: Table, MetricName: string, columns: Row): ExpectedPoint => ({
+type PointMaker = (table: Table, name: string, columns: Row) => ExpectedPoint;
+
+/** Makes rows of a service from the columns in which they differ from an empty point. */
+function pointMaker(service: string, clock: Clock): PointMaker {
+  return (table, MetricName, columns) => ({
     table,
     row: {
       ResourceAttributes: RESOURCE_PAIRS(service),
@@ -140,6 +143,10 @@ function expectedPoints(service: string, AggregationTemporality: number, clock: 
       ...columns,
     },
   });
+}
+
+function expectedPoints(service: string, AggregationTemporality: number, clock: Clock): ExpectedPoint[] {
+  const point = pointMaker(service, clock);
   const sum = (name: string, columns: Row) =>
     point('sum', name, { AggregationTemporality, IsMonotonic: true, ...columns });
   const orders = { MetricDescription: 'Orders placed', MetricUnit: '{order}' };
