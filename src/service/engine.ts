@@ -2,7 +2,7 @@
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
-import type { PipelineError } from '../component/errors.ts';
+import { PipelineError } from '../component/errors.ts';
 import type { Logger } from '../component/settings.ts';
 import type { CollectorPlan } from '../config/collector-plan.ts';
 import type { LogDescriptor, LogLimits } from '../queue/log/contract.ts';
@@ -50,7 +50,8 @@ function listNames(directory: string): string[] {
     return readdirSync(directory);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
-    throw error;
+    const message = `cannot read ${directory}: ${(error as Error).message}`;
+    throw new PipelineError('START_FAILED', message, { permanent: true, cause: error });
   }
 }
 
@@ -120,6 +121,11 @@ export class Engine {
     clearTimeout(this.#confirmTimer);
     this.#confirmStart?.();
     await Promise.all(this.#locks.splice(0).map((lock) => lock.release()));
+    this.removeTemporaryFiles();
+  }
+
+  /** For ends without a stop: a temporary directory must not outlive the process. */
+  removeTemporaryFiles(): void {
     if (!this.#isDurable) rmSync(this.dataDir, { recursive: true, force: true });
   }
 

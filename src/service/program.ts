@@ -85,7 +85,7 @@ async function runEngine(program: Program, command: RunCommand, plan: CollectorP
   const ended = new Promise<number>((resolve) => {
     end = resolve;
   });
-  let engine: Engine | undefined;
+  let engine: Engine;
   try {
     engine = new Engine({
       ...{ command, plan, registry: program.registry, clock, logger, loggerOptions },
@@ -95,21 +95,48 @@ async function runEngine(program: Program, command: RunCommand, plan: CollectorP
         end(exitCodeOf(error.code));
       },
     });
-    watchSignals(program, logger.info.bind(logger), () => engine, end);
-    await engine.start();
   } catch (error) {
-    const known = error instanceof PipelineError ? error : undefined;
-    program.writeError(`error: ${known?.message ?? String((error as Error).stack)}\n`);
-    return known === undefined ? EXIT_INTERNAL : exitCodeOf(known.code);
+    return startFailed(program, error);
   }
-  program.writeError(startupText(command, plan, engine));
-  return ended;
+  const started = engine.start();
+  const stop = async (deadlineMs: number) => {
+    await settledBy(started, deadlineMs, clock);
+    await engine.stop(deadlineMs);
+  };
+  watchSignals(program, logger.info.bind(logger), stop, end);
+  const exitCode = await Promise.race([
+    started.then(
+      () => undefined,
+      (error: unknown) => startFailed(program, error),
+    ),
+    ended,
+  ]);
+  if (exitCode === undefined) program.writeError(startupText(command, plan, engine));
+  const finalCode = exitCode ?? (await ended);
+  engine.removeTemporaryFiles();
+  return finalCode;
+}
+
+function startFailed(program: Program, error: unknown): number {
+  const known = error instanceof PipelineError ? error : undefined;
+  program.writeError(`error: ${known?.message ?? String((error as Error).stack)}\n`);
+  return known === undefined ? EXIT_INTERNAL : exitCodeOf(known.code);
+}
+
+/** A start that is stopped half-way would open the rest behind the stop's back, so the stop waits for it. */
+async function settledBy(started: Promise<void>, deadlineMs: number, clock: Clock): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const limit = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, Math.max(deadlineMs - clock.monotonicMs(), 0));
+  });
+  await Promise.race([started.catch(() => undefined), limit]);
+  clearTimeout(timer);
 }
 
 function watchSignals(
   program: Program,
   log: (message: string, fields: Record<string, unknown>) => void,
-  getEngine: () => Engine | undefined,
+  stop: (deadlineMs: number) => Promise<void>,
   end: (exitCode: number) => void,
 ): void {
   let stopping: Promise<void> | undefined;
@@ -118,7 +145,7 @@ function watchSignals(
     if (stopping !== undefined) return end(EXIT_OK);
     log('stopping', { signal });
     const deadlineMs = program.clock.monotonicMs() + STOP_DEADLINE_MS;
-    stopping = (getEngine()?.stop(deadlineMs) ?? Promise.resolve()).then(
+    stopping = stop(deadlineMs).then(
       () => end(program.clock.monotonicMs() > deadlineMs ? EXIT_DEADLINE : EXIT_OK),
       () => end(EXIT_INTERNAL),
     );

@@ -26,6 +26,9 @@ import type { ThreadPlan } from './thread-plan.ts';
 /** Rings are at least this large, so that a burst of ordinary requests is not refused. */
 const RING_BYTES_MIN = 16 << 20;
 
+/** Slices of the latency window: figures that are fetched later than this would count as young. */
+const COLLECT_MS = 5_000;
+
 export interface ServiceOptions {
   plan: CollectorPlan;
   threads: ThreadPlan;
@@ -54,6 +57,7 @@ export class Service {
   readonly #exporterWorkers: Supervisor;
   readonly #pipelineWorkers: Supervisor;
   #telemetry: TelemetryServer | undefined;
+  #collecting: NodeJS.Timeout | undefined;
   #stopped: Promise<void> | undefined;
 
   constructor(options: ServiceOptions) {
@@ -78,6 +82,7 @@ export class Service {
       await this.#pipelineWorkers.start();
       await this.#startTelemetry();
       await this.#startReceivers();
+      this.#collecting = setInterval(() => void this.#collect(), COLLECT_MS).unref();
     } catch (error) {
       await this.stop(this.#options.clock.monotonicMs() + 2000);
       throw error;
@@ -100,6 +105,8 @@ export class Service {
   }
 
   async metricsText(): Promise<string> {
+    this.#process.update();
+    this.#engineMetrics.update();
     await this.#collect();
     return formatPrometheus(this.#aggregate, this.#options.clock.monotonicMs());
   }
@@ -110,14 +117,13 @@ export class Service {
   }
 
   async #collect(): Promise<void> {
-    this.#process.update();
-    this.#engineMetrics.update();
     this.#aggregate.update('main', this.#meter.takeSnapshot());
     await Promise.all([this.#pipelineWorkers.collect(), this.#exporterWorkers.collect()]);
   }
 
   async #stop(deadlineMs: number): Promise<void> {
     const { logger } = this.#options;
+    clearInterval(this.#collecting);
     const settle = async (what: string, work: Promise<unknown>) => {
       await work.catch((error: unknown) =>
         logger.error(`${what} did not stop cleanly`, { error: String(error) }),
