@@ -8,7 +8,7 @@ import type { CollectorPlan } from '../config/collector-plan.ts';
 import type { LogDescriptor, LogLimits } from '../queue/log/contract.ts';
 import { type DataLock, lockDataDirectory } from '../queue/log/data-lock.ts';
 import { prepareLog } from '../queue/log/prepare.ts';
-import { recordStart, START_CONFIRM_MS } from '../queue/log/start-record.ts';
+import { recordStart } from '../queue/log/start-record.ts';
 import type { Registry } from '../registry/registry.ts';
 import type { Clock } from '../stdx/clock.ts';
 import type { LoggerOptions } from '../telemetry/logger.ts';
@@ -65,7 +65,6 @@ export class Engine {
   readonly #isDurable: boolean;
   #isCrashLoop = false;
   #confirmStart: (() => void) | undefined;
-  #confirmTimer: NodeJS.Timeout | undefined;
 
   constructor(options: EngineOptions) {
     const { command, plan, registry } = options;
@@ -102,9 +101,10 @@ export class Engine {
           'three starts died early: log segments that were not closed in order are set aside',
         );
       }
-      this.#confirmTimer = setTimeout(record.confirm, START_CONFIRM_MS);
-      this.#confirmTimer.unref();
       await this.#service.start();
+      // Every segment passed its scan and is open in its threads: a death from here on has another reason, and must
+      // not add up with others to a start that sets acknowledged data aside.
+      record.confirm();
     } catch (error) {
       await this.#release();
       throw error;
@@ -118,7 +118,6 @@ export class Engine {
   }
 
   async #release(): Promise<void> {
-    clearTimeout(this.#confirmTimer);
     this.#confirmStart?.();
     await Promise.all(this.#locks.splice(0).map((lock) => lock.release()));
     this.removeTemporaryFiles();
