@@ -66,6 +66,24 @@ async function assertNothingLost(engine: StoredEngine, taken: readonly RelayedRo
   }
 }
 
+/** Counts spans by their ids: what was in flight at a crash may be there twice. */
+async function untilDistinct(engine: StoredEngine, name: string, count: number, relay: Relay): Promise<void> {
+  let distinct = 0;
+  try {
+    await until(
+      `all spans of ${name}`,
+      async () => {
+        distinct = new Set((await engine.rows('traces', name)).map(({ SpanId }) => SpanId)).size;
+        return distinct >= count;
+      },
+      60_000,
+    );
+  } catch (error) {
+    const logs = `${relay.log}\n${engine.process.log}`;
+    throw new Error(`${distinct} of ${count} spans of ${name} are stored\n${logs}`, { cause: error });
+  }
+}
+
 describe('the Go Collector sends again', { skip: missingStore(), timeout: 900_000 }, () => {
   let programs: Programs;
   let ports: EnginePorts;
@@ -126,11 +144,7 @@ describe('the Go Collector sends again', { skip: missingStore(), timeout: 900_00
     let duplicates = 0;
     for (const { name } of LANES) {
       const wanted = taken.filter(({ service }) => service === name).map(({ row }) => row);
-      const ids = new Set<unknown>();
-      await until(`all spans of ${name}`, async () => {
-        for (const { SpanId } of await engine.rows('traces', name)) ids.add(SpanId);
-        return ids.size >= wanted.length;
-      });
+      await untilDistinct(engine, name, wanted.length, relay);
       const rows = await engine.rows('traces', name);
       const distinct = [...new Map(rows.map((row) => [row.SpanId, row])).values()];
       duplicates += rows.length - distinct.length;
