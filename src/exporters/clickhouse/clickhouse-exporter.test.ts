@@ -28,9 +28,10 @@ const silent: Logger = {
   error: () => {},
   child: () => silent,
 };
+const warnings: string[] = [];
 const settings: ComponentSettings = {
   id: 'clickhouse',
-  logger: silent,
+  logger: { ...silent, warn: (message, fields) => warnings.push(`${message} ${fields?.table}`) },
   meter: {
     counter: () => ({ add: () => {} }),
     gauge: () => ({ set: () => {} }),
@@ -139,6 +140,10 @@ const EXPORTER_TESTS: Record<string, (fixture: Fixture) => Promise<void>> = {
     const exporter = openExporter(url, 'traces', { traces_table_name: 'older', create_schema: false });
     await exporter.start();
     await exporter.export(batchOf('traces', 'o:0', 3), inTime());
+    assert.deepEqual(
+      warnings.filter((warning) => warning.includes('stored twice')),
+      ['a batch that has to be sent again may be stored twice older'],
+    );
     assert.equal(
       await count(
         'older',

@@ -111,6 +111,18 @@ test('an error that comes after the status line is an error, and a repeated bloc
   await insert();
 });
 
+test('a signal that was aborted before the call ends it at once', async (t) => {
+  const client = await openClient(t, await listen(t, () => {}));
+  const aborted = AbortSignal.abort();
+  for (const call of [
+    () => client.insert('INSERT INTO t FORMAT Native', CHUNKS, 'x', aborted),
+    () => client.command('SELECT 1', aborted),
+    () => client.query('SELECT 1', aborted),
+  ]) {
+    await assert.rejects(call(), { code: 'EXPORT_TIMEOUT', permanent: false });
+  }
+});
+
 test('a reply that is lost leaves exactly one copy after the retry', {
   skip: isChdbInstalled() ? false : 'chdb is not installed',
 }, async (t) => {

@@ -93,7 +93,7 @@ export class InsertClient {
     token: string,
     signal: AbortSignal,
   ): Promise<void> {
-    try {
+    await this.#attempt(signal, async () => {
       const { stream } = await this.#client.exec({
         query: statement,
         values: this.#body(chunks),
@@ -102,8 +102,16 @@ export class InsertClient {
         ...(this.#compression === 'none' ? {} : { http_headers: { 'Content-Encoding': this.#compression } }),
       });
       await drain(stream);
+    });
+  }
+
+  async #attempt<T>(signal: AbortSignal, send: () => Promise<T>): Promise<T | undefined> {
+    // The library waits for an abort to come and would not see one that has been.
+    if (signal.aborted) throw toPipelineError(signal.reason, true);
+    try {
+      return await send();
     } catch (error) {
-      if (clickhouseCode(error) === INSERT_WAS_DEDUPLICATED) return;
+      if (clickhouseCode(error) === INSERT_WAS_DEDUPLICATED) return undefined;
       throw toPipelineError(error, signal.aborted);
     }
   }
@@ -121,29 +129,22 @@ export class InsertClient {
 
   /** Runs a statement without a result. @throws PipelineError. */
   async command(statement: string, signal: AbortSignal): Promise<void> {
-    try {
-      await this.#client.command({
+    await this.#attempt(signal, () =>
+      this.#client.command({
         query: statement,
         abort_signal: signal,
         clickhouse_settings: { wait_end_of_query: 1 },
-      });
-    } catch (error) {
-      throw toPipelineError(error, signal.aborted);
-    }
+      }),
+    );
   }
 
   /** Rows of a small result as objects. @throws PipelineError. */
   async query<T>(statement: string, signal: AbortSignal): Promise<T[]> {
-    try {
-      const result = await this.#client.query({
-        query: statement,
-        format: 'JSONEachRow',
-        abort_signal: signal,
-      });
-      return await result.json<T>();
-    } catch (error) {
-      throw toPipelineError(error, signal.aborted);
-    }
+    const rows = await this.#attempt(signal, async () => {
+      const result = await this.#client.query({ query: statement, format: 'JSONEachRow', abort_signal: signal });
+      return result.json<T>();
+    });
+    return rows ?? [];
   }
 
   async close(): Promise<void> {

@@ -118,11 +118,32 @@ export class SchemaGuard {
 
   async #describe(key: TableKey, abort: AbortSignal): Promise<ReadonlyMap<string, string>> {
     const table = qualified(this.#settings.database, this.#settings.tables[key]);
+    await this.#warnOfRepeats(key, abort);
     const rows = await this.#client.query<DescribedColumn>(`DESCRIBE TABLE ${table}`, abort);
     const writable = rows.filter(
       (row) => row.default_type !== 'ALIAS' && row.default_type !== 'MATERIALIZED',
     );
     return new Map(writable.map((row) => [row.name, row.type]));
+  }
+
+  /** Tables that others created may lack the window that makes a repeated insert harmless. */
+  async #warnOfRepeats(key: TableKey, abort: AbortSignal): Promise<void> {
+    const { database, tables } = this.#settings;
+    // Both names are plain identifiers, checked by the configuration.
+    const rows = await this.#client
+      .query<{ engine: string; engine_full: string }>(
+        `SELECT engine, engine_full FROM system.tables WHERE database = '${database}' AND name = '${tables[key]}'`,
+        abort,
+      )
+      // A user who may insert need not be allowed to look here; the warning is all that is lost.
+      .catch((): { engine: string; engine_full: string }[] => []);
+    const { engine = '', engine_full: definition = '' } = rows[0] ?? {};
+    const isPlain = engine.endsWith('MergeTree') && !/^(Replicated|Shared)/.test(engine);
+    if (!isPlain || /non_replicated_deduplication_window = [1-9]/.test(definition)) return;
+    this.#logger.warn('a batch that has to be sent again may be stored twice', {
+      table: tables[key],
+      remedy: 'ALTER TABLE ... MODIFY SETTING non_replicated_deduplication_window = 10000',
+    });
   }
 
   /** The server disagreed with what is known: create and describe again before the next insert. */
