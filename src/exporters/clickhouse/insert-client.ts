@@ -141,7 +141,11 @@ export class InsertClient {
   /** Rows of a small result as objects. @throws PipelineError. */
   async query<T>(statement: string, signal: AbortSignal): Promise<T[]> {
     const rows = await this.#attempt(signal, async () => {
-      const result = await this.#client.query({ query: statement, format: 'JSONEachRow', abort_signal: signal });
+      const result = await this.#client.query({
+        query: statement,
+        format: 'JSONEachRow',
+        abort_signal: signal,
+      });
       return result.json<T>();
     });
     return rows ?? [];
