@@ -84,4 +84,10 @@ export class RingConsumer {
     const waiting = Atomics.waitAsync(this.#words, WORD_WAITING, 1, timeoutMs);
     return waiting.async ? waiting.value : undefined;
   }
+
+  /** Ends this consumer's own sleep, from the thread that owns it. */
+  interrupt(): void {
+    Atomics.store(this.#words, WORD_WAITING, 0);
+    Atomics.notify(this.#words, WORD_WAITING);
+  }
 }

@@ -126,6 +126,25 @@ test('frames that were read but not released are read again by a successor', () 
   assert.deepEqual(readPayload(successor), payload(1, 100));
 });
 
+test('a sleeping consumer wakes at a write, at its own interrupt, and not for nothing', async () => {
+  const memory = createRing(4096);
+  const producer = new RingProducer(memory);
+  const consumer = new RingConsumer(memory);
+  const keepAlive = setInterval(() => {}, 1000);
+  const asleep = consumer.sleep(10_000);
+  producer.tryWrite([payload(0, 8)], 8);
+  producer.wake();
+  assert.equal(await asleep, 'ok');
+  assert.equal(consumer.sleep(10_000), undefined, 'a frame waits');
+  consumer.tryRead();
+  consumer.release();
+  const again = consumer.sleep(10_000);
+  consumer.interrupt();
+  assert.equal(await again, 'ok');
+  assert.equal(await consumer.sleep(20), 'timed-out');
+  clearInterval(keepAlive);
+});
+
 for (const start of [0, 0x7fff_8000, -32_768]) {
   test(`two threads, random sizes, start ${start}: every frame once, in order, unmixed`, {
     timeout: 60_000,

@@ -15,6 +15,7 @@ import type { Signal } from '../component/signal.ts';
 import { RingConsumer } from '../ring/consumer.ts';
 import { createRing } from '../ring/layout.ts';
 import { RingProducer } from '../ring/producer.ts';
+import { assert } from '../stdx/assert.ts';
 import type { Clock } from '../stdx/clock.ts';
 import { ACK_RING_BYTES, OUTSTANDING_MAX } from './ack-channel.ts';
 import { countDispatch, frameRequestId, REQUEST_META_BYTES, RequestMetaWriter, readAck } from './frame.ts';
@@ -113,7 +114,11 @@ export class Ingest {
     }
     return {
       signals: new Set(routeBySignal.keys()),
-      tryConsume: (request, done) => this.#tryConsume(routeBySignal.get(request.signal)!, request, done),
+      tryConsume: (request, done) => {
+        const route = routeBySignal.get(request.signal);
+        assert(route !== undefined, 'the receiver refuses signals without a pipeline');
+        return this.#tryConsume(route, request, done);
+      },
     };
   }
 
@@ -177,17 +182,20 @@ export class Ingest {
     this.#parts.length = 0;
     this.#parts.push(this.#meta.bytes, ...request.chunks);
     const lane = this.#leastLoadedLane();
-    if (lane.pending.size >= OUTSTANDING_MAX) return false;
+    if (lane === undefined) return false;
     if (!lane.requestRing.tryWrite(this.#parts, REQUEST_META_BYTES + request.sizeBytes)) return false;
     lane.pending.set(requestId, done);
     this.#scheduleWake();
     return true;
   }
 
-  #leastLoadedLane(): WorkerLane {
-    let best = this.lanes[0]!;
-    for (const lane of this.lanes)
-      if (lane.requestRing.queuedBytes < best.requestRing.queuedBytes) best = lane;
+  /** The lane with the fewest bytes waiting, of those that may have one more request unanswered. */
+  #leastLoadedLane(): WorkerLane | undefined {
+    let best: WorkerLane | undefined;
+    for (const lane of this.lanes) {
+      if (lane.pending.size >= OUTSTANDING_MAX) continue;
+      if (best === undefined || lane.requestRing.queuedBytes < best.requestRing.queuedBytes) best = lane;
+    }
     return best;
   }
 

@@ -102,6 +102,7 @@ export class PipelineWorker {
   /** Makes `run` return once the ring is empty. */
   stop(): void {
     this.#isStopping = true;
+    this.#ring.interrupt();
   }
 
   #takeFrames(): void {
