@@ -116,7 +116,7 @@ test('an address that is taken is exit 1 and names it; nothing is left running',
 test('SIGTERM at any moment of the start ends with 0 and releases the directory', async (t) => {
   const directory = tempDirectory(t);
   const config = engineConfig(await freePorts(), { nop: {} });
-  for (const delayMs of [300, 450, 600, 800]) {
+  for (const delayMs of [300, 500, 700]) {
     const engine = EngineProcess.spawn({ config, dataDir: directory });
     t.after(() => engine.kill());
     await new Promise((resolve) => setTimeout(resolve, delayMs));
