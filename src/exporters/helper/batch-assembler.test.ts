@@ -213,6 +213,7 @@ test('a boundary that the log no longer holds is all lost, and one whose end is 
     sizeBytes: 0,
     receivedUnixMs: 0,
     lostCount: 5,
+    records: [],
   });
   const half = assembleBoundary(reader, 'traces', { first: 7, end: 15 });
   assert.deepEqual(itemNumbers(half.slices), [7, 8, 9]);

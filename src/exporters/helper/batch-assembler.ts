@@ -18,6 +18,8 @@ export interface AssembledBatch {
   receivedUnixMs: number;
   /** Items of the boundary that could not be read. */
   lostCount: number;
+  /** Records that the slices view, to be given back when the batch is finished. */
+  records: LogRecord[];
 }
 
 /** One request of a record from an item on, counted within the request. */
@@ -35,6 +37,7 @@ function emptyBatch(first: number): AssembledBatch {
     sizeBytes: 0,
     receivedUnixMs: 0,
     lostCount: 0,
+    records: [],
   };
 }
 
@@ -66,6 +69,7 @@ function takeItems(batch: AssembledBatch, signal: Signal, record: LogRecord, fro
   }
   closeRun();
   batch.itemCount += to - from;
+  if (batch.records.at(-1) !== record) batch.records.push(record);
   if (batch.receivedUnixMs === 0) batch.receivedUnixMs = record.receivedUnixMs;
 }
 
@@ -101,6 +105,8 @@ export class BatchAssembler {
   #record: LogRecord | undefined;
   #open: AssembledBatch;
   #openedMs = 0;
+  /** How many batches hold a record, plus one while this reads it; it goes back to the reader at zero. */
+  readonly #pins = new Map<LogRecord, number>();
 
   constructor(
     reader: LogReader,
@@ -156,8 +162,29 @@ export class BatchAssembler {
 
   #currentRecord(): LogRecord | undefined {
     if (this.#record !== undefined && this.#record.endOrdinal > this.position) return this.#record;
+    if (this.#record !== undefined) this.#unpin(this.#record);
     this.#record = this.#reader.readRecord(this.position);
+    if (this.#record !== undefined) this.#pin(this.#record);
     return this.#record;
+  }
+
+  /** Gives back what a batch holds. Call once, when nobody reads its slices any more. */
+  release(batch: AssembledBatch): void {
+    for (const record of batch.records) this.#unpin(record);
+  }
+
+  #pin(record: LogRecord): void {
+    this.#pins.set(record, (this.#pins.get(record) ?? 0) + 1);
+  }
+
+  #unpin(record: LogRecord): void {
+    // A batch that was read again after a restart holds its records alone.
+    const pins = (this.#pins.get(record) ?? 1) - 1;
+    if (pins > 0) this.#pins.set(record, pins);
+    else {
+      this.#pins.delete(record);
+      this.#reader.release(record);
+    }
   }
 
   #lose(count: number): void {
@@ -188,7 +215,10 @@ export class BatchAssembler {
         isFull = this.#isFull(toItem - fromItem, bytes);
       }
     }
-    if (toItem > fromItem) takeItems(this.#open, this.#signal, record, fromItem, toItem);
+    if (toItem > fromItem) {
+      takeItems(this.#open, this.#signal, record, fromItem, toItem);
+      this.#pin(record);
+    }
     this.#open.boundary.end += toItem - fromItem;
     return isFull;
   }

@@ -208,6 +208,7 @@ export class Delivery {
     }
     failpoint('exporter.before_finish');
     cursor.finish(batch.boundary);
+    this.#assembler.release(batch);
   }
 
   #toExportBatch(batch: AssembledBatch): ExportBatch {

@@ -99,6 +99,11 @@ export interface LogReader {
    * @returns undefined when ordinal >= endOrdinal().
    */
   readRecord(ordinal: number): LogRecord | undefined;
+  /**
+   * Gives the memory of a record back for later reads. Optional, at most once, and only when nobody reads the payload
+   * any more: without it every record is new memory, and collecting that costs more than reading the log.
+   */
+  release(record: LogRecord): void;
   close(): Promise<void>;
 }
 

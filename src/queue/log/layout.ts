@@ -17,6 +17,7 @@ const SEGMENT_NAME = /^[0-9a-f]{16}$/;
 const SET_ASIDE_NAME = /^([0-9a-f]{16})\.corrupt-/;
 export const TRASH_PREFIX = 'trash-';
 export const DATA_FILE = 'data.mdb';
+export const LOCK_FILE = 'lock.mdb';
 
 export function segmentsDirectory(logDirectory: string): string {
   return join(logDirectory, 'segments');

@@ -183,6 +183,11 @@ class MemoryLogReader implements LogReader {
     return { ...record, payload: record.payload.slice() };
   }
 
+  /** Overwrites it, so that whoever still reads the payload is found out. */
+  release(record: LogRecord): void {
+    record.payload.fill(0xee);
+  }
+
   async close(): Promise<void> {
     this.#bell.close();
   }

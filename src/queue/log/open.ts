@@ -37,7 +37,7 @@ export async function openLogWriter(
     mapBytes,
     segmentBytes: limits.segmentBytes,
   });
-  const chain = new SegmentChain(directory);
+  const chain = new SegmentChain(directory, limits.segmentBytes);
   if (recovered.isNewestEmpty) chain.dropNewest();
   return new LmdbLogWriter({
     descriptor,

@@ -4,8 +4,12 @@ import type { LogDescriptor, LogReader, LogRecord } from '../contract.ts';
 import { DoorbellWait } from '../doorbell-wait.ts';
 import { listSegments, listSetAside, logHash, segmentDirectory } from '../layout.ts';
 import { damagedRecord, readRecordBytes, readRecordHeader } from '../record.ts';
+import { BufferPool } from '../record-builder.ts';
 import { LOG_STATE_NEW, SharedWords } from '../shared-words.ts';
 import { isAbsent, type SegmentView } from './store.ts';
+
+/** Memory of released records that is kept for the next ones. */
+const POOL_BYTES_MAX = 32 * 1024 * 1024;
 
 export interface LogReaderParts {
   descriptor: LogDescriptor;
@@ -26,6 +30,8 @@ export class LmdbLogReader implements LogReader {
   readonly #words: SharedWords;
   readonly #bell: DoorbellWait;
   readonly #hash: number;
+  readonly #pool: BufferPool;
+  readonly #take = (sizeBytes: number): Uint8Array => this.#pool.take(sizeBytes);
   readonly #closing = new Set<Promise<void>>();
   /** First ordinals; listed again whenever the known ones do not hold what was flushed. */
   #segments: number[] = [];
@@ -39,6 +45,7 @@ export class LmdbLogReader implements LogReader {
     this.#words = new SharedWords(parts.descriptor.shared);
     this.#bell = new DoorbellWait(this.#words);
     this.#hash = logHash(this.logId);
+    this.#pool = new BufferPool(parts.descriptor.limits.recordBytes, POOL_BYTES_MAX);
   }
 
   beginOrdinal(): number {
@@ -82,6 +89,10 @@ export class LmdbLogReader implements LogReader {
     return undefined;
   }
 
+  release(record: LogRecord): void {
+    if (!record.damaged) this.#pool.give(new Uint8Array(record.payload.buffer));
+  }
+
   /** Known segment that would hold the ordinal. */
   #segmentOf(ordinal: number): number | undefined {
     return this.#segments.findLast((candidate) => candidate <= ordinal);
@@ -111,18 +122,18 @@ export class LmdbLogReader implements LogReader {
   #readIn(firstOrdinal: number, from: number, end: number): LogRecord | undefined {
     const view = this.#view(firstOrdinal);
     if (view === undefined) return undefined;
-    const exact = view.get(from);
+    const exact = view.get(from, this.#take);
     if (exact !== undefined) return this.#check(view, from, exact, from, end);
     const floor = view.floorKey(from);
     if (floor !== undefined) {
-      const record = this.#check(view, floor, view.get(floor), from, end);
+      const record = this.#check(view, floor, view.get(floor, this.#take), from, end);
       if (record.endOrdinal > from) return record;
     }
     const ceiling = view.ceilingKey(from);
     if (ceiling === undefined || !(ceiling < end)) return undefined;
     return (
       this.#missingBefore(view, ceiling, Math.max(from, firstOrdinal)) ??
-      this.#check(view, ceiling, view.get(ceiling), from, end)
+      this.#check(view, ceiling, view.get(ceiling, this.#take), from, end)
     );
   }
 

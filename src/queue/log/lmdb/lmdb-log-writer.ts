@@ -83,6 +83,7 @@ export class LmdbLogWriter implements LogWriter {
     this.#storedEnd = parts.storedEnd;
     // Segments of earlier starts are never written to again: their free lists were never verified.
     this.#store = parts.openStore(parts.chain.add(nextOrdinal));
+    parts.chain.keepEmptyPages();
     this.#words.beginOrdinal = parts.chain.firstOrdinal;
     this.#words.publishFlushedEnd(nextOrdinal);
     this.#publishSize();
@@ -133,6 +134,7 @@ export class LmdbLogWriter implements LogWriter {
     }
     const usedBytes = this.#parts.chain.sizeBytes + pendingBytes;
     const isAdmitted = this.#budget.admits(payloadBytes + RECORD_OVERHEAD_BYTES, usedBytes, pendingBytes);
+    if (!isAdmitted) this.#parts.chain.dropSpares();
     return isAdmitted ? undefined : this.#budget.refusal;
   }
 
@@ -233,8 +235,8 @@ export class LmdbLogWriter implements LogWriter {
     } else {
       this.#budget.ranOutOfSpace(nowMs);
     }
-    this.#storeBytes = this.#store.sizeBytes();
-    this.#parts.chain.setNewestBytes(this.#storeBytes);
+    this.#storeBytes = this.#store.usedBytes();
+    this.#parts.chain.setNewestBytes(this.#store.sizeBytes());
     this.#deleteReleased(nowMs);
     if (error === undefined) group.resolve();
     else
@@ -294,6 +296,7 @@ export class LmdbLogWriter implements LogWriter {
   #sweep(): void {
     const isIdle = this.#appended === this.#sweptAppended;
     this.#sweptAppended = this.#appended;
+    if (isIdle) this.#parts.chain.dropSpares();
     if (this.#current !== undefined || this.#builder !== undefined || this.#sealed.length > 0) return;
     const isPassed = this.#words.releasedByAll(this.#flushedEnd) >= this.#appended;
     const isWorth = this.#storeBytes >= Math.min(IDLE_ROLL_BYTES_MIN, this.#segmentBytes / 2);
@@ -325,6 +328,7 @@ export class LmdbLogWriter implements LogWriter {
     await this.#current?.settled.catch(() => undefined);
     if (this.#failure !== undefined) return;
     await this.#store.close();
+    this.#parts.chain.dropSpares();
     await this.#parts.chain.removalsDone();
     writeCleanMarker(this.#parts.descriptor.directory, this.#parts.descriptor.flush);
     this.#words.setState(LOG_STATE_CLOSED);

@@ -22,6 +22,8 @@ export interface SegmentStore {
   putAll(records: readonly StoreRecord[]): Promise<void>;
   /** Bytes of the data file. */
   sizeBytes(): number;
+  /** Bytes of it that hold pages of this environment: less than the file when an older one is written over. */
+  usedBytes(): number;
   /** Ends this thread's use. Never returns after a failed flush, so it must not be called then. */
   close(): Promise<void>;
 }
@@ -29,8 +31,8 @@ export interface SegmentStore {
 /** Reading side of a segment. All reads end their transaction before they return. */
 export interface SegmentView {
   readonly directory: string;
-  /** Private copy of the record with exactly that key. */
-  get(firstOrdinal: number): Uint8Array | undefined;
+  /** Copy of the record with exactly that key, in memory that `take` gives. */
+  get(firstOrdinal: number, take?: (sizeBytes: number) => Uint8Array): Uint8Array | undefined;
   /** Largest key that is at most `ordinal`. */
   floorKey(ordinal: number): number | undefined;
   /** Smallest key that is at least `ordinal`. */
@@ -200,6 +202,11 @@ class LmdbSegmentStore implements SegmentStore {
     return statSync(this.#dataPath, { throwIfNoEntry: false })?.size ?? 0;
   }
 
+  usedBytes(): number {
+    const { lastPageNumber, pageSize } = this.#db.getStats() as { lastPageNumber: number; pageSize: number };
+    return (lastPageNumber + 1) * pageSize;
+  }
+
   close(): Promise<void> {
     return this.#db.close();
   }
@@ -228,11 +235,18 @@ class LmdbSegmentView implements SegmentView {
     this.#db = db;
   }
 
-  get(firstOrdinal: number): Uint8Array | undefined {
+  get(
+    firstOrdinal: number,
+    take: (sizeBytes: number) => Uint8Array = (sizeBytes) => new Uint8Array(sizeBytes),
+  ): Uint8Array | undefined {
     try {
-      const value = this.#db.getBinary(encodeKey(firstOrdinal));
-      // The library's buffer carries a length property of its own; callers get a plain view.
-      return value && new Uint8Array(value.buffer, value.byteOffset, value.length);
+      // A view of the map, or of a buffer that the library uses again: copied before anything else is read.
+      const value = this.#db.getBinaryFast(encodeKey(firstOrdinal));
+      if (value === undefined) return undefined;
+      const sizeBytes = value.length;
+      const copy = take(sizeBytes).subarray(0, sizeBytes);
+      copy.set(new Uint8Array(value.buffer, value.byteOffset, sizeBytes));
+      return copy;
     } finally {
       this.#db.resetReadTxn();
     }
