@@ -1,4 +1,5 @@
 import { assert } from '../stdx/assert.ts';
+import { copyBytes } from '../stdx/copy-bytes.ts';
 import {
   createRing,
   FRAME_HEADER_BYTES,
@@ -110,7 +111,7 @@ export class RingProducer {
     this.#frameWords[(offset >>> 2) + 1] = KIND_DATA;
     let at = offset + FRAME_HEADER_BYTES;
     for (const part of parts) {
-      this.#data.set(part, at);
+      copyBytes(this.#data, at, part);
       at += part.byteLength;
     }
     assert(at === offset + FRAME_HEADER_BYTES + payloadBytes, 'payloadBytes is not the sum of the parts');

@@ -1,5 +1,6 @@
 /** Record buffers: filled by tryAppend, read by the storage thread, used again once that thread is done. */
 import { assert } from '../../stdx/assert.ts';
+import { copyBytes } from '../../stdx/copy-bytes.ts';
 import { crc32 } from '../../stdx/crc32.ts';
 import { ENTRY_BYTES, RECORD_HEADER_BYTES, recordBytes, writeRecordHeader } from './record.ts';
 
@@ -71,7 +72,7 @@ export class RecordBuilder {
 
   append(payload: Uint8Array, itemCount: number): void {
     assert(this.fits(payload.byteLength), 'request does not fit the record');
-    this.#buffer.set(payload, RECORD_HEADER_BYTES + this.#payloadBytes);
+    copyBytes(this.#buffer, RECORD_HEADER_BYTES + this.#payloadBytes, payload);
     this.#payloadBytes += payload.byteLength;
     this.#itemCount += itemCount;
     if (this.#entryCount * 2 === this.#table.length) {
