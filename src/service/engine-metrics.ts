@@ -13,11 +13,14 @@ export class EngineMetrics {
   readonly #meter: Meter;
   readonly #lanes: readonly WorkerLane[];
   readonly #logs: WatchedLog[];
+  /** Of all logs together. */
+  readonly #budgetBytes: number;
 
   constructor(meter: Meter, lanes: readonly WorkerLane[], logs: readonly LogDescriptor[]) {
     this.#meter = meter;
     this.#lanes = lanes;
     this.#logs = logs.map((log) => ({ log, words: new SharedWords(log.shared) }));
+    this.#budgetBytes = Math.min(...logs.map(({ group }) => group?.budgetBytes ?? Number.POSITIVE_INFINITY));
   }
 
   update(): void {
@@ -48,7 +51,10 @@ export class EngineMetrics {
     for (const { exporter, signal, items, budgetBytes } of queues.values()) {
       const labels = { exporter, data_type: signal };
       this.#meter.gauge('otelcol_exporter_queue_size', labels).set(items);
-      this.#meter.gauge('otelcol_exporter_queue_capacity', labels).set(budgetBytes);
+      // The logs of an exporter may each fill a budget that they share, but not at the same time.
+      this.#meter
+        .gauge('otelcol_exporter_queue_capacity', labels)
+        .set(Math.min(budgetBytes, this.#budgetBytes));
     }
   }
 

@@ -293,3 +293,14 @@ test('queue_size bounds the log in its own unit: the smallest of its exporters, 
   const limits = planned(plan, { pipelineWorkers: 4 }).logsByWorker[3]!.map((log) => log.limits);
   assert.deepEqual(limits, [{ ...LIMITS, itemsMax: 125 }, { ...LIMITS, budgetBytes: 16 << 20 }, LIMITS]);
 });
+
+test('every log counts against one disk budget, those of earlier worker counts included', () => {
+  const plan = collectorPlan({ traces: { exporters: ['nop'] }, logs: { exporters: ['nop'] } });
+  const { logsByWorker } = planned(plan, { pipelineWorkers: 2, listNames: () => ['traces~5', 'logs~1'] });
+  const logs = logsByWorker.flat();
+  assert.equal(logs.length, 5);
+  for (const { group } of logs) {
+    assert.equal(group?.budgetBytes, LIMITS.budgetBytes);
+    assert.deepEqual(new Set(group.logs), new Set(logs.map(({ shared }) => shared)));
+  }
+});

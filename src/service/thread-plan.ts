@@ -10,7 +10,7 @@ import type {
 } from '../component/factory.ts';
 import type { Signal } from '../component/signal.ts';
 import type { CollectorPlan, PipelinePlan } from '../config/collector-plan.ts';
-import type { LogDescriptor, LogLimits } from '../queue/log/contract.ts';
+import type { BudgetGroup, LogDescriptor, LogLimits } from '../queue/log/contract.ts';
 import { createSharedWords } from '../queue/log/shared-words.ts';
 import { findFactory, type Registry } from '../registry/registry.ts';
 import type { ExporterPlan, RoutePlan } from './messages.ts';
@@ -118,8 +118,16 @@ function storageDirectory(plan: CollectorPlan, registry: Registry, storageId: st
   });
 }
 
-function describeLog(group: LogGroup, worker: number, options: ThreadPlanOptions): LogDescriptor {
+/** @param budget of all logs of the engine; gets this one as well. */
+function describeLog(
+  group: LogGroup,
+  worker: number,
+  options: ThreadPlanOptions,
+  budget: BudgetGroup & { logs: SharedArrayBuffer[] },
+): LogDescriptor {
   const logId = `${group.name}~${worker}`;
+  const shared = createSharedWords(group.exporterIds.length);
+  budget.logs.push(shared);
   return {
     logId,
     signal: group.pipeline.signal,
@@ -127,7 +135,8 @@ function describeLog(group: LogGroup, worker: number, options: ThreadPlanOptions
     limits: boundedLimits(group.queues, options),
     flush: options.isDurable,
     cursorNames: group.exporterIds,
-    shared: createSharedWords(group.exporterIds.length),
+    shared,
+    group: budget,
   };
 }
 
@@ -180,16 +189,20 @@ function planExporters(
 
 export function planThreads(plan: CollectorPlan, registry: Registry, options: ThreadPlanOptions): ThreadPlan {
   const groups = groupLogs(plan, registry, options);
+  const budget: BudgetGroup & { logs: SharedArrayBuffer[] } = {
+    budgetBytes: options.limits.budgetBytes,
+    logs: [],
+  };
   const logsByWorker: LogDescriptor[][] = [];
   const logsByGroup = new Map<LogGroup, LogDescriptor[]>(groups.map((group) => [group, []]));
   for (let worker = 0; worker < options.pipelineWorkers; worker++) {
-    logsByWorker.push(groups.map((group) => describeLog(group, worker, options)));
+    logsByWorker.push(groups.map((group) => describeLog(group, worker, options, budget)));
     for (const [index, group] of groups.entries())
       logsByGroup.get(group)!.push(logsByWorker[worker]![index]!);
   }
   for (const group of groups) {
     for (const worker of leftoverWorkers(group, options)) {
-      const log = describeLog(group, worker, options);
+      const log = describeLog(group, worker, options, budget);
       logsByWorker[0]!.push(log);
       logsByGroup.get(group)!.push(log);
     }

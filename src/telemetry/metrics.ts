@@ -61,7 +61,11 @@ export const METRICS: readonly MetricDefinition[] = [
   gauge('millrace_ring_peak_bytes', 'By', 'Highest fill of a ring since the previous scrape.'),
   gauge('millrace_ring_capacity_bytes', 'By', 'Size of a ring.'),
   gauge('millrace_log_size_bytes', 'By', 'Bytes of a log on disk.'),
-  gauge('millrace_log_budget_bytes', 'By', 'Bytes on disk that a log may take.'),
+  gauge(
+    'millrace_log_budget_bytes',
+    'By',
+    'Bytes on disk that a log may take, if the others of the engine leave it so much of their common budget.',
+  ),
   gauge('millrace_log_items', '{items}', 'Items in a log that its slowest exporter has not finished.'),
   counter('millrace_log_commits', '{commits}', 'Group commits that were flushed.'),
   counter('millrace_log_committed_bytes', 'By', 'Payload bytes in group commits.'),

@@ -140,6 +140,14 @@ export interface LogCursor {
   close(): Promise<void>;
 }
 
+/** Logs that together may take so many bytes on disk. */
+export interface BudgetGroup {
+  /** Bytes on disk for all of them, each with what it keeps to write over. */
+  budgetBytes: number;
+  /** Shared words of every log, the own one included; complete before the first descriptor goes to a thread. */
+  logs: readonly SharedArrayBuffer[];
+}
+
 /** Where a log is and who reads it: plain data, cloned into every thread that opens it. */
 export interface LogDescriptor {
   /** `<signal pipeline id>~<worker index>`, safe as a directory name; first part of every batch id. */
@@ -154,4 +162,6 @@ export interface LogDescriptor {
   cursorNames: readonly string[];
   /** Words shared by writer and readers: see shared-words.ts. */
   shared: SharedArrayBuffer;
+  /** Bound that this log shares with others, beside its own in `limits`. */
+  group?: BudgetGroup;
 }

@@ -1,10 +1,19 @@
 /** Admission to the disk: a byte budget and a free-space reserve, both with a low-water mark. */
 import { statfsSync } from 'node:fs';
-import type { LogLimits } from './contract.ts';
+import type { BudgetGroup, LogDescriptor, LogLimits } from './contract.ts';
+import { SharedWords } from './shared-words.ts';
 
 /** Refusals end when this share of the budget is free again, not at the first freed byte. */
 const LOW_WATER_SHARE = 0.9;
 const RESERVE_RESUME_SHARE = 1.1;
+/**
+ * Of a budget that logs share, an equal part of this share stays with each of them: a log whose exporter is dead must
+ * not keep the others, whose data comes and goes, from taking anything.
+ */
+const OWN_SHARE = 0.25;
+/** A log gives back only whole segments, so that its bytes must be several of them. */
+const SEGMENTS_OF_BUDGET = 4;
+const SEGMENTS_OF_OWN_SHARE = 2;
 /** Between two looks at the file system. Bytes written meanwhile are subtracted, so the reserve holds. */
 const PROBE_INTERVAL_MS = 500;
 
@@ -21,20 +30,64 @@ export function freeBytesOf(directory: string): number {
   }
 }
 
+/** Size at which a segment of this log is closed: the configured one, or less where the budget is small. */
+export function segmentBytesOf({ limits, group }: LogDescriptor): number {
+  const ofBudget = Math.ceil(limits.budgetBytes / SEGMENTS_OF_BUDGET);
+  const ofOwnShare = group === undefined ? ofBudget : Math.ceil(ownShareBytes(group) / SEGMENTS_OF_OWN_SHARE);
+  return Math.min(limits.segmentBytes, ofBudget, ofOwnShare);
+}
+
+function ownShareBytes({ budgetBytes, logs }: BudgetGroup): number {
+  return (budgetBytes * OWN_SHARE) / logs.length;
+}
+
+/** What is left of a group's budget for one log, from the sizes that the others publish. One thread only. */
+class GroupShare {
+  readonly ownBytes: number;
+  readonly #budgetBytes: number;
+  readonly #words: SharedWords[];
+  readonly #own: SharedWords;
+  #othersBytes = 0;
+
+  constructor(group: BudgetGroup, own: SharedWords) {
+    this.#budgetBytes = group.budgetBytes;
+    this.ownBytes = ownShareBytes(group);
+    this.#words = group.logs.map((shared) => new SharedWords(shared));
+    this.#own = own;
+    this.sample();
+  }
+
+  /** What a log does not use of its own share counts as used, or there would be nothing left when it wants it. */
+  sample(): void {
+    let sumBytes = 0;
+    for (const words of this.#words) sumBytes += Math.max(words.sizeBytes, this.ownBytes);
+    this.#othersBytes = sumBytes - Math.max(this.#own.sizeBytes, this.ownBytes);
+  }
+
+  /** The own share holds whatever the others have taken, also when they took a little too much. */
+  exceeds(usedBytes: number, share: number): boolean {
+    if (usedBytes <= this.ownBytes * share) return false;
+    return this.#othersBytes + Math.max(usedBytes, this.ownBytes) > this.#budgetBytes * share;
+  }
+}
+
 /**
  * Decides whether bytes may be taken. The caller reports what it stored and what is deleted; sizes are those of
  * the files, not of the payloads.
  */
 export class DiskBudget {
   readonly #limits: LogLimits;
+  readonly #group: GroupShare | undefined;
   readonly #probeFreeBytes: () => number;
   #refusal: RefusalReason | undefined;
   #freeBytes: number;
   #probedMs: number;
   #writtenSinceProbe = 0;
 
-  constructor(limits: LogLimits, nowMs: number, probeFreeBytes: () => number) {
+  constructor(descriptor: LogDescriptor, nowMs: number, probeFreeBytes: () => number) {
+    const { limits, group, shared } = descriptor;
     this.#limits = limits;
+    this.#group = group === undefined ? undefined : new GroupShare(group, new SharedWords(shared));
     this.#probeFreeBytes = probeFreeBytes;
     this.#freeBytes = probeFreeBytes();
     this.#probedMs = nowMs;
@@ -48,10 +101,26 @@ export class DiskBudget {
   /** @param usedBytes of this log on disk and in memory, before the request. */
   admits(requestBytes: number, usedBytes: number, pendingBytes: number): boolean {
     if (this.#refusal !== undefined) return false;
-    if (usedBytes + requestBytes > this.#limits.budgetBytes) this.#refusal = 'budget';
+    if (this.#exceeds(usedBytes + requestBytes, 1)) this.#refusal = 'budget';
     else if (this.#freeAfter(pendingBytes + requestBytes) < this.#limits.reserveBytes)
       this.#refusal = 'reserve';
     return this.#refusal === undefined;
+  }
+
+  /** Whether so many bytes are more than this share of the log's own budget or of the common one. */
+  #exceeds(usedBytes: number, share: number): boolean {
+    if (usedBytes > this.#limits.budgetBytes * share) return true;
+    return this.#group?.exceeds(usedBytes, share) ?? false;
+  }
+
+  /** Little is left: what is kept only for speed should go. */
+  isTight(usedBytes: number): boolean {
+    return this.#exceeds(usedBytes, LOW_WATER_SHARE);
+  }
+
+  /** Looks at what the other logs of the group use. Call at each commit, behind the publishing of the own size. */
+  sampleGroup(): void {
+    this.#group?.sample();
   }
 
   #freeAfter(bytes: number): number {
@@ -81,7 +150,7 @@ export class DiskBudget {
         this.#refusal = undefined;
       }
     }
-    if (this.#refusal === 'budget' && usedBytes <= this.#limits.budgetBytes * LOW_WATER_SHARE) {
+    if (this.#refusal === 'budget' && !this.#exceeds(usedBytes, LOW_WATER_SHARE)) {
       this.#refusal = undefined;
     }
   }

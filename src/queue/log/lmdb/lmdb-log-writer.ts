@@ -8,7 +8,7 @@ import { assert } from '../../../stdx/assert.ts';
 import type { Clock } from '../../../stdx/clock.ts';
 import { writeCleanMarker } from '../clean-marker.ts';
 import type { AppendRefusal, LogDescriptor, LogWriter } from '../contract.ts';
-import { DiskBudget } from '../disk-budget.ts';
+import { DiskBudget, segmentBytesOf } from '../disk-budget.ts';
 import { BufferPool, finishRecord, RecordBuilder, type SealedRecord } from '../record-builder.ts';
 import { LOG_STATE_CLOSED, LOG_STATE_FAILED, LOG_STATE_OPEN, SharedWords } from '../shared-words.ts';
 import type { SegmentChain } from './segment-chain.ts';
@@ -51,6 +51,7 @@ export class LmdbLogWriter implements LogWriter {
   readonly #words: SharedWords;
   readonly #pool: BufferPool;
   readonly #budget: DiskBudget;
+  readonly #segmentBytes: number;
   readonly #sweepTimer: NodeJS.Timeout;
   #store: SegmentStore;
   /** Directory entry of the newest segment is on disk; awaited by its first commit. */
@@ -77,7 +78,8 @@ export class LmdbLogWriter implements LogWriter {
     this.logId = descriptor.logId;
     this.#words = new SharedWords(descriptor.shared);
     this.#pool = new BufferPool(descriptor.limits.recordBytes, POOL_BYTES_MAX);
-    this.#budget = new DiskBudget(descriptor.limits, parts.clock.monotonicMs(), parts.probeFreeBytes);
+    this.#budget = new DiskBudget(descriptor, parts.clock.monotonicMs(), parts.probeFreeBytes);
+    this.#segmentBytes = segmentBytesOf(descriptor);
     this.#appended = nextOrdinal;
     this.#flushedEnd = nextOrdinal;
     this.#storedEnd = parts.storedEnd;
@@ -151,6 +153,8 @@ export class LmdbLogWriter implements LogWriter {
     if (this.#builder === undefined && this.#sealed.length === 0) {
       return this.#current?.settled ?? Promise.resolve();
     }
+    // Pending bytes count before they are stored, or logs that commit at the same time would take the same room.
+    this.#publishSize();
     if (this.#current !== undefined) {
       this.#waiting ??= createGroup();
       return this.#waiting.settled;
@@ -192,12 +196,6 @@ export class LmdbLogWriter implements LogWriter {
     await withTimeout(Promise.all(work), descriptor.limits.flushTimeoutMs);
     this.#isListingFlushed = true;
     onFlush?.(clock.monotonicMs() - startMs, groupBytes);
-  }
-
-  get #segmentBytes(): number {
-    const { segmentBytes, budgetBytes } = this.#parts.descriptor.limits;
-    // A small budget must still consist of several segments: only whole ones are given back.
-    return Math.min(segmentBytes, Math.ceil(budgetBytes / 4));
   }
 
   /** Takes milliseconds: a directory, two files and a map. The old environment closes behind its last transaction. */
@@ -270,8 +268,10 @@ export class LmdbLogWriter implements LogWriter {
     this.#builder = undefined;
   }
 
+  /** Tells the other logs of the group what this one uses, and looks at theirs. */
   #publishSize(): void {
     this.#words.sizeBytes = this.sizeBytes;
+    this.#budget.sampleGroup();
   }
 
   #deleteReleased(nowMs: number): void {
@@ -288,8 +288,11 @@ export class LmdbLogWriter implements LogWriter {
       // Readers that wait at the end let go of the segment, or its blocks stay taken.
       this.#words.ring();
     }
-    this.#budget.refresh(nowMs, this.sizeBytes, this.#pendingBytes);
     this.#publishSize();
+    this.#budget.refresh(nowMs, this.sizeBytes, this.#pendingBytes);
+    // Spares are worth their bytes only while nobody waits for them; here, and not at the next refusal of this log,
+    // because another one of the group may be the one that is refused.
+    if (this.#budget.isTight(this.sizeBytes) && chain.dropSpares()) this.#publishSize();
   }
 
   /** Gives disk back while nothing is committed, the newest segment included once everything in it is finished. */
