@@ -3,7 +3,7 @@ import { mkdirSync } from 'node:fs';
 import type { Clock } from '../../stdx/clock.ts';
 import { removeCleanMarker } from './clean-marker.ts';
 import type { LogDescriptor } from './contract.ts';
-import { freeBytesOf, segmentBytesOf } from './disk-budget.ts';
+import { freeBytesOf } from './disk-budget.ts';
 import { logHash, openIdentity } from './layout.ts';
 import { LmdbLogReader } from './lmdb/lmdb-log-reader.ts';
 import { LmdbLogWriter } from './lmdb/lmdb-log-writer.ts';
@@ -37,7 +37,7 @@ export async function openLogWriter(
     mapBytes,
     segmentBytes: limits.segmentBytes,
   });
-  const chain = new SegmentChain(directory));
+  const chain = new SegmentChain(directory);
   if (recovered.isNewestEmpty) chain.dropNewest();
   return new LmdbLogWriter({
     descriptor,
