@@ -16,6 +16,8 @@ import type { DeliveryMetrics } from './delivery-metrics.ts';
 /** Bytes of batches that one delivery holds in memory, sent or waiting for a retry. One batch always may. */
 const IN_FLIGHT_BYTES_MAX = 64 << 20;
 const IDLE_WAIT_MS = 500;
+/** An open batch is filled at this pace instead of at every commit: a wake-up costs more than what it reads. */
+const GATHER_MS = 20;
 const RETRY_AFTER_MAX_MS = 300_000;
 
 export interface DeliveryDependencies {
@@ -172,8 +174,9 @@ export class Delivery {
 
   async #waitForWork(): Promise<void> {
     if (!this.#hasRoom() || this.#deps.cursor.freezable <= 0) return this.#deps.slots.whenFreed();
-    const dueInMs = this.#assembler.dueInMs(this.#deps.clock.monotonicMs()) ?? IDLE_WAIT_MS;
-    await this.#deps.reader.waitBeyond(this.#assembler.position, Math.min(dueInMs, IDLE_WAIT_MS));
+    const dueInMs = this.#assembler.dueInMs(this.#deps.clock.monotonicMs());
+    if (dueInMs === undefined) await this.#deps.reader.waitBeyond(this.#assembler.position, IDLE_WAIT_MS);
+    else await sleepUnlessAborted(Math.min(dueInMs, GATHER_MS), this.#stop.signal);
   }
 
   /** The batch's slot is taken already and is given back at its end. */

@@ -61,7 +61,6 @@ function openFaulty(fault: Fault, limits: Partial<LogLimits> = {}, probeFreeByte
         await inner.putAll(records);
       },
       sizeBytes: () => inner.sizeBytes(),
-      usedBytes: () => inner.usedBytes(),
       close: () => {
         state.closed = true;
         return inner.close();
@@ -74,7 +73,7 @@ function openFaulty(fault: Fault, limits: Partial<LogLimits> = {}, probeFreeByte
     logHash: logHash(descriptor.logId),
     nextOrdinal: 0,
     storedEnd: 0,
-    chain: new SegmentChain(directory, LIMITS.segmentBytes),
+    chain: new SegmentChain(directory),
     openStore: (storeDirectory) =>
       wrap(openSegmentStore({ directory: storeDirectory, mapBytes: 256 * MIB, flush: true })),
     probeFreeBytes: probeFreeBytes ?? (() => Number.POSITIVE_INFINITY),

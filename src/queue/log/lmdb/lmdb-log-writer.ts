@@ -10,6 +10,7 @@ import { writeCleanMarker } from '../clean-marker.ts';
 import type { AppendRefusal, LogDescriptor, LogWriter } from '../contract.ts';
 import { DiskBudget, segmentBytesOf } from '../disk-budget.ts';
 import { BufferPool, finishRecord, RecordBuilder, type SealedRecord } from '../record-builder.ts';
+import { SegmentPacer } from '../segment-pacer.ts';
 import { LOG_STATE_CLOSED, LOG_STATE_FAILED, LOG_STATE_OPEN, SharedWords } from '../shared-words.ts';
 import type { SegmentChain } from './segment-chain.ts';
 import { isSpaceError, type SegmentStore, StoreError } from './store.ts';
@@ -51,7 +52,7 @@ export class LmdbLogWriter implements LogWriter {
   readonly #words: SharedWords;
   readonly #pool: BufferPool;
   readonly #budget: DiskBudget;
-  readonly #segmentBytes: number;
+  readonly #pacer: SegmentPacer;
   readonly #sweepTimer: NodeJS.Timeout;
   #store: SegmentStore;
   /** Directory entry of the newest segment is on disk; awaited by its first commit. */
@@ -79,7 +80,7 @@ export class LmdbLogWriter implements LogWriter {
     this.#words = new SharedWords(descriptor.shared);
     this.#pool = new BufferPool(descriptor.limits.recordBytes, POOL_BYTES_MAX);
     this.#budget = new DiskBudget(descriptor, parts.clock.monotonicMs(), parts.probeFreeBytes);
-    this.#segmentBytes = segmentBytesOf(descriptor);
+    this.#pacer = new SegmentPacer(segmentBytesOf(descriptor), parts.clock.monotonicMs());
     this.#appended = nextOrdinal;
     this.#flushedEnd = nextOrdinal;
     this.#storedEnd = parts.storedEnd;
@@ -181,7 +182,8 @@ export class LmdbLogWriter implements LogWriter {
 
   /** One group from headers to flush; rejects with a StoreError or with what could not be opened. */
   async #storeGroup(records: SealedRecord[], groupBytes: number): Promise<void> {
-    if (this.#storeBytes > 0 && this.#storeBytes + groupBytes > this.#segmentBytes) {
+    if (this.#storeBytes > 0 && this.#storeBytes + groupBytes > this.#pacer.targetBytes) {
+      this.#pacer.rolled(this.#parts.clock.monotonicMs());
       this.#roll((records[0] as SealedRecord).firstOrdinal);
     }
     let previousEnd = this.#storedEnd;
@@ -233,8 +235,11 @@ export class LmdbLogWriter implements LogWriter {
     } else {
       this.#budget.ranOutOfSpace(nowMs);
     }
-    this.#storeBytes = this.#store.usedBytes();
-    this.#parts.chain.setNewestBytes(this.#store.sizeBytes());
+    if (error === undefined) {
+      this.#storeBytes += pagesOf(records);
+      // The file of a spare is longer than what was written to it so far; looks at the disk are left to the sweep.
+      this.#parts.chain.growNewestTo(this.#storeBytes);
+    } else this.#parts.chain.setNewestBytes(this.#store.sizeBytes());
     this.#deleteReleased(nowMs);
     if (error === undefined) group.resolve();
     else
@@ -279,7 +284,7 @@ export class LmdbLogWriter implements LogWriter {
     const released = this.#words.releasedByAll(this.#flushedEnd);
     if (chain.hasReleased(released)) {
       try {
-        chain.deleteReleased(released);
+        chain.deleteReleased(released, this.#pacer.targetBytes / 2);
       } catch (error) {
         this.#fail(error);
         return;
@@ -302,10 +307,12 @@ export class LmdbLogWriter implements LogWriter {
     if (isIdle) this.#parts.chain.dropSpares();
     if (this.#current !== undefined || this.#builder !== undefined || this.#sealed.length > 0) return;
     const isPassed = this.#words.releasedByAll(this.#flushedEnd) >= this.#appended;
-    const isWorth = this.#storeBytes >= Math.min(IDLE_ROLL_BYTES_MIN, this.#segmentBytes / 2);
+    const isWorth = this.#storeBytes >= Math.min(IDLE_ROLL_BYTES_MIN, this.#pacer.targetBytes / 2);
     const isUsed = this.#flushedEnd > this.#parts.chain.newestOrdinal;
     if (isPassed && isUsed && ((isIdle && isWorth) || this.#budget.refusal === 'budget')) this.#rollIdle();
-    if (this.#failure === undefined) this.#deleteReleased(this.#parts.clock.monotonicMs());
+    if (this.#failure !== undefined) return;
+    this.#parts.chain.setNewestBytes(this.#store.sizeBytes());
+    this.#deleteReleased(this.#parts.clock.monotonicMs());
   }
 
   #rollIdle(): void {
@@ -336,6 +343,17 @@ export class LmdbLogWriter implements LogWriter {
     writeCleanMarker(this.#parts.descriptor.directory, this.#parts.descriptor.flush);
     this.#words.setState(LOG_STATE_CLOSED);
   }
+}
+
+const PAGE_BYTES = 4096;
+/** Tree and meta pages that a transaction writes anew beside its records. */
+const TREE_PAGES = 4;
+
+/** Bytes that a group takes in the file: each record has whole pages of its own. */
+function pagesOf(records: readonly SealedRecord[]): number {
+  let pages = TREE_PAGES;
+  for (const { bytes } of records) pages += Math.ceil((bytes.byteLength + 16) / PAGE_BYTES);
+  return pages * PAGE_BYTES;
 }
 
 function createGroup(): Group {

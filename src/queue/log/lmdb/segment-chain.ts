@@ -47,20 +47,14 @@ export class SegmentChain {
   readonly #logDirectory: string;
   readonly #links: ChainLink[];
   readonly #removals = new Set<Promise<void>>();
-  readonly #spareBytesMin: number;
   readonly #spares: Spare[] = [];
   /** First pages of an environment without a record; undefined until one was made in this process. */
   #emptyPages: Uint8Array | undefined;
   #sizeBytes: number;
 
-  /**
-   * Takes over the segments that exist.
-   * @param segmentBytes size at which a segment is full.
-   */
-  constructor(logDirectory: string, segmentBytes: number) {
+  /** Takes over the segments that exist. */
+  constructor(logDirectory: string) {
     this.#logDirectory = logDirectory;
-    // A segment that was closed early would have to grow again: not worth a rename.
-    this.#spareBytesMin = segmentBytes / 2;
     mkdirSync(segmentsDirectory(logDirectory), { recursive: true, mode: 0o700 });
     this.#links = listSegments(logDirectory).map((firstOrdinal) => ({
       firstOrdinal,
@@ -154,6 +148,11 @@ export class SegmentChain {
     newest.sizeBytes = sizeBytes;
   }
 
+  growNewestTo(sizeBytes: number): void {
+    const newest = this.#links.at(-1);
+    if (newest !== undefined && newest.sizeBytes < sizeBytes) this.setNewestBytes(sizeBytes);
+  }
+
   /** Whether a segment behind `releasedOrdinal` could be deleted. */
   hasReleased(releasedOrdinal: number): boolean {
     const second = this.#links[1];
@@ -164,8 +163,9 @@ export class SegmentChain {
    * Removes every segment whose items all lie before `releasedOrdinal`, except the newest. They leave the listing
    * at once; a few stay as spares, the blocks of the others are freed by a pool thread, since unlinking 256 MiB
    * takes tens of milliseconds.
+   * @param spareBytesMin a smaller segment would have to grow again and is not worth keeping.
    */
-  deleteReleased(releasedOrdinal: number): void {
+  deleteReleased(releasedOrdinal: number, spareBytesMin: number): void {
     while (this.hasReleased(releasedOrdinal)) {
       const link = this.#links.shift() as ChainLink;
       const from = segmentDirectory(this.#logDirectory, link.firstOrdinal);
@@ -175,9 +175,7 @@ export class SegmentChain {
       );
       renameSync(from, trash);
       const isSpare =
-        this.#emptyPages !== undefined &&
-        this.#spares.length < SPARES_MAX &&
-        link.sizeBytes >= this.#spareBytesMin;
+        this.#emptyPages !== undefined && this.#spares.length < SPARES_MAX && link.sizeBytes >= spareBytesMin;
       if (isSpare) this.#spares.push({ directory: trash, sizeBytes: link.sizeBytes });
       else {
         this.#sizeBytes -= link.sizeBytes;

@@ -22,8 +22,6 @@ export interface SegmentStore {
   putAll(records: readonly StoreRecord[]): Promise<void>;
   /** Bytes of the data file. */
   sizeBytes(): number;
-  /** Bytes of it that hold pages of this environment: less than the file when an older one is written over. */
-  usedBytes(): number;
   /** Ends this thread's use. Never returns after a failed flush, so it must not be called then. */
   close(): Promise<void>;
 }
@@ -200,11 +198,6 @@ class LmdbSegmentStore implements SegmentStore {
 
   sizeBytes(): number {
     return statSync(this.#dataPath, { throwIfNoEntry: false })?.size ?? 0;
-  }
-
-  usedBytes(): number {
-    const { lastPageNumber, pageSize } = this.#db.getStats() as { lastPageNumber: number; pageSize: number };
-    return (lastPageNumber + 1) * pageSize;
   }
 
   close(): Promise<void> {
