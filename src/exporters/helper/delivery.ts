@@ -17,7 +17,7 @@ import type { DeliveryMetrics } from './delivery-metrics.ts';
 const IN_FLIGHT_BYTES_MAX = 64 << 20;
 const IDLE_WAIT_MS = 500;
 /** An open batch is filled at this pace instead of at every commit: a wake-up costs more than what it reads. */
-const GATHER_MS = 20;
+const GATHER_MS = 40;
 const RETRY_AFTER_MAX_MS = 300_000;
 
 export interface DeliveryDependencies {
