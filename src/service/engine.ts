@@ -1,5 +1,5 @@
 /** From a command line and a checked configuration to a running service: directories, locks, limits, threads. */
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync, statfsSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { PipelineError } from '../component/errors.ts';
@@ -18,6 +18,7 @@ import { planThreads, type ThreadPlan } from './thread-plan.ts';
 
 /** Most that waiting data may take on disk unless `--disk-budget` says otherwise. */
 const DISK_BUDGET_BYTES = 16 * 2 ** 30;
+const RESERVE_SHARE = 0.05;
 const RESERVE_BYTES_MIN = 64 << 20;
 const SEGMENT_BYTES = 256 << 20;
 /** Measured best between commits that wait for memory and records that are read for one request. */
@@ -35,10 +36,23 @@ export interface EngineOptions {
   onFatal(error: PipelineError): void;
 }
 
-function logLimits(budgetBytes: number): LogLimits {
+/** Size of the file system that a directory is on, or will be on; Infinity where it cannot be told. */
+function fileSystemBytes(directory: string): number {
+  try {
+    const stats = statfsSync(directory);
+    return stats.blocks * stats.bsize;
+  } catch {
+    const parent = dirname(directory);
+    return parent === directory ? Number.POSITIVE_INFINITY : fileSystemBytes(parent);
+  }
+}
+
+/** The reserve follows the smaller of budget and disk: of the budget alone it could be more than a small disk has. */
+function logLimits(budgetBytes: number, dataDir: string): LogLimits {
+  const reserveBytes = Math.round(Math.min(budgetBytes, fileSystemBytes(dataDir)) * RESERVE_SHARE);
   return {
     budgetBytes,
-    reserveBytes: Math.max(Math.round(budgetBytes * 0.05), RESERVE_BYTES_MIN),
+    reserveBytes: Math.max(reserveBytes, RESERVE_BYTES_MIN),
     segmentBytes: SEGMENT_BYTES,
     recordBytes: RECORD_BYTES,
     flushTimeoutMs: FLUSH_TIMEOUT_MS,
@@ -49,7 +63,9 @@ function listNames(directory: string): string[] {
   try {
     return readdirSync(directory);
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
+    const { code } = error as NodeJS.ErrnoException;
+    // A file in the way of the directory is told by whoever makes the directory.
+    if (code === 'ENOENT' || code === 'ENOTDIR') return [];
     const message = `cannot read ${directory}: ${(error as Error).message}`;
     throw new PipelineError('START_FAILED', message, { permanent: true, cause: error });
   }
@@ -77,7 +93,7 @@ export class Engine {
       isDurable: this.#isDurable,
       pipelineWorkers: command.workerCount ?? workers,
       exporterWorkers: workers,
-      limits: logLimits(command.diskBudgetBytes ?? DISK_BUDGET_BYTES),
+      limits: logLimits(command.diskBudgetBytes ?? DISK_BUDGET_BYTES, this.dataDir),
       listNames,
     });
     this.#service = new Service({

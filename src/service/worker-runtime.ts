@@ -63,6 +63,9 @@ export class WorkerRuntime {
       await run();
       this.#end();
     } catch (error) {
+      // A successor would find the same disk: the process has to end with the code that says so.
+      if (error instanceof PipelineError && error.code === 'STORAGE_FAILED')
+        this.send({ type: 'storage_failed', error: error.toMessage() });
       this.#end();
       setImmediate(() => {
         throw error;

@@ -2,6 +2,7 @@
 import { mkdirSync } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { PipelineError } from '../../component/errors.ts';
 import { assert } from '../../stdx/assert.ts';
 import type { BatchBoundary, CursorOrigin, LogCursor, LogDescriptor } from './contract.ts';
@@ -18,6 +19,8 @@ import { SharedWords } from './shared-words.ts';
 
 /** A lost move costs duplicates only, so it may wait for a freeze() to ride on. */
 const LAZY_PERSIST_MS = 200;
+/** Between two tries on a full disk. */
+const SPACE_RETRY_MS = 500;
 
 /** Writes one encoded state into its slot and flushes it. Tests put a failing one in its place. */
 export type WriteSlot = (slotOffset: number, bytes: Uint8Array) => Promise<void>;
@@ -60,8 +63,19 @@ export async function openLogCursor(descriptor: LogDescriptor, name: string): Pr
 }
 
 async function writeSlot(file: FileHandle, offset: number, bytes: Uint8Array, flush: boolean): Promise<void> {
-  await file.write(bytes, 0, bytes.byteLength, offset);
+  let written = 0;
+  // A disk with little space left takes a part without an error and says no to the next.
+  while (written < bytes.byteLength) {
+    const left = bytes.byteLength - written;
+    written += (await file.write(bytes, written, left, offset + written)).bytesWritten;
+  }
   if (flush) await file.datasync();
+}
+
+/** Nothing was flushed, so that the same bytes may be written again: unlike any other failure, this one passes. */
+function isFullDisk(error: unknown): boolean {
+  const { code, syscall } = error as NodeJS.ErrnoException;
+  return (code === 'ENOSPC' || code === 'EDQUOT') && syscall === 'write';
 }
 
 export class FileCursor implements LogCursor {
@@ -170,7 +184,7 @@ export class FileCursor implements LogCursor {
       frozen: this.#frozen,
     });
     try {
-      await this.#parts.writeSlot((sequence % 2) * SLOT_BYTES, bytes);
+      await this.#writeOncePossible((sequence % 2) * SLOT_BYTES, bytes);
     } catch (error) {
       this.#failure = new PipelineError('STORAGE_FAILED', `cursor ${this.name} cannot be written`, {
         permanent: false,
@@ -182,6 +196,18 @@ export class FileCursor implements LogCursor {
     this.#persisted = revision;
     // Only now: a segment deleted before the move is on disk would leave frozen batches without their items.
     this.#parts.words.setReleasedOrdinal(this.#parts.slot, ordinal);
+  }
+
+  /** A full disk is waited for, or its end would find an exporter that has given up. */
+  async #writeOncePossible(slotOffset: number, bytes: Uint8Array): Promise<void> {
+    for (;;) {
+      try {
+        return await this.#parts.writeSlot(slotOffset, bytes);
+      } catch (error) {
+        if (this.#isClosed || !isFullDisk(error)) throw error;
+        await sleep(SPACE_RETRY_MS);
+      }
+    }
   }
 
   async close(): Promise<void> {
