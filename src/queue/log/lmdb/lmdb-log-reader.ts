@@ -9,7 +9,7 @@ import { LOG_STATE_NEW, SharedWords } from '../shared-words.ts';
 import { isAbsent, type SegmentView } from './store.ts';
 
 /** Memory of released records that is kept for the next ones. */
-const POOL_BYTES_MAX = 32 * 1024 * 1024;
+const POOL_BYTES_MAX = 80 * 1024 * 1024;
 
 export interface LogReaderParts {
   descriptor: LogDescriptor;
