@@ -10,6 +10,7 @@ import type { CollectorPlan } from '../config/collector-plan.ts';
 import { findFactory, type Registry } from '../registry/registry.ts';
 import { ringDataBytes } from '../ring/layout.ts';
 import type { Clock } from '../stdx/clock.ts';
+import { failpoint, setFailpoints } from '../stdx/failpoint.ts';
 import { MeterAggregate } from '../telemetry/aggregate.ts';
 import type { LoggerOptions } from '../telemetry/logger.ts';
 import { formatPercentiles, formatPrometheus } from '../telemetry/prometheus.ts';
@@ -25,6 +26,9 @@ import type { ThreadPlan } from './thread-plan.ts';
 
 /** Rings are at least this large, so that a burst of ordinary requests is not refused. */
 const RING_BYTES_MIN = 16 << 20;
+
+/** Passes of the point `main.tick`, where tests hold the main thread up. */
+const TICK_MS = 1000;
 
 /** Slices of the latency window: figures that are fetched later than this would count as young. */
 const COLLECT_MS = 5_000;
@@ -58,6 +62,7 @@ export class Service {
   readonly #pipelineWorkers: Supervisor;
   #telemetry: TelemetryServer | undefined;
   #collecting: NodeJS.Timeout | undefined;
+  #ticking: NodeJS.Timeout | undefined;
   #stopped: Promise<void> | undefined;
 
   constructor(options: ServiceOptions) {
@@ -82,6 +87,7 @@ export class Service {
       await this.#pipelineWorkers.start();
       await this.#startTelemetry();
       await this.#startReceivers();
+      this.#passFailpoints();
       this.#collecting = setInterval(() => void this.#collect(), COLLECT_MS).unref();
     } catch (error) {
       await this.stop(this.#options.clock.monotonicMs() + 2000);
@@ -124,6 +130,7 @@ export class Service {
   async #stop(deadlineMs: number): Promise<void> {
     const { logger } = this.#options;
     clearInterval(this.#collecting);
+    clearInterval(this.#ticking);
     const settle = async (what: string, work: Promise<unknown>) => {
       await work.catch((error: unknown) =>
         logger.error(`${what} did not stop cleanly`, { error: String(error) }),
@@ -138,6 +145,13 @@ export class Service {
       await settle('extension', extension.shutdown(deadlineMs));
     await settle('telemetry', this.#telemetry?.close() ?? Promise.resolve());
     this.#process.close();
+  }
+
+  #passFailpoints(): void {
+    const { failpoints } = this.#options;
+    if (failpoints === undefined || failpoints === '') return;
+    setFailpoints(failpoints);
+    this.#ticking = setInterval(() => failpoint('main.tick'), TICK_MS).unref();
   }
 
   /** Without durability what is left in the log is gone with the process, so exporters get what time there is. */

@@ -34,6 +34,18 @@ test('delay holds the thread for its time, from its pass on', () => {
   assert.ok(took() >= 29);
 });
 
+test('stall holds the thread once', () => {
+  setFailpoints('a=stall:30@2');
+  const took = () => {
+    const startedMs = performance.now();
+    failpoint('a');
+    return performance.now() - startedMs;
+  };
+  assert.ok(took() < 25);
+  assert.ok(took() >= 29);
+  assert.ok(took() < 25);
+});
+
 test('a plan that cannot be read is refused: a test must not run without its fault', () => {
   for (const text of ['a', 'a=', 'a=explode', 'a=throw@', 'a=throw;', 'a b=throw', 'a=delay:x']) {
     assert.throws(() => setFailpoints(text), /failpoint/, text);

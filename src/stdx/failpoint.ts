@@ -3,7 +3,8 @@
  * comparison; the plan comes from the environment of the process and is handed to every thread by hand.
  *
  * Plan text: `point=action[:argument][@n]` separated by semicolons; the action happens at the n-th pass (default 1).
- * Actions: `kill` (SIGKILL of the process), `exit` (of the thread), `throw`, `hang`, `delay:ms` (each pass from n on).
+ * Actions: `kill` (SIGKILL of the process), `exit` (of the thread), `throw`, `hang`, `delay:ms` (each pass from n on),
+ * `stall:ms` (once).
  */
 interface Failpoint {
   action: string;
@@ -22,7 +23,7 @@ export function setFailpoints(text: string | undefined): void {
   }
   plan = new Map();
   for (const entry of text.split(';')) {
-    const match = /^([\w.]+)=(kill|exit|throw|hang|delay)(?::(\d+))?(?:@(\d+))?$/.exec(entry.trim());
+    const match = /^([\w.]+)=(kill|exit|throw|hang|delay|stall)(?::(\d+))?(?:@(\d+))?$/.exec(entry.trim());
     if (match === null) throw new Error(`failpoint "${entry}" is not point=action[:argument][@n]`);
     plan.set(match[1]!, {
       action: match[2]!,
@@ -44,6 +45,7 @@ export function failpoint(name: string): void {
     return;
   }
   if (point.passes !== point.atPass) return;
+  if (point.action === 'stall') return blockMs(point.argument);
   if (point.action === 'kill') process.kill(process.pid, 'SIGKILL');
   if (point.action === 'exit') process.exit(70);
   if (point.action === 'throw') throw new Error(`failpoint ${name}`);
