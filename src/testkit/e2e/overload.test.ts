@@ -52,11 +52,11 @@ test('F8: a main thread that stands still for two seconds goes on where it was',
 });
 
 /** A Zstandard frame of blocks that each say "one byte, 128 KiB times": no encoder needed. */
-function zstdBomb(bytes: number): Uint8Array {
+function zstdBomb(bytes: number, windowLog = 20): Uint8Array {
   const blocks = Math.ceil(bytes / (128 * 1024));
   const frame = new Uint8Array(6 + blocks * 4);
-  // Magic number; header without a size; a window of 1 MiB.
-  frame.set([0x28, 0xb5, 0x2f, 0xfd, 0, 10 << 3]);
+  // Magic number; header without a size; the window.
+  frame.set([0x28, 0xb5, 0x2f, 0xfd, 0, (windowLog - 10) << 3]);
   for (let block = 0; block < blocks; block++) {
     const header = ((128 * 1024) << 3) | (1 << 1) | (block === blocks - 1 ? 1 : 0);
     frame.set([header & 0xff, (header >> 8) & 0xff, header >> 16, 0x0a], 6 + block * 4);
@@ -117,6 +117,18 @@ async function residentBytes(engine: EngineProcess, port: number): Promise<numbe
   return metricSum(await engine.metrics(port), 'otelcol_process_runtime_total_sys_memory_bytes');
 }
 
+/** Bodies that end too early, and a frame that wants a window of 2 GiB for 128 KiB. */
+function brokenBodies(whole: Record<string, Uint8Array>): [coding: string, body: Uint8Array][] {
+  const small = gzipSync(ledgerRequest(90, 0));
+  return [
+    ['gzip', small.subarray(0, small.byteLength >> 1)],
+    ['deflate', deflateSync(ledgerRequest(90, 0)).subarray(0, 40)],
+    ['zstd', whole.zstd!.subarray(0, 12)],
+    ['zstd', zstdBomb(128 * 1024, 31)],
+  ];
+}
+
+const INVALID_ARGUMENT = 3;
 const RESOURCE_EXHAUSTED = 8;
 /** One decoded body at its limit in each pipeline worker, and what the decoders and the collector leave behind. */
 const RISE_BYTES_MAX = 256 * MIB;
@@ -137,6 +149,7 @@ test('D6: compressed bombs are refused, and other requests do not notice', {
   await sleep(500);
   const before = await residentBytes(engine, ports.metrics);
   let peak = before;
+  const delaysMs: number[] = [];
   for (let round = 0; round < 4; round++) {
     const results = await Promise.all(
       Object.entries(bodies).flatMap(([coding, body]) => [
@@ -145,12 +158,22 @@ test('D6: compressed bombs are refused, and other requests do not notice', {
       ]),
     );
     assert.deepEqual(results, [413, RESOURCE_EXHAUSTED, 413, RESOURCE_EXHAUSTED, 413, RESOURCE_EXHAUSTED]);
-    peak = Math.max(peak, await residentBytes(engine, ports.metrics));
+    const scrape = await engine.metrics(ports.metrics);
+    peak = Math.max(peak, metricSum(scrape, 'otelcol_process_runtime_total_sys_memory_bytes'));
+    delaysMs.push(metricSum(scrape, 'millrace_event_loop_delay_p99') * 1000);
   }
-  const scrape = await engine.metrics(ports.metrics);
-  const delayS = metricSum(scrape, 'millrace_event_loop_delay_p99');
+  for (const [coding, body] of brokenBodies(bodies)) {
+    const status = await postBomb(ports.http, coding, body);
+    assert.ok(status === 400 || status === 413, `${coding}, ${body.byteLength} bytes: status ${status}`);
+    const code = await callBomb(ports.grpc, coding, body);
+    const isRefused = code === INVALID_ARGUMENT || code === RESOURCE_EXHAUSTED;
+    assert.ok(isRefused, `${coding}, ${body.byteLength} bytes: grpc-status ${code}`);
+  }
   await client.stop();
-  t.diagnostic(`${(peak - before) >> 20} MiB more at most, main loop p99 ${(delayS * 1000).toFixed(0)} ms`);
+  const delays = delaysMs.map((delay) => delay.toFixed(0)).join(', ');
+  t.diagnostic(`${(peak - before) >> 20} MiB more at most, main loop p99 ${delays} ms`);
+  // The best of the rounds: what else runs on the machine can only make it worse.
+  assert.ok(Math.min(...delaysMs) < 50, `main loop p99 ${delays} ms`);
   assert.ok(peak - before < RISE_BYTES_MAX, `${(peak - before) >> 20} MiB more`);
   assert.deepEqual([...client.statuses.keys()], [200]);
   assert.equal(client.connectionErrors, 0);
