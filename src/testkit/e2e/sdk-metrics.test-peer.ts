@@ -87,22 +87,23 @@ function record(provider: MeterProvider): void {
   for (const value of [0, 1, 2, 4]) wait.record(value);
 }
 
-/** Start and end of each metric's points as the SDK put them into what it sent. */
+/** Start and end of each metric's points as the SDK put them into what it sent: each point has its own start. */
 class Clock {
-  readonly #times = new Map<string, { StartTimeUnix: string; TimeUnix: string }>();
+  readonly #times = new Map<string, { StartTimeUnix: string; TimeUnix: string }[]>();
 
   constructor(sent: ResourceMetrics) {
     for (const metric of sent.scopeMetrics.flatMap((scope) => scope.metrics)) {
-      const point = metric.dataPoints[0]!;
-      this.#times.set(metric.descriptor.name, {
+      const times = metric.dataPoints.map((point) => ({
         StartTimeUnix: nanosOf(point.startTime),
         TimeUnix: nanosOf(point.endTime),
-      });
+      }));
+      this.#times.set(metric.descriptor.name, times);
     }
   }
 
-  of(name: string): Row {
-    return { ...this.#times.get(name)! };
+  /** Of the metric's next point, in the order in which its attributes were first used. */
+  next(name: string): Row {
+    return { ...this.#times.get(name)!.shift()! };
   }
 }
 
@@ -138,7 +139,7 @@ function pointMaker(service: string, clock: Clock): PointMaker {
       MetricUnit: '',
       Attributes: [],
       Flags: 0,
-      ...clock.of(MetricName),
+      ...clock.next(MetricName),
       ...NO_EXEMPLARS,
       ...columns,
     },
