@@ -89,13 +89,13 @@ class ExporterHost {
     // A failing delivery means its log failed: the thread ends with that error and is replaced.
     await Promise.race([this.#stopRequested, ...runs.map((run) => run.then(() => this.#stopRequested))]);
     await Promise.all(this.#drains.map((drain) => drain.delivery.stop()));
+    // Closing ends the wait for space on a full disk, which a run may be in.
+    const closing = Promise.allSettled(this.#drains.map(({ cursor }) => cursor.close()));
     await Promise.allSettled(runs);
     const deadlineMs = this.#stopDeadlineMs ?? this.#runtime.clock.monotonicMs();
     await Promise.all(this.#exporters.map((exporter) => exporter.shutdown(deadlineMs)));
-    for (const { cursor, reader } of this.#drains) {
-      await cursor.close();
-      await reader.close();
-    }
+    for (const { reader } of this.#drains) await reader.close();
+    for (const closed of await closing) if (closed.status === 'rejected') throw closed.reason;
   }
 }
 

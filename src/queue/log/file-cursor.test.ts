@@ -111,6 +111,35 @@ test('a failed flush is told by the freeze that needed it and by every later one
   await assert.rejects(cursor.close(), { code: 'STORAGE_FAILED' });
 });
 
+test('a full disk is waited for, but not when the cursor is closed', { timeout: 20_000 }, async () => {
+  const words = new SharedWords(createSharedWords(1));
+  let refusals = 2;
+  const written: number[] = [];
+  const parts = {
+    name: 'debug',
+    slot: 0,
+    words,
+    logHash: 1,
+    state: { sequence: 0, ordinal: 0, logHash: 1, frozen: [] },
+    origin: 'new',
+    writeSlot: async (offset: number) => {
+      if (refusals-- > 0) throw Object.assign(new Error('no space'), { code: 'ENOSPC', syscall: 'write' });
+      written.push(offset);
+    },
+    closeFile: async () => undefined,
+  } as const;
+  const cursor = new FileCursor(parts);
+  await cursor.freeze([{ first: 0, end: 1 }]);
+  assert.equal(refusals, -1);
+  assert.deepEqual(written, [SLOT_BYTES], 'tried again in another slot than the first time');
+  refusals = Number.POSITIVE_INFINITY;
+  const freezing = cursor.freeze([{ first: 1, end: 2 }]);
+  await Promise.all([
+    assert.rejects(freezing, { code: 'QUEUE_FULL' }),
+    assert.rejects(cursor.close(), { code: 'QUEUE_FULL' }),
+  ]);
+});
+
 test('exporter ids become file names that cannot leave the directory or meet', () => {
   assert.equal(cursorDirectoryName('clickhouse'), 'clickhouse');
   assert.equal(cursorDirectoryName('clickhouse/a'), 'clickhouse%2fa');

@@ -186,7 +186,9 @@ export class FileCursor implements LogCursor {
     try {
       await this.#writeOncePossible((sequence % 2) * SLOT_BYTES, bytes);
     } catch (error) {
-      this.#failure = new PipelineError('STORAGE_FAILED', `cursor ${this.name} cannot be written`, {
+      // A position that finds no space at the end of the process costs duplicates, and is no damage.
+      const code = isFullDisk(error) ? 'QUEUE_FULL' : 'STORAGE_FAILED';
+      this.#failure = new PipelineError(code, `cursor ${this.name} cannot be written`, {
         permanent: false,
         cause: error,
       });

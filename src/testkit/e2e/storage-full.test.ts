@@ -33,6 +33,18 @@ async function post(port: number, signal: Signal, body: Uint8Array<ArrayBuffer>)
   return { status: response.status, retryAfter: response.headers.get('retry-after') };
 }
 
+/** Takes every free block; returns the file that has them. */
+function fillUp(mount: string): string {
+  const ballast = join(mount, 'ballast');
+  const { bavail, bsize } = statfsSync(mount);
+  try {
+    writeFileSync(ballast, Buffer.alloc(bavail * bsize));
+  } catch (error) {
+    assert.equal((error as NodeJS.ErrnoException).code, 'ENOSPC');
+  }
+  return ballast;
+}
+
 test('A4: a full disk refuses retryably, and space that returns is used without a restart', {
   timeout: 60_000,
 }, async (t) => {
@@ -50,13 +62,7 @@ test('A4: a full disk refuses retryably, and space that returns is used without 
   await until('some acknowledgements', () => client.acked.size >= 50);
 
   // Faster than the engine looks at the disk: commits and positions meet a device without a free block.
-  const ballast = join(mount, 'ballast');
-  const { bavail, bsize } = statfsSync(mount);
-  try {
-    writeFileSync(ballast, Buffer.alloc(bavail * bsize));
-  } catch (error) {
-    assert.equal((error as NodeJS.ErrnoException).code, 'ENOSPC');
-  }
+  const ballast = fillUp(mount);
   await until('a refusal', () => client.statuses.has(503));
   for (let i = 0; i < 20; i++) {
     const { status, retryAfter } = await post(ports.http, 'traces', new Uint8Array(ledgerRequest(50, i)));
@@ -75,6 +81,35 @@ test('A4: a full disk refuses retryably, and space that returns is used without 
   await drained(engine, ports.metrics);
   assert.ok(!engine.log.includes('worker ended'), engine.log);
   assert.deepEqual(await engine.kill('SIGTERM'), CLEAN_EXIT, engine.log);
+  assertDelivered(client, sink);
+});
+
+test('A4: a full disk does not hold the stop up, and the next start has everything', {
+  timeout: 60_000,
+}, async (t) => {
+  const directory = tempDirectory(t);
+  const mount = mountSmall(t, join(directory, 'disk'), 192);
+  if (mount === undefined) return t.diagnostic('mounting is not allowed here; the log has tests of its own');
+  const sink = join(directory, 'delivered.bin');
+  const ports = await freePorts();
+  const start = {
+    config: engineConfig(ports, fileSink(sink), { signals: ['traces'] }),
+    dataDir: join(mount, 'data'),
+  };
+  const engine = await startEngine(t, start);
+  const client = ledgerClient(t, ports.http, 4, 10_000);
+  client.start();
+  await until('some acknowledgements', () => client.acked.size >= 50);
+  const ballast = fillUp(mount);
+  await until('a refusal', () => client.statuses.has(503));
+  const startedMs = Date.now();
+  assert.deepEqual(await engine.kill('SIGTERM'), CLEAN_EXIT, engine.log);
+  assert.ok(Date.now() - startedMs < 8500, 'stopped after the deadline');
+  await client.stop();
+  rmSync(ballast);
+  const again = await startEngine(t, start);
+  await drained(again, ports.metrics);
+  assert.deepEqual(await again.kill('SIGTERM'), CLEAN_EXIT, again.log);
   assertDelivered(client, sink);
 });
 
