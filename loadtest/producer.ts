@@ -79,6 +79,7 @@ export class Producer {
   #endMs = 0;
   #interval = emptyInterval();
   #isPumping = false;
+  #hasEnded = false;
   #timer: NodeJS.Timeout | undefined;
   #timerMs = 0;
   #finish: (() => void) | undefined;
@@ -136,7 +137,9 @@ export class Producer {
     if (this.#isPumping || this.#finish === undefined) return;
     this.#isPumping = true;
     const nowMs = this.#clock.monotonicMs();
-    if (nowMs < this.#endMs) this.#sendDue(nowMs);
+    // What became due in the last moments leaves when its connection is free: late by a timer, not unsent.
+    if (!this.#hasEnded) this.#sendDue(Math.min(nowMs, this.#endMs));
+    this.#hasEnded = nowMs >= this.#endMs;
     this.#isPumping = false;
     if (nowMs >= this.#endMs && this.#freeCount === this.#ticketCount) this.#end();
     else this.#arm();
