@@ -16,7 +16,7 @@ const LMDB_VERSION = 2;
 const META_COUNT = 2;
 
 export type PreflightResult =
-  /** There is no data file. */
+  /** There is no data file, or one that nothing was ever written to: what a crash leaves while a segment is made. */
   | { outcome: 'void'; sizeBytes: 0 }
   | { outcome: 'good'; sizeBytes: number }
   /** May be read by a scan in another process, which decides. */
@@ -35,10 +35,16 @@ export function preflightSegment(directory: string): PreflightResult {
   try {
     const stats = fstatSync(fd);
     if (!stats.isFile()) return { outcome: 'bad', sizeBytes: 0, reason: 'data file is not a file' };
+    if (stats.size === 0 && isUntouched(stats)) return { outcome: 'void', sizeBytes: 0 };
     return checkFile(fd, stats.size);
   } finally {
     closeSync(fd);
   }
+}
+
+/** Never written since it was made; a file that was cut to nothing has changed after its birth. */
+function isUntouched(stats: { birthtimeMs: number; mtimeMs: number }): boolean {
+  return Math.abs(stats.mtimeMs - stats.birthtimeMs) < 1;
 }
 
 function checkFile(fd: number, sizeBytes: number): PreflightResult {

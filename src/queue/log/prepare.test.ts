@@ -107,6 +107,19 @@ test('a log closed cleanly is not scanned, one that was not is, and both are who
   assert.equal(unclean.damagedRecords, 0);
 });
 
+test('a data file that a crash left before its first write is removed without an alarm', async () => {
+  const directory = mkdtempSync(join(tmpdir(), 'log-prepare-'));
+  const segment = segmentDirectory(directory, 0x6bf);
+  mkdirSync(segment, { recursive: true });
+  writeFileSync(join(segment, DATA_FILE), '');
+  const errors = logged.length;
+  const result = await prepareLog({ logId: LOG_ID, directory, clock: systemClock, logger });
+  assert.deepEqual(result.quarantined, []);
+  assert.deepEqual(listSegments(directory), []);
+  assert.equal(logged.length, errors);
+  rmSync(directory, { recursive: true, force: true });
+});
+
 test('truncated segments are set aside with reason and size, and the others stay readable', async () => {
   const size = statSync(dataPath(pristine, 1)).size;
   for (const cut of [0, PAGE, Math.floor(size / 2 / PAGE) * PAGE, size - PAGE]) {
