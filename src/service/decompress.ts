@@ -2,7 +2,7 @@
 import * as zlib from 'node:zlib';
 import { Decompress as ZstdDecoder } from 'fzstd';
 import { PipelineError } from '../component/errors.ts';
-import { checkZstdFrames } from './zstd-frames.ts';
+import { checkZstdFrames, tooLarge } from './zstd-frames.ts';
 
 /** Output buffer of the first try when a body does not tell its size: requests compress about tenfold. */
 const EXPANSION_GUESS = 12;
@@ -11,12 +11,6 @@ const CHUNK_BYTES_MIN = 64 * 1024;
 type ZstdDecompress = (input: Uint8Array, options: { maxOutputLength: number }) => Uint8Array;
 /** Node has zstd from 22.15 on; before that a JavaScript decoder does it. */
 const zstdNative = (zlib as { zstdDecompressSync?: ZstdDecompress }).zstdDecompressSync;
-
-function tooLarge(bytesMax: number): PipelineError {
-  return new PipelineError('BODY_TOO_LARGE', `body is larger than ${bytesMax} bytes after decompression`, {
-    permanent: true,
-  });
-}
 
 function failed(format: string, cause: unknown): PipelineError {
   return new PipelineError('DECOMPRESSION_FAILED', `body is not valid ${format}`, { permanent: true, cause });

@@ -158,10 +158,7 @@ export class PipelineWorker {
 
   #append(route: RoutePlan, payload: Uint8Array, itemCount: number, rejectedCount: number): void {
     const meta = this.#meta;
-    const message = rejectedCount === 0 ? '' : `${rejectedCount} items have invalid ids or values`;
-    if (itemCount === 0) {
-      return this.#acks.write(meta.requestId, OUTCOME_OK, rejectedCount, rejectedCount, 0, message);
-    }
+    if (itemCount === 0) return this.#accept(meta.requestId, rejectedCount, rejectedCount);
     if (this.#hasFailed) return this.#unavailable(itemCount, 'storage failed');
     if (this.#group.isEmpty) this.#group.startedMs = this.#deps.clock.monotonicMs();
     for (const log of route.logs) {
@@ -172,6 +169,11 @@ export class PipelineWorker {
       this.#group.touch(log);
     }
     this.#group.add(meta.requestId, itemCount + rejectedCount, rejectedCount);
+  }
+
+  #accept(requestId: number, itemCount: number, rejectedCount: number): void {
+    const message = rejectedCount === 0 ? '' : `${rejectedCount} items have invalid ids or values`;
+    this.#acks.write(requestId, OUTCOME_OK, itemCount, rejectedCount, 0, message);
   }
 
   #unavailable(itemCount: number, message: string): void {
@@ -204,9 +206,7 @@ export class PipelineWorker {
       failpoint('pipeline.before_ack');
       this.#groupCommit.record((this.#deps.clock.monotonicMs() - group.startedMs) * 1000);
       for (let i = 0; i < group.count; i++) {
-        const rejected = group.rejected[i]!;
-        const message = rejected === 0 ? '' : `${rejected} items have invalid ids or values`;
-        this.#acks.write(group.requestIds[i]!, OUTCOME_OK, group.items[i]!, rejected, 0, message);
+        this.#accept(group.requestIds[i]!, group.items[i]!, group.rejected[i]!);
       }
     } catch (error) {
       this.#commitFailed(error, group);

@@ -101,10 +101,6 @@ export class Service {
     return this.#stopped;
   }
 
-  get pendingRequests(): number {
-    return this.#ingest.pendingCount;
-  }
-
   /** Shown on the scrape, so that a segment set aside is noticed by more than a log line. */
   reportQuarantined(log: string, segments: number): void {
     this.#meter.gauge('millrace_log_segments_quarantined', { log }).set(segments);

@@ -2,7 +2,7 @@
  * Keeps one piscina pool of long-running workers alive: one task per worker slot, a heartbeat each, restart with a
  * budget, figures collected over a port.
  */
-import { MessageChannel, type MessagePort, type Transferable } from 'node:worker_threads';
+import { MessageChannel, type MessagePort } from 'node:worker_threads';
 import { Piscina } from 'piscina';
 import { PipelineError } from '../component/errors.ts';
 import type { Logger, Meter } from '../component/settings.ts';
@@ -25,11 +25,6 @@ const RESTART_DELAY_MS = 200;
 const SNAPSHOT_WAIT_MS = 500;
 /** A terminated thread that is still there after this long is stuck in native code. */
 const THREAD_END_MS = 10_000;
-
-export interface WorkerStart {
-  init: object;
-  transfer: Transferable[];
-}
 
 export interface SupervisorOptions {
   file: WorkerFile;

@@ -16,7 +16,8 @@ function malformed(offset: number): PipelineError {
   });
 }
 
-function tooLarge(bytesMax: number): PipelineError {
+/** The permanent error of every decoder whose output would pass the limit. */
+export function tooLarge(bytesMax: number): PipelineError {
   const message = `body is larger than ${bytesMax} bytes after decompression`;
   return new PipelineError('BODY_TOO_LARGE', message, { permanent: true });
 }

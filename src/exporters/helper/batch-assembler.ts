@@ -125,10 +125,6 @@ export class BatchAssembler {
     return this.#open.boundary.end;
   }
 
-  get openBytes(): number {
-    return this.#open.sizeBytes;
-  }
-
   /** Milliseconds until the open batch is due, or undefined when none is open. */
   dueInMs(nowMs: number): number | undefined {
     if (this.#open.boundary.end === this.#open.boundary.first) return undefined;

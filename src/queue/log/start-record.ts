@@ -1,17 +1,15 @@
-/** The crash-loop breaker's memory: starts that neither lived long enough nor ended in an orderly way. */
+/** The crash-loop breaker's memory: starts that neither became ready nor ended in an orderly way. */
 import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Clock } from '../../stdx/clock.ts';
 import { flushDirectory } from './clean-marker.ts';
 
-/** A process that lives this long did not die of what it opened. */
-export const START_CONFIRM_MS = 30_000;
 const DEATHS_MAX = 3;
 
 export interface StartRecord {
   /** Three starts in a row died early: logs must be prepared with `setAllAside`. */
   readonly isCrashLoop: boolean;
-  /** Call after START_CONFIRM_MS, and on every orderly end before that, a refused configuration included. */
+  /** Call once every segment was checked and is open, and on every orderly end before that. */
   confirm(): void;
 }
 
