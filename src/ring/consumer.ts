@@ -70,10 +70,12 @@ export class RingConsumer {
   }
 
   /**
-   * Resolves when the producer calls `wake` after a write, or after `timeoutMs`. Keeps no thread alive by itself:
+   * Resolves when the producer calls `wake` after a write, or at `interrupt`. Keeps no thread alive by itself:
    * the caller holds a handle open. Returns undefined when frames wait already.
+   *
+   * Without a timeout: V8 cannot take one back, so each sleep would later wake the thread once more for nothing.
    */
-  sleep(timeoutMs: number): Promise<unknown> | undefined {
+  sleep(): Promise<unknown> | undefined {
     Atomics.store(this.#words, WORD_WAITING, 1);
     // The flag is set before the sequence is read again, and the producer writes before it reads the flag:
     // one of the two always sees the other.
@@ -81,7 +83,7 @@ export class RingConsumer {
       Atomics.store(this.#words, WORD_WAITING, 0);
       return undefined;
     }
-    const waiting = Atomics.waitAsync(this.#words, WORD_WAITING, 1, timeoutMs);
+    const waiting = Atomics.waitAsync(this.#words, WORD_WAITING, 1);
     return waiting.async ? waiting.value : undefined;
   }
 

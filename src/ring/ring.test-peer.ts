@@ -37,7 +37,7 @@ while (frames < count) {
   }
   consumer.release();
   if (frames === count) break;
-  const slept = consumer.sleep(50);
+  const slept = consumer.sleep();
   if (slept !== undefined) {
     sleeps += 1;
     await slept;

@@ -13,6 +13,7 @@ import type { Registry } from '../registry/registry.ts';
 import type { Clock } from '../stdx/clock.ts';
 import type { LoggerOptions } from '../telemetry/logger.ts';
 import type { RunCommand } from './cli.ts';
+import { FLUSH_TIMEOUT_MS } from './messages.ts';
 import { Service } from './service.ts';
 import { planThreads, type ThreadPlan } from './thread-plan.ts';
 
@@ -23,7 +24,6 @@ const RESERVE_BYTES_MIN = 64 << 20;
 const SEGMENT_BYTES = 256 << 20;
 /** Measured best between commits that wait for memory and records that are read for one request. */
 const RECORD_BYTES = 512 << 10;
-const FLUSH_TIMEOUT_MS = 30_000;
 
 export interface EngineOptions {
   command: RunCommand;

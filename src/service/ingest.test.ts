@@ -146,7 +146,7 @@ test('fan-out is answered only when every log has flushed', async () => {
   });
   const slow = (writer: LogWriter, log: number): LogWriter => {
     const commit = writer.commit.bind(writer);
-    if (log === 1) writer.commit = () => gate.then(commit);
+    if (log === 1) writer.commit = () => gate.then(() => commit());
     return writer;
   };
   const path = new DataPath({ routes: FAN_OUT, budgets: [1 << 20, 1 << 20], wrapWriter: slow });

@@ -21,7 +21,6 @@ import { ACK_RING_BYTES, OUTSTANDING_MAX } from './ack-channel.ts';
 import { countDispatch, frameRequestId, REQUEST_META_BYTES, RequestMetaWriter, readAck } from './frame.ts';
 import type { RoutePlan } from './messages.ts';
 
-const SLEEP_MS = 1000;
 const RETRY_AFTER_MS = 1000;
 /** A frame that was being worked on when this many workers died is poison and is not given to a third. */
 const DISPATCHES_MAX = 2;
@@ -64,8 +63,13 @@ export class WorkerLane {
     return count;
   }
 
-  sleep(timeoutMs: number): Promise<unknown> | undefined {
-    return this.#acks.sleep(timeoutMs);
+  sleep(): Promise<unknown> | undefined {
+    return this.#acks.sleep();
+  }
+
+  /** Ends a sleep, so that its owner looks again whether it is still wanted. */
+  interrupt(): void {
+    this.#acks.interrupt();
   }
 
   /** Fresh rings for a new worker; returns the frames that the dead one had not released, as private copies. */
@@ -75,9 +79,11 @@ export class WorkerLane {
     while (left.tryRead()) frames.push(left.bytes.slice(left.payloadStart, left.payloadEnd));
     // The old rings stay with whatever is left of the dead thread: a late write of it must reach nobody.
     this.requestRing = RingProducer.create(this.#requestRingBytes);
+    const replaced = this.#acks;
     this.ackRing = createRing(ackRingBytes());
     this.#acks = new RingConsumer(this.ackRing);
     this.#ackView = viewOf(this.#acks);
+    replaced.interrupt();
     return frames;
   }
 }
@@ -138,7 +144,10 @@ export class Ingest {
       await new Promise((resolve) => setTimeout(resolve, 5));
     }
     this.#isClosed = true;
-    for (const lane of this.lanes) this.#failPending(lane, 'the server is shutting down');
+    for (const lane of this.lanes) {
+      this.#failPending(lane, 'the server is shutting down');
+      lane.interrupt();
+    }
   }
 
   /**
@@ -213,7 +222,7 @@ export class Ingest {
     const memory = lane.ackRing;
     while (!this.#isClosed && lane.ackRing === memory) {
       lane.completeAcks();
-      await lane.sleep(SLEEP_MS);
+      await lane.sleep();
     }
   }
 }

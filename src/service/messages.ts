@@ -12,6 +12,11 @@ export const CONTROL_BYTES = 64;
 export const WORD_HEARTBEAT = 0;
 /** Request id of the frame being worked on, or 0: the suspect when the thread dies or hangs. */
 export const WORD_CURRENT_REQUEST = 1;
+/** Not 0 while the thread itself waits for the disk: that is no hang, but it has a limit of its own. */
+export const WORD_FLUSHING = 2;
+
+/** Longest wait for one flush before the storage counts as failed. */
+export const FLUSH_TIMEOUT_MS = 30_000;
 
 /** One way of a request through the engine: all logs it must be flushed to. */
 export interface RoutePlan {

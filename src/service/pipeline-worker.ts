@@ -26,13 +26,12 @@ import { AckChannel } from './ack-channel.ts';
 import { CommitGroup } from './commit-group.ts';
 import { decompress } from './decompress.ts';
 import { REQUEST_META_BYTES, RequestMeta } from './frame.ts';
-import { type PipelineWorkerInit, type RoutePlan, WORD_CURRENT_REQUEST } from './messages.ts';
+import { type PipelineWorkerInit, type RoutePlan, WORD_CURRENT_REQUEST, WORD_FLUSHING } from './messages.ts';
 
 /** Bytes taken from the ring before the event loop gets its turn: about a millisecond of work. */
 const TURN_BYTES = 2 << 20;
 /** One group being flushed while the next is filled; more would only lengthen the wait for an ack. */
 const COMMITS_IN_FLIGHT_MAX = 2;
-const SLEEP_MS = 500;
 const RETRY_AFTER_MS = 1000;
 
 export interface PipelineWorkerDependencies {
@@ -60,6 +59,8 @@ export class PipelineWorker {
   readonly #enqueueFailed: readonly Counter[][];
   readonly #inFlight = new Set<Promise<void>>();
   #group: CommitGroup;
+  /** It slept since the last frames: the load is light, and what came now came alone. */
+  #hasSlept = false;
   #isStopping = false;
   #hasFailed = false;
 
@@ -94,7 +95,11 @@ export class PipelineWorker {
       if (!this.#group.isEmpty) this.#startCommit();
       if (this.#inFlight.size >= COMMITS_IN_FLIGHT_MAX) await Promise.race(this.#inFlight);
       else if (this.#ring.hasMore()) await nextTurn();
-      else if (!this.#isStopping) await this.#ring.sleep(SLEEP_MS);
+      else if (!this.#isStopping) {
+        const asleep = this.#ring.sleep();
+        this.#hasSlept = asleep !== undefined;
+        await asleep;
+      }
     }
     await Promise.all(this.#inFlight);
   }
@@ -195,14 +200,16 @@ export class PipelineWorker {
   #startCommit(): void {
     const group = this.#group;
     this.#group = new CommitGroup(this.#writers.length);
-    const commit = this.#commit(group).finally(() => this.#inFlight.delete(commit));
+    const mayBlock = this.#hasSlept && this.#inFlight.size === 0 && !this.#ring.hasMore();
+    this.#hasSlept = false;
+    const commit = this.#commit(group, mayBlock).finally(() => this.#inFlight.delete(commit));
     this.#inFlight.add(commit);
   }
 
-  async #commit(group: CommitGroup): Promise<void> {
+  async #commit(group: CommitGroup, mayBlock: boolean): Promise<void> {
     try {
       failpoint('pipeline.before_commit');
-      await Promise.all(group.touched().map((log) => this.#writers[log]!.commit()));
+      await this.#flush(group.touched(), mayBlock);
       failpoint('pipeline.before_ack');
       this.#groupCommit.record((this.#deps.clock.monotonicMs() - group.startedMs) * 1000);
       for (let i = 0; i < group.count; i++) {
@@ -212,6 +219,18 @@ export class PipelineWorker {
       this.#commitFailed(error, group);
     }
     this.#acks.flush();
+  }
+
+  /** Several logs are flushed side by side, which takes other threads. */
+  #flush(logs: readonly number[], mayBlock: boolean): Promise<unknown> {
+    if (!mayBlock || logs.length !== 1) return Promise.all(logs.map((log) => this.#writers[log]!.commit()));
+    Atomics.store(this.#control, WORD_FLUSHING, 1);
+    try {
+      failpoint('pipeline.flushing');
+      return this.#writers[logs[0]!]!.commit(true);
+    } finally {
+      Atomics.store(this.#control, WORD_FLUSHING, 0);
+    }
   }
 
   #commitFailed(error: unknown, group: CommitGroup): void {

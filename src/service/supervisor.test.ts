@@ -148,6 +148,18 @@ test('F7: a worker in an endless loop is found within six seconds and replaced; 
   assert.equal(metricSum(await running.metrics(), 'otelcol_receiver_accepted_spans'), 2 * SPANS);
 });
 
+test('a worker that waits for a slow disk does not hang: its request is answered once it is flushed', async (t) => {
+  const running = await startEngine(t, 'pipeline.flushing=stall:6500@2');
+  assert.equal((await running.send()).status, 200);
+  const startedMs = performance.now();
+  assert.equal((await running.send()).status, 200);
+  assert.ok(performance.now() - startedMs > 6000, 'the flush was not waited for');
+  assert.deepEqual(
+    running.logger.lines.filter(({ message }) => message.includes('worker')),
+    [],
+  );
+});
+
 test('a worker that dies again and again uses up the budget: fatal, once, and everything is answered', async (t) => {
   const running = await startEngine(t, 'pipeline.before_release=throw');
   const { status } = await running.send(20_000);

@@ -10,9 +10,11 @@ import type { Clock } from '../stdx/clock.ts';
 import type { MeterAggregate } from '../telemetry/aggregate.ts';
 import {
   CONTROL_BYTES,
+  FLUSH_TIMEOUT_MS,
   type FromWorker,
   type ToWorker,
   WORD_CURRENT_REQUEST,
+  WORD_FLUSHING,
   WORD_HEARTBEAT,
 } from './messages.ts';
 import { type WorkerFile, workerUrl } from './worker-url.ts';
@@ -247,11 +249,20 @@ export class Supervisor {
       if (beat !== slot.lastBeat) {
         slot.lastBeat = beat;
         slot.lastBeatMs = nowMs;
+      } else if (Atomics.load(slot.control, WORD_FLUSHING) !== 0) {
+        this.#checkFlush(slot, nowMs);
       } else if (slot.isReady && nowMs - slot.lastBeatMs > HANG_MS) {
         this.#options.logger.error('worker hangs and is terminated', { worker: slot.name });
         slot.lastBeatMs = nowMs;
         slot.abort.abort();
       }
     }
+  }
+
+  /** A thread that waits for the disk cannot be ended; past the limit of a flush nothing can be acknowledged. */
+  #checkFlush(slot: Slot, nowMs: number): void {
+    if (nowMs - slot.lastBeatMs <= FLUSH_TIMEOUT_MS) return;
+    const message = `${slot.name} waits for a flush longer than ${FLUSH_TIMEOUT_MS} ms`;
+    this.#options.onFatal(new PipelineError('STORAGE_FAILED', message, { permanent: false }));
   }
 }

@@ -23,7 +23,7 @@ export interface LogHarness {
 
 type Command =
   | { kind: 'append'; items: number; padBytes: number }
-  | { kind: 'commit' }
+  | { kind: 'commit'; mayBlock: boolean }
   | { kind: 'read'; at: number }
   | { kind: 'freeze'; items: number }
   | { kind: 'finish'; which: number }
@@ -39,7 +39,7 @@ const commandArbitrary: fc.Arbitrary<Command> = fc.oneof(
       padBytes: fc.integer({ min: 0, max: 30_000 }),
     }),
   },
-  { weight: 4, arbitrary: fc.constant({ kind: 'commit' as const }) },
+  { weight: 4, arbitrary: fc.record({ kind: fc.constant('commit' as const), mayBlock: fc.boolean() }) },
   {
     weight: 4,
     arbitrary: fc.record({
@@ -113,7 +113,7 @@ async function runCommand(command: Command, log: OpenLog, model: Model): Promise
       return;
     }
     case 'commit':
-      await log.writer.commit();
+      await log.writer.commit(command.mayBlock);
       model.committed.push(...model.pending);
       model.pending = [];
       assert.equal(log.reader.endOrdinal(), log.writer.appendedOrdinal);

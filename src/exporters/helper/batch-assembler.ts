@@ -7,6 +7,9 @@ import type { BatchBoundary, LogReader, LogRecord } from '../../queue/log/contra
 /** A batch is closed at this size whatever the configuration says: it bounds memory per send in flight. */
 export const BATCH_BYTES_MAX = 32 << 20;
 
+/** Shortest wait for more of an open batch: a few reads teach the pace at which it fills. */
+const GATHER_MS_MIN = 40;
+
 export interface AssembledBatch {
   boundary: BatchBoundary;
   /** Views into private copies of records. */
@@ -129,6 +132,17 @@ export class BatchAssembler {
   dueInMs(nowMs: number): number | undefined {
     if (this.#open.boundary.end === this.#open.boundary.first) return undefined;
     return Math.max(this.#openedMs + this.#limits.flushTimeoutMs - nowMs, 0);
+  }
+
+  /**
+   * Milliseconds until reading on pays: at the pace so far the open batch is full then, or it is due. A wake-up costs
+   * more than what it reads, so an open batch is not followed commit by commit.
+   */
+  nextReadInMs(nowMs: number): number {
+    const dueInMs = this.dueInMs(nowMs) ?? 0;
+    const size = this.#limits.sizer === 'bytes' ? this.#open.sizeBytes : this.#open.itemCount;
+    const fullInMs = ((nowMs - this.#openedMs) * (this.#limits.minSize - size)) / Math.max(size, 1);
+    return Math.min(Math.max(fullInMs, GATHER_MS_MIN), dueInMs);
   }
 
   /**

@@ -16,8 +16,6 @@ import type { DeliveryMetrics } from './delivery-metrics.ts';
 /** Bytes of batches that one delivery holds in memory, sent or waiting for a retry. One batch always may. */
 const IN_FLIGHT_BYTES_MAX = 64 << 20;
 const IDLE_WAIT_MS = 500;
-/** An open batch is filled at this pace instead of at every commit: a wake-up costs more than what it reads. */
-const GATHER_MS = 40;
 const RETRY_AFTER_MAX_MS = 300_000;
 
 export interface DeliveryDependencies {
@@ -174,9 +172,10 @@ export class Delivery {
 
   async #waitForWork(): Promise<void> {
     if (!this.#hasRoom() || this.#deps.cursor.freezable <= 0) return this.#deps.slots.whenFreed();
-    const dueInMs = this.#assembler.dueInMs(this.#deps.clock.monotonicMs());
-    if (dueInMs === undefined) await this.#deps.reader.waitBeyond(this.#assembler.position, IDLE_WAIT_MS);
-    else await sleepUnlessAborted(Math.min(dueInMs, GATHER_MS), this.#stop.signal);
+    const nowMs = this.#deps.clock.monotonicMs();
+    if (this.#assembler.dueInMs(nowMs) === undefined)
+      await this.#deps.reader.waitBeyond(this.#assembler.position, IDLE_WAIT_MS);
+    else await sleepUnlessAborted(this.#assembler.nextReadInMs(nowMs), this.#stop.signal);
   }
 
   /** The batch's slot is taken already and is given back at its end. */

@@ -54,8 +54,12 @@ export interface LogWriter {
    * @returns false when the budget, the disk reserve or the queue bound refuses it.
    */
   tryAppend(payload: Uint8Array, itemCount: number, receivedUnixMs: number): boolean;
-  /** Makes everything appended so far durable in one transaction and one flush; calls may overlap and keep order. */
-  commit(): Promise<void>;
+  /**
+   * Makes everything appended so far durable in one transaction and one flush; calls may overlap and keep order.
+   * @param mayBlock the caller has nothing else to do: its own thread may wait for the disk, which saves the
+   *   wake-ups of handing the work to another thread and back.
+   */
+  commit(mayBlock?: boolean): Promise<void>;
   /** Commits, marks the log clean and closes; after STORAGE_FAILED it returns without touching the environment. */
   close(): Promise<void>;
 }

@@ -5,7 +5,7 @@ import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { extname, join } from 'node:path';
-import { afterEach, beforeEach, test } from 'node:test';
+import { afterEach, beforeEach, type TestContext, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { systemClock } from '../../stdx/clock.ts';
@@ -51,7 +51,19 @@ function mountSmall(directory: string): (() => void) | undefined {
   }
 }
 
-test('a full file system refuses retryably, keeps serving reads, and recovers when space returns', async (t) => {
+const MODES = ['overlapping', 'blocking'] as const;
+
+for (const mode of MODES) {
+  test(`${mode}: a full file system refuses retryably, keeps serving reads, and recovers when space returns`, (t) =>
+    fillFileSystem(t, mode === 'blocking'));
+
+  test(`${mode}: a file size limit is a full disk, not the end of the process`, () => passSizeLimit(mode));
+
+  test(`${mode}: flushes that fail end acknowledgements at once, and a restart has all that was acknowledged`, (t) =>
+    failFlushes(t, mode));
+}
+
+async function fillFileSystem(t: TestContext, mayBlock: boolean): Promise<void> {
   const mount = join(parent, 'small');
   const unmount = mountSmall(mount);
   if (unmount === undefined) {
@@ -70,7 +82,7 @@ test('a full file system refuses retryably, keeps serving reads, and recovers wh
     while (code === '') {
       assert.equal(writer.tryAppend(Buffer.alloc(100_000, 1), 10, 1), true);
       const end = writer.appendedOrdinal;
-      await writer.commit().then(
+      await writer.commit(mayBlock).then(
         () => {
           storedEnd = end;
         },
@@ -92,7 +104,7 @@ test('a full file system refuses retryably, keeps serving reads, and recovers wh
     for (let isStored = false; !isStored; await sleep(50)) {
       assert.ok(performance.now() - startMs < 10_000, 'did not recover');
       isStored =
-        writer.tryAppend(Buffer.alloc(100_000, 2), 10, 1) && (await writer.commit().then(() => true));
+        writer.tryAppend(Buffer.alloc(100_000, 2), 10, 1) && (await writer.commit(mayBlock).then(() => true));
     }
     assert.equal(reader.readRecord(storedEnd)?.damaged, false);
     await reader.close();
@@ -100,15 +112,15 @@ test('a full file system refuses retryably, keeps serving reads, and recovers wh
   } finally {
     unmount();
   }
-});
+}
 
-test('a file size limit is a full disk, not the end of the process', async () => {
+async function passSizeLimit(mode: string): Promise<void> {
   const directory = join(parent, 'log');
   const peer = fileURLToPath(new URL(`./log.test-peer${extname(import.meta.url)}`, import.meta.url));
   // 512-byte blocks in this shell: 600 KiB, less than a segment.
   const child = spawn(
     'sh',
-    ['-c', 'ulimit -f 1200; exec "$0" "$@"', process.execPath, peer, 'write', directory, '1'],
+    ['-c', 'ulimit -f 1200; exec "$0" "$@"', process.execPath, peer, 'write', directory, '1', mode],
     {
       stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
     },
@@ -119,7 +131,7 @@ test('a file size limit is a full disk, not the end of the process', async () =>
   assert.equal(exit, 0);
   assert.ok(acknowledged.length > 3);
   await assertReadable(directory, acknowledged);
-});
+}
 
 interface Collected {
   acknowledged: number[];
@@ -178,7 +190,7 @@ function compileShim(): string | undefined {
   }
 }
 
-test('flushes that fail end acknowledgements at once, and a restart has all that was acknowledged', async (t) => {
+async function failFlushes(t: TestContext, mode: string): Promise<void> {
   const library = compileShim();
   if (library === undefined) {
     t.diagnostic('no C compiler here; the failing store covers the same path');
@@ -186,7 +198,7 @@ test('flushes that fail end acknowledgements at once, and a restart has all that
   }
   const directory = join(parent, 'log');
   const flag = join(parent, 'fails');
-  const child = forkPeer(['write', directory, '1'], {
+  const child = forkPeer(['write', directory, '1', mode], {
     env: { ...process.env, LD_PRELOAD: library, FLUSH_FAILS: flag },
     stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
   });
@@ -200,4 +212,4 @@ test('flushes that fail end acknowledgements at once, and a restart has all that
   assert.equal(exit, 0);
   assert.ok(performance.now() - startMs < 10_000);
   await assertReadable(directory, acknowledged);
-});
+}

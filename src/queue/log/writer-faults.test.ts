@@ -31,6 +31,8 @@ afterEach(() => rmSync(directory, { recursive: true, force: true }));
 
 /** Decides about the n-th putAll (from 1): undefined lets it through. */
 type Fault = (call: number) => Promise<void> | undefined;
+/** The same for putAllBlocking, with one count for both. */
+type BlockingFault = (call: number) => StoreError | undefined;
 
 interface Faulty {
   writer: LmdbLogWriter;
@@ -38,7 +40,12 @@ interface Faulty {
   stores: { closed: boolean }[];
 }
 
-function openFaulty(fault: Fault, limits: Partial<LogLimits> = {}, probeFreeBytes?: () => number): Faulty {
+function openFaulty(
+  fault: Fault,
+  limits: Partial<LogLimits> = {},
+  probeFreeBytes?: () => number,
+  blockingFault?: BlockingFault,
+): Faulty {
   const descriptor: LogDescriptor = {
     logId: 'traces~0',
     signal: 'traces',
@@ -59,6 +66,12 @@ function openFaulty(fault: Fault, limits: Partial<LogLimits> = {}, probeFreeByte
         calls++;
         await fault(calls);
         await inner.putAll(records);
+      },
+      putAllBlocking: (records: readonly StoreRecord[]) => {
+        calls++;
+        const error = blockingFault?.(calls);
+        if (error !== undefined) throw error;
+        inner.putAllBlocking(records);
       },
       sizeBytes: () => inner.sizeBytes(),
       close: () => {
@@ -149,17 +162,25 @@ test('a full disk rejects the group it met, refuses until there is space, and le
   await writer.close();
 });
 
-test('every n-th transaction that fails for space loses its own group only', async () => {
+for (const mayBlock of [false, true]) {
+  test(`every n-th transaction that fails for space loses its own group only, blocking ${mayBlock}`, () =>
+    failEachInTurn(mayBlock));
+}
+
+async function failEachInTurn(mayBlock: boolean): Promise<void> {
   for (let nth = 1; nth <= 4; nth++) {
     rmSync(directory, { recursive: true, force: true });
-    const { writer, descriptor } = openFaulty((call) =>
-      call === nth ? Promise.reject(noSpaceError()) : undefined,
+    const { writer, descriptor } = openFaulty(
+      (call) => (call === nth ? Promise.reject(noSpaceError()) : undefined),
+      {},
+      undefined,
+      (call) => (call === nth ? noSpaceError() : undefined),
     );
     const stored: string[] = [];
     for (let group = 1; group <= 4; group++) {
       const text = `group ${group}`;
       while (!writer.tryAppend(Buffer.from(text), 3, 1)) await sleep(20);
-      await writer.commit().then(
+      await writer.commit(mayBlock).then(
         () => stored.push(text),
         (error: { code: string }) => assert.equal(error.code, 'QUEUE_FULL'),
       );
@@ -176,6 +197,23 @@ test('every n-th transaction that fails for space loses its own group only', asy
     await reader.close();
     await writer.close();
   }
+}
+
+test('one failed flush of the calling thread fails the log like any other', async () => {
+  const { writer, stores } = openFaulty(
+    () => undefined,
+    {},
+    undefined,
+    (call) => (call === 2 ? inputOutputError() : undefined),
+  );
+  assert.equal(writer.tryAppend(Buffer.from('first'), 1, 1), true);
+  // The first of a segment has a directory to flush, too, and goes to other threads.
+  await writer.commit(true);
+  assert.equal(writer.tryAppend(Buffer.from('second'), 1, 1), true);
+  await assert.rejects(writer.commit(true), { code: 'STORAGE_FAILED', permanent: false });
+  assert.equal(writer.failed, true);
+  await writer.close();
+  assert.deepEqual(stores, [{ closed: false }]);
 });
 
 test('a slow disk slows acknowledgements, grows the groups and bounds the memory', async () => {

@@ -149,7 +149,7 @@ export class LmdbLogWriter implements LogWriter {
     this.#sealedBytes += record.bytes.byteLength;
   }
 
-  commit(): Promise<void> {
+  commit(mayBlock = false): Promise<void> {
     if (this.#failure !== undefined) return Promise.reject(this.#failure);
     if (this.#builder === undefined && this.#sealed.length === 0) {
       return this.#current?.settled ?? Promise.resolve();
@@ -161,12 +161,12 @@ export class LmdbLogWriter implements LogWriter {
       return this.#waiting.settled;
     }
     const group = createGroup();
-    this.#dispatch(group);
+    this.#dispatch(group, mayBlock);
     return group.settled;
   }
 
   /** Starts the transaction of everything appended so far. */
-  #dispatch(group: Group): void {
+  #dispatch(group: Group, mayBlock: boolean): void {
     this.#seal();
     const records = this.#sealed;
     const groupBytes = this.#sealedBytes;
@@ -174,14 +174,14 @@ export class LmdbLogWriter implements LogWriter {
     this.#sealedBytes = 0;
     this.#inFlightBytes = groupBytes;
     this.#current = group;
-    void this.#storeGroup(records, groupBytes).then(
+    void this.#storeGroup(records, groupBytes, mayBlock).then(
       () => this.#settle(group, records, undefined),
       (error: unknown) => this.#settle(group, records, error),
     );
   }
 
   /** One group from headers to flush; rejects with a StoreError or with what could not be opened. */
-  async #storeGroup(records: SealedRecord[], groupBytes: number): Promise<void> {
+  async #storeGroup(records: SealedRecord[], groupBytes: number, mayBlock: boolean): Promise<void> {
     if (this.#storeBytes > 0 && this.#storeBytes + groupBytes > this.#pacer.targetBytes) {
       this.#pacer.rolled(this.#parts.clock.monotonicMs());
       this.#roll((records[0] as SealedRecord).firstOrdinal);
@@ -193,9 +193,13 @@ export class LmdbLogWriter implements LogWriter {
     }
     const { clock, descriptor, onFlush } = this.#parts;
     const startMs = clock.monotonicMs();
-    const work: Promise<void>[] = [this.#store.putAll(records)];
-    if (descriptor.flush && !this.#isListingFlushed) work.push(this.#parts.chain.flushNewestListing());
-    await withTimeout(Promise.all(work), descriptor.limits.flushTimeoutMs);
+    const isListed = this.#isListingFlushed || !descriptor.flush;
+    if (mayBlock && isListed) this.#store.putAllBlocking(records);
+    else {
+      const work = [this.#store.putAll(records)];
+      if (!isListed) work.push(this.#parts.chain.flushNewestListing());
+      await withTimeout(Promise.all(work), descriptor.limits.flushTimeoutMs);
+    }
     this.#isListingFlushed = true;
     onFlush?.(clock.monotonicMs() - startMs, groupBytes);
   }
@@ -253,7 +257,7 @@ export class LmdbLogWriter implements LogWriter {
     const group = this.#waiting;
     if (group === undefined || this.#current !== undefined) return;
     this.#waiting = undefined;
-    this.#dispatch(group);
+    this.#dispatch(group, false);
   }
 
   /** For ever: pages of a failed flush may look clean to the kernel, so no later success would prove anything. */

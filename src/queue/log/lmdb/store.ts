@@ -20,6 +20,11 @@ export interface SegmentStore {
   readonly directory: string;
   /** Stores all of them in one transaction and one flush, or none of them. Rejects with a StoreError. */
   putAll(records: readonly StoreRecord[]): Promise<void>;
+  /**
+   * The same on the calling thread, which waits for the disk; it must not be called while a `putAll` is under way.
+   * @throws StoreError
+   */
+  putAllBlocking(records: readonly StoreRecord[]): void;
   /** Bytes of the data file. */
   sizeBytes(): number;
   /** Ends this thread's use. Never returns after a failed flush, so it must not be called then. */
@@ -167,10 +172,7 @@ class LmdbSegmentStore implements SegmentStore {
   }
 
   putAll(records: readonly StoreRecord[]): Promise<void> {
-    for (const record of records) {
-      // The library reads the address of shared memory wrongly: it stores other bytes, or the process dies.
-      assert(!(record.bytes.buffer instanceof SharedArrayBuffer), 'value views shared memory');
-    }
+    assertPrivate(records);
     const puts: Promise<unknown>[] = [];
     puts.push(
       this.#db.batch(() => {
@@ -184,6 +186,19 @@ class LmdbSegmentStore implements SegmentStore {
       const error = await toStoreError(failed.reason);
       throw this.#isShortWrite(error, records) ? new StoreError(error.message, true, error.cause) : error;
     });
+  }
+
+  putAllBlocking(records: readonly StoreRecord[]): void {
+    assertPrivate(records);
+    try {
+      this.#db.transactionSync(() => {
+        for (const record of records) this.#db.putSync(encodeKey(record.firstOrdinal), record.bytes);
+      });
+    } catch (cause) {
+      const message = cause instanceof Error ? cause.message : String(cause);
+      const error = new StoreError(message, isSpaceError(cause), cause);
+      throw this.#isShortWrite(error, records) ? new StoreError(message, true, cause) : error;
+    }
   }
 
   /**
@@ -202,6 +217,13 @@ class LmdbSegmentStore implements SegmentStore {
 
   close(): Promise<void> {
     return this.#db.close();
+  }
+}
+
+/** The library reads the address of shared memory wrongly: it stores other bytes, or the process dies. */
+function assertPrivate(records: readonly StoreRecord[]): void {
+  for (const record of records) {
+    assert(!(record.bytes.buffer instanceof SharedArrayBuffer), 'value views shared memory');
   }
 }
 
