@@ -35,12 +35,15 @@ export class ManagedProcess {
   #hasExited = false;
 
   /** Starts `node args...`; its output goes to `<dir>/<name>.log`. */
-  constructor(name: string, args: readonly string[], dir: string) {
+  constructor(name: string, args: readonly string[], dir: string, environment: Record<string, string> = {}) {
     mkdirSync(dir, { recursive: true });
     this.#name = name;
     this.#logPath = join(dir, `${name}.log`);
     const log = openSync(this.#logPath, 'a');
-    this.#child = spawn(process.execPath, [...args], { stdio: ['ignore', log, log] });
+    this.#child = spawn(process.execPath, [...args], {
+      stdio: ['ignore', log, log],
+      env: { ...process.env, ...environment },
+    });
     closeSync(log);
     this.#exited = new Promise((resolve) => {
       this.#child.once('exit', () => {

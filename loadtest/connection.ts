@@ -43,6 +43,8 @@ export interface ConnectionSettings {
   readonly contentType: string;
   /** Empty for none. */
   readonly contentEncoding: string;
+  /** Encrypted, with a certificate that nobody checks. */
+  readonly isTls: boolean;
   readonly inFlightMax: number;
   readonly done: TicketDone;
   /** Called when the connection can be used again after a loss. */

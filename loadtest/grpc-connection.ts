@@ -46,7 +46,7 @@ export class GrpcConnection implements Connection {
     this.#headers = {
       ':method': 'POST',
       ':path': settings.path,
-      ':scheme': 'http',
+      ':scheme': settings.isTls ? 'https' : 'http',
       'content-type': 'application/grpc+proto',
       te: 'trailers',
       'user-agent': 'millrace-loadtest',
@@ -67,7 +67,9 @@ export class GrpcConnection implements Connection {
 
   connect(): Promise<void> {
     return new Promise((resolve, reject) => {
-      const session = connect(`http://${this.#settings.host}:${this.#settings.port}`, {
+      const { host, port, isTls } = this.#settings;
+      const session = connect(`${isTls ? 'https' : 'http'}://${host}:${port}`, {
+        rejectUnauthorized: false,
         settings: { enablePush: false, initialWindowSize: WINDOW_BYTES },
       });
       this.#session = session;

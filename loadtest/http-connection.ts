@@ -1,5 +1,6 @@
 /** OTLP/HTTP over one bare socket: prepared headers, one write a request, answers matched in order. */
 import { createConnection, type Socket } from 'node:net';
+import { connect as connectTls } from 'node:tls';
 import type { Connection, ConnectionSettings, Outcome, Ticket } from './connection.ts';
 import { RECONNECT_MS } from './connection.ts';
 import { type HttpResponse, readResponse } from './http-response.ts';
@@ -47,17 +48,20 @@ export class HttpConnection implements Connection {
 
   connect(): Promise<void> {
     return new Promise((resolve, reject) => {
-      const { host, port } = this.#settings;
+      const { host, port, isTls } = this.#settings;
       const buffer = Buffer.alloc(READ_BYTES);
-      const socket = createConnection({
+      const options = {
         host,
         port,
         noDelay: true,
         // One read buffer a connection: answers are tiny, and a fresh 64 KiB for each would cost more than reading.
-        onread: { buffer, callback: (count) => this.#read(buffer.subarray(0, count)) },
-      });
+        onread: { buffer, callback: (count: number) => this.#read(buffer.subarray(0, count)) },
+      };
+      const socket = isTls
+        ? connectTls({ ...options, rejectUnauthorized: false, ALPNProtocols: ['http/1.1'] })
+        : createConnection(options);
       this.#socket = socket;
-      socket.once('connect', () => {
+      socket.once(isTls ? 'secureConnect' : 'connect', () => {
         this.#isOpen = true;
         resolve();
       });

@@ -3,7 +3,8 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { test } from 'node:test';
+import { type TestContext, test } from 'node:test';
+import { generate } from 'selfsigned';
 import { readLedger } from './ledger.ts';
 import { createLatencyHistogram, runLoad } from './load.ts';
 import { type LoadOptions, loadFromFlags } from './options.ts';
@@ -28,12 +29,17 @@ function afterFirstRequest(sink: NullOtlp, delayMs: number, action: () => void):
   }, 5);
 }
 
-test('an open loop holds its rate, over http and over grpc', async (t) => {
-  const sink = await startNullOtlp();
+test('an open loop holds its rate, over http and over grpc', (t) => holdRate(t, 'off'));
+
+test('an open loop holds its rate over TLS', (t) => holdRate(t, 'on'));
+
+async function holdRate(t: TestContext, tls: 'off' | 'on'): Promise<void> {
+  const { cert, private: key } = await generate([{ name: 'commonName', value: 'localhost' }]);
+  const sink = await startNullOtlp(0, 0, tls === 'on' ? { cert, key } : undefined);
   t.after(() => sink.close());
   const ports = { http: sink.httpPort, grpc: sink.grpcPort };
   for (const protocol of ['http', 'grpc'] as const) {
-    const flags = { protocol, rate: '4000', duration: '2s', workers: '2', connections: '4' };
+    const flags = { protocol, tls, rate: '4000', duration: '2s', workers: '2', connections: '4' };
     const result = await runLoad(options(ports[protocol], flags), () => undefined);
     // 4,000 items a second in requests of 20 for two seconds: never one more, and on a busy machine hardly one less.
     assert.equal(result.counts.sentRequests + result.counts.unsentRequests, 400, protocol);
@@ -44,7 +50,7 @@ test('an open loop holds its rate, over http and over grpc', async (t) => {
     );
     assert.equal(result.latency.maxMs > 0, true);
   }
-});
+}
 
 test('a stall of the server shows in the latency of every request that was due meanwhile', async (t) => {
   const sink = await startNullOtlp();

@@ -26,6 +26,7 @@ export interface LoadOptions {
   readonly itemsPerTrace: number;
   readonly compression: LoadCompression;
   readonly encoding: 'proto' | 'json';
+  readonly isTls: boolean;
   readonly seed: number;
   readonly run: string;
   readonly ledger: string | undefined;
@@ -51,6 +52,7 @@ export const DEFAULT_LOAD: LoadOptions = {
   itemsPerTrace: 8,
   compression: 'none',
   encoding: 'proto',
+  isTls: false,
   seed: 1,
   run: '',
   ledger: undefined,
@@ -70,6 +72,7 @@ export const USAGE = `Usage: npm run loadtest -- [options]
   --spans-per-request N         items of a request, default 512; --spans-per-trace N, default 8
   --compression none|gzip|zstd  zstd needs Node 22.15 or later
   --encoding proto|json         json over http only
+  --tls off|on                  on: encrypted, the server's certificate is not checked
   --timeout 30s                 longest wait for an answer
   --refused-pause 25ms          closed loop: wait after a refusal
   --ledger FILE                 append a line "run producer seq items" for each acknowledged request
@@ -146,6 +149,7 @@ export function loadFromFlags(flags: LoadFlags): LoadOptions {
     itemsPerRequest: count('spans-per-request', DEFAULT_LOAD.itemsPerRequest, 1),
     itemsPerTrace: count('spans-per-trace', DEFAULT_LOAD.itemsPerTrace, 1),
     compression: oneOf(flags.compression ?? 'none', 'compression', ['none', 'gzip', 'zstd']),
+    isTls: oneOf(flags.tls ?? 'off', 'tls', ['off', 'on']) === 'on',
     seed: count('seed', DEFAULT_LOAD.seed, 0),
     run: flags.run ?? Math.floor(Date.now() / 1_000).toString(36),
     ledger: flags.ledger,
@@ -164,6 +168,7 @@ const LOAD_FLAGS = [
     'spans-per-trace',
     'compression',
     'encoding',
+    'tls',
   ],
   ...['seed', 'run', 'ledger', 'json', 'pid'],
 ];

@@ -1,6 +1,7 @@
 /** One run of a scenario: starts what it needs, sends its loads, returns its metrics, stops everything. */
-import { mkdirSync, rmSync } from 'node:fs';
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { generate } from 'selfsigned';
 import { assertPortsFree, ManagedProcess } from './child-process.ts';
 import { type LoadResult, runLoad } from './load.ts';
 import { diskBytes } from './machine.ts';
@@ -27,6 +28,16 @@ export type Metrics = Record<string, number>;
 
 const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
+/** `server.crt` and `server.key`, for configurations that name them under `${env:LOADTEST_WORK_DIR}`. */
+async function writeCertificate(directory: string): Promise<void> {
+  const { cert, private: key } = await generate([{ name: 'commonName', value: 'localhost' }], {
+    keyType: 'ec',
+    algorithm: 'sha256',
+  });
+  writeFileSync(join(directory, 'server.crt'), cert);
+  writeFileSync(join(directory, 'server.key'), key, { mode: 0o600 });
+}
+
 /** Processes of one run. */
 export class Stage {
   readonly #scenario: Scenario;
@@ -52,6 +63,7 @@ export class Stage {
     const { root, workDir } = this.#settings;
     rmSync(workDir, { recursive: true, force: true });
     mkdirSync(workDir, { recursive: true });
+    await writeCertificate(workDir);
     await assertPortsFree(
       this.#scenario.needsNullClickhouse ? [...OTLP_PORTS, NULL_CLICKHOUSE_PORT] : OTLP_PORTS,
     );
@@ -62,7 +74,7 @@ export class Stage {
     }
     const config = join(root, 'loadtest/scenarios/configs', this.#scenario.config);
     const args = [join(root, 'dist/src/main.js'), '--config', config, '--data-dir', this.dataDir];
-    this.#engine = new ManagedProcess('engine', args, workDir);
+    this.#engine = new ManagedProcess('engine', args, workDir, { LOADTEST_WORK_DIR: workDir });
     await this.#engine.ready(OTLP_PORTS);
   }
 

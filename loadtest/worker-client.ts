@@ -29,6 +29,7 @@ function connectionSettings(options: LoadOptions): Omit<ConnectionSettings, 'don
     path: protocol === 'grpc' ? `/${GRPC_SERVICES[signal]}/Export` : `/v1/${signal}`,
     contentType: encoding === 'json' ? 'application/json' : 'application/x-protobuf',
     contentEncoding: compression === 'none' ? '' : compression,
+    isTls: options.isTls,
     inFlightMax: pipeline,
   };
 }

@@ -3,8 +3,14 @@
  * accuracy are measured against. `node dist/loadtest/sinks/null-otlp.js [--http PORT] [--grpc PORT]`
  */
 import { realpathSync } from 'node:fs';
-import { createServer as createHttpServer, type Server } from 'node:http';
-import { createServer as createHttp2Server, type Http2Server, type ServerHttp2Session } from 'node:http2';
+import { createServer as createHttpServer, type RequestListener, type Server } from 'node:http';
+import {
+  createSecureServer as createHttp2SecureServer,
+  createServer as createHttp2Server,
+  type Http2Server,
+  type ServerHttp2Session,
+} from 'node:http2';
+import { createServer as createHttpsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
@@ -29,10 +35,22 @@ function listen(server: Server | Http2Server, port: number): Promise<number> {
   });
 }
 
-function createGrpcServer(counted: () => void, sessions: Set<ServerHttp2Session>): Http2Server {
-  const server = createHttp2Server({
-    settings: { initialWindowSize: WINDOW_BYTES, maxFrameSize: 1024 * 1024 },
-  });
+/** PEM texts. */
+interface Certificate {
+  readonly cert: string;
+  readonly key: string;
+}
+
+function createGrpcServer(
+  counted: () => void,
+  sessions: Set<ServerHttp2Session>,
+  certificate: Certificate | undefined,
+): Http2Server {
+  const options = { settings: { initialWindowSize: WINDOW_BYTES, maxFrameSize: 1024 * 1024 } };
+  const server =
+    certificate === undefined
+      ? createHttp2Server(options)
+      : (createHttp2SecureServer({ ...options, ...certificate }) as unknown as Http2Server);
   server.on('session', (session) => {
     // The window of the connection stays at 64 KiB unless it is raised by hand.
     session.setLocalWindowSize(WINDOW_BYTES * 2);
@@ -52,11 +70,15 @@ function createGrpcServer(counted: () => void, sessions: Set<ServerHttp2Session>
   return server;
 }
 
-export async function startNullOtlp(httpPort = 0, grpcPort = 0): Promise<NullOtlp> {
+export async function startNullOtlp(
+  httpPort = 0,
+  grpcPort = 0,
+  certificate?: Certificate,
+): Promise<NullOtlp> {
   const waiting: (() => void)[] = [];
   const sessions = new Set<ServerHttp2Session>();
   const state = { isStalled: false, status: 200, requestCount: 0 };
-  const http = createHttpServer((request, response) => {
+  const serve: RequestListener = (request, response) => {
     const answer = (): void => {
       response.writeHead(state.status, { 'content-type': 'application/x-protobuf', 'content-length': 0 });
       response.end();
@@ -67,10 +89,15 @@ export async function startNullOtlp(httpPort = 0, grpcPort = 0): Promise<NullOtl
       if (state.isStalled) waiting.push(answer);
       else answer();
     });
-  });
-  const grpc = createGrpcServer(() => {
-    state.requestCount += 1;
-  }, sessions);
+  };
+  const http = certificate === undefined ? createHttpServer(serve) : createHttpsServer(certificate, serve);
+  const grpc = createGrpcServer(
+    () => {
+      state.requestCount += 1;
+    },
+    sessions,
+    certificate,
+  );
   const ports = [await listen(http, httpPort), await listen(grpc, grpcPort)] as const;
   return {
     httpPort: ports[0],
