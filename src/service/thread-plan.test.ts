@@ -291,7 +291,11 @@ test('queue_size bounds the log in its own unit: the smallest of its exporters, 
     },
   );
   const limits = planned(plan, { pipelineWorkers: 4 }).logsByWorker[3]!.map((log) => log.limits);
-  assert.deepEqual(limits, [{ ...LIMITS, itemsMax: 125 }, { ...LIMITS, budgetBytes: 16 << 20 }, LIMITS]);
+  assert.deepEqual(limits, [
+    { ...LIMITS, itemsMax: 125 },
+    { ...LIMITS, budgetBytes: 16 << 20 },
+    { ...LIMITS, requestsMax: 2 },
+  ]);
 });
 
 test('every log counts against one disk budget, those of earlier worker counts included', () => {

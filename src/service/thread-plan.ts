@@ -71,17 +71,27 @@ function queueOf(plan: CollectorPlan, registry: Registry, exporterId: string): D
 
 /**
  * `queue_size` of the exporters of one log, shared out among the workers: the smallest decides, as a request is only
- * taken when every exporter of its pipelines has room. Requests are not counted in a log: that unit has no bound here.
+ * taken when every exporter of its pipelines has room.
  */
 function boundedLimits(queues: readonly DeliveryConfig['queue'][], options: ThreadPlanOptions): LogLimits {
-  let { budgetBytes, itemsMax = Number.POSITIVE_INFINITY } = options.limits;
+  let {
+    budgetBytes,
+    itemsMax = Number.POSITIVE_INFINITY,
+    requestsMax = Number.POSITIVE_INFINITY,
+  } = options.limits;
   for (const { queueSize, sizer } of queues) {
     if (queueSize === undefined) continue;
     const share = Math.max(Math.floor(queueSize / options.pipelineWorkers), 1);
+    if (sizer === 'requests') requestsMax = Math.min(requestsMax, share);
     if (sizer === 'items') itemsMax = Math.min(itemsMax, share);
     if (sizer === 'bytes') budgetBytes = Math.min(budgetBytes, Math.max(share, QUEUE_BYTES_MIN));
   }
-  return { ...options.limits, budgetBytes, ...(Number.isFinite(itemsMax) ? { itemsMax } : {}) };
+  return {
+    ...options.limits,
+    budgetBytes,
+    ...(Number.isFinite(itemsMax) ? { itemsMax } : {}),
+    ...(Number.isFinite(requestsMax) ? { requestsMax } : {}),
+  };
 }
 
 function groupLogs(plan: CollectorPlan, registry: Registry, options: ThreadPlanOptions): LogGroup[] {

@@ -2,8 +2,13 @@ import { cpSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { systemClock } from '../../stdx/clock.ts';
-import { type LogHarness, type OpenLog, testLogContract } from '../../testkit/queue-contract.ts';
-import type { LogDescriptor } from './contract.ts';
+import {
+  type LogHarness,
+  type OpenLog,
+  testLogBounds,
+  testLogContract,
+} from '../../testkit/queue-contract.ts';
+import type { LogDescriptor, LogLimits } from './contract.ts';
 import { openLogCursor } from './file-cursor.ts';
 import { MemoryLog } from './memory-log.ts';
 import { openLogReader, openLogWriter } from './open.ts';
@@ -18,25 +23,25 @@ const LIMITS = {
   flushTimeoutMs: 30_000,
 };
 
-function createDescriptor(directory: string, flush = true): LogDescriptor {
+function createDescriptor(directory: string, limits: Partial<LogLimits>, flush = true): LogDescriptor {
   return {
     logId: 'traces~0',
     signal: 'traces',
     directory,
-    limits: LIMITS,
+    limits: { ...LIMITS, ...limits },
     flush,
     cursorNames: ['debug'],
     shared: createSharedWords(1),
   };
 }
 
-async function createLmdbHarness(flush: boolean): Promise<LogHarness> {
+async function createLmdbHarness(flush: boolean, limits: Partial<LogLimits> = {}): Promise<LogHarness> {
   const parent = mkdtempSync(join(tmpdir(), 'log-contract-'));
   let generation = 0;
   const directory = (): string => join(parent, String(generation));
   return {
     open: async () => {
-      const descriptor = createDescriptor(directory(), flush);
+      const descriptor = createDescriptor(directory(), limits, flush);
       const writer = await openLogWriter(descriptor, { clock: systemClock });
       return { writer, reader: openLogReader(descriptor), cursor: await openLogCursor(descriptor, 'debug') };
     },
@@ -54,8 +59,8 @@ async function createLmdbHarness(flush: boolean): Promise<LogHarness> {
   };
 }
 
-async function createMemoryHarness(): Promise<LogHarness> {
-  const log = new MemoryLog(createDescriptor(''));
+async function createMemoryHarness(limits: Partial<LogLimits> = {}): Promise<LogHarness> {
+  const log = new MemoryLog(createDescriptor('', limits));
   return {
     open: async () => ({
       writer: log.openWriter(),
@@ -70,3 +75,5 @@ async function createMemoryHarness(): Promise<LogHarness> {
 testLogContract('memory log', createMemoryHarness, 100);
 testLogContract('lmdb log', () => createLmdbHarness(true), 50);
 testLogContract('lmdb log without flushes', () => createLmdbHarness(false), 15);
+testLogBounds('memory log', createMemoryHarness);
+testLogBounds('lmdb log', (limits) => createLmdbHarness(true, limits));

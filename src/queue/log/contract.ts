@@ -28,13 +28,15 @@ export interface LogLimits {
   flushTimeoutMs: number;
   /** Items that may wait between the slowest cursor and the end (`queue_size` in items); unlimited when absent. */
   itemsMax?: number;
+  /** Requests that may wait, a half-delivered one counted whole (`queue_size` in requests); unlimited when absent. */
+  requestsMax?: number;
 }
 
 /**
- * Why tryAppend said no: the byte budget or the disk reserve (until low water), the item bound, too much waiting
- * for a slow disk, a failed log, a closed one. All but `failed` pass by themselves.
+ * Why tryAppend said no: the byte budget or the disk reserve (until low water), the bound on items or on requests, too
+ * much waiting for a slow disk, a failed log, a closed one. All but `failed` pass by themselves.
  */
-export type AppendRefusal = 'budget' | 'reserve' | 'items' | 'pending' | 'failed' | 'closed';
+export type AppendRefusal = 'budget' | 'reserve' | 'items' | 'requests' | 'pending' | 'failed' | 'closed';
 
 export interface LogWriter {
   readonly logId: string;
@@ -164,6 +166,11 @@ export interface LogDescriptor {
   flush: boolean;
   /** Exporter ids, in slot order of the shared words. */
   cursorNames: readonly string[];
+  /**
+   * Exporters that left the configuration with items still to get, in slot order behind `cursorNames`. Nobody moves
+   * them: what they have not finished stays on disk.
+   */
+  orphanNames?: readonly string[];
   /** Words shared by writer and readers: see shared-words.ts. */
   shared: SharedArrayBuffer;
   /** Bound that this log shares with others, beside its own in `limits`. */

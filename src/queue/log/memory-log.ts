@@ -15,6 +15,7 @@ import type {
 } from './contract.ts';
 import { FROZEN_MAX } from './cursor-file.ts';
 import { DoorbellWait } from './doorbell-wait.ts';
+import { QueueBound } from './queue-bound.ts';
 import { createSharedWords, LOG_STATE_CLOSED, LOG_STATE_OPEN, SharedWords } from './shared-words.ts';
 
 interface StoredCursor {
@@ -57,6 +58,16 @@ export class MemoryLog {
     return this.records.reduce((sum, record) => sum + record.payload.byteLength, 0);
   }
 
+  /** End ordinals of the stored requests that some cursor has not passed. */
+  waitingEnds(): number[] {
+    const positions = this.descriptor.cursorNames.map((name) => this.cursors.get(name)?.ordinal ?? 0);
+    const released = Math.min(...positions);
+    const ends = this.records.flatMap((record) =>
+      Array.from(record.entryItemEnds, (itemEnd) => record.firstOrdinal + itemEnd),
+    );
+    return ends.filter((end) => end > released);
+  }
+
   dropReleased(): void {
     const released = this.words.releasedByAll(this.words.flushedEnd);
     while (this.records.length > 0 && (this.records[0] as LogRecord).endOrdinal <= released)
@@ -69,6 +80,7 @@ class MemoryLogWriter implements LogWriter {
   readonly failed = false;
   lastRefusal: AppendRefusal | undefined;
   readonly #log: MemoryLog;
+  readonly #bound: QueueBound;
   #appended: number;
   #open:
     | { payloads: Uint8Array[]; entryEnds: number[]; itemEnds: number[]; receivedUnixMs: number }
@@ -80,6 +92,7 @@ class MemoryLogWriter implements LogWriter {
   constructor(log: MemoryLog) {
     this.#log = log;
     this.#appended = log.nextOrdinal;
+    this.#bound = new QueueBound(log.descriptor.limits, log.waitingEnds());
     log.words.publishFlushedEnd(log.nextOrdinal);
     log.words.beginOrdinal = log.records[0]?.firstOrdinal ?? log.nextOrdinal;
     log.words.setState(LOG_STATE_OPEN);
@@ -104,6 +117,10 @@ class MemoryLogWriter implements LogWriter {
     this.lastRefusal = undefined;
     if (this.#isClosed) this.lastRefusal = 'closed';
     else if (this.sizeBytes + payload.byteLength > limits.budgetBytes) this.lastRefusal = 'budget';
+    else {
+      const released = this.#log.words.releasedByAll(this.#log.words.flushedEnd);
+      this.lastRefusal = this.#bound.refusalOf(itemCount, this.#appended, released);
+    }
     if (this.lastRefusal !== undefined) return false;
     if (this.#openBytes > 0 && this.#openBytes + payload.byteLength > limits.recordBytes) this.#store();
     this.#open ??= { payloads: [], entryEnds: [], itemEnds: [], receivedUnixMs };
@@ -113,6 +130,7 @@ class MemoryLogWriter implements LogWriter {
     this.#open.entryEnds.push(this.#openBytes);
     this.#open.itemEnds.push(this.#openItems);
     this.#appended += itemCount;
+    this.#bound.took(this.#appended);
     return true;
   }
 

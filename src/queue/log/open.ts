@@ -10,6 +10,7 @@ import { LmdbLogWriter } from './lmdb/lmdb-log-writer.ts';
 import { recoverEnd } from './lmdb/recover.ts';
 import { SegmentChain } from './lmdb/segment-chain.ts';
 import { openSegmentStore, openSegmentView } from './lmdb/store.ts';
+import { listWaitingRequests } from './lmdb/waiting-requests.ts';
 
 /** Address space beyond the segment's size: the last group may be large, and old tree pages need room. */
 const MAP_SLACK_BYTES = 128 * 1024 * 1024;
@@ -37,6 +38,14 @@ export async function openLogWriter(
     mapBytes,
     segmentBytes: limits.segmentBytes,
   });
+  const { requestsMax } = limits;
+  const waitingEnds =
+    requestsMax === undefined
+      ? []
+      : await listWaitingRequests({
+          ...{ directory, logHash: hash, mapBytes, requestsMax },
+          cursorNames: descriptor.cursorNames,
+        });
   const chain = new SegmentChain(directory);
   if (recovered.isNewestEmpty) chain.dropNewest();
   return new LmdbLogWriter({
@@ -45,6 +54,7 @@ export async function openLogWriter(
     logHash: hash,
     nextOrdinal: recovered.nextOrdinal,
     storedEnd: recovered.storedEnd,
+    waitingEnds,
     chain,
     openStore: (storeDirectory) => openSegmentStore({ directory: storeDirectory, mapBytes, flush }),
     probeFreeBytes: () => freeBytesOf(directory),

@@ -8,6 +8,7 @@
  * | 16                     | writer               | bytes of all segments on disk plus what waits in memory   |
  * | 24 (as Int32 word 48)  | writer               | doorbell: changes after every flush                       |
  * | 24 (as Int32 word 49)  | writer               | state: 0 not open yet, 1 open, 2 closed, 3 storage failed |
+ * | 24 (as Int32 word 50)  | writer               | not 0 while the disk budget or the reserve refuses data   |
  * | 32 + 8 * slot          | thread of the cursor | every item before it is finished, and that is on disk     |
  *
  * Words of different writing threads are a cache line (64 bytes) apart.
@@ -20,6 +21,7 @@ const WORD_BEGIN = 8;
 const WORD_SIZE_BYTES = 16;
 const INT32_DOORBELL = 48;
 const INT32_STATE = 49;
+const INT32_REFUSING = 50;
 const WORD_RELEASED = 32;
 assert(INT32_DOORBELL * 4 === 24 * 8, 'doorbell overlaps a 64-bit word');
 assert(WORD_RELEASED - 24 >= LINE_WORDS, 'cursor words share a cache line with the doorbell');
@@ -84,6 +86,15 @@ export class SharedWords {
     this.ring();
   }
 
+  /** For readiness only: nobody waits for it. */
+  get isRefusing(): boolean {
+    return Atomics.load(this.#ints, INT32_REFUSING) !== 0;
+  }
+
+  set isRefusing(isRefusing: boolean) {
+    Atomics.store(this.#ints, INT32_REFUSING, isRefusing ? 1 : 0);
+  }
+
   /** Publishes the new end, then rings: a reader that wakes sees it. */
   publishFlushedEnd(ordinal: number): void {
     this.#store(WORD_FLUSHED_END, ordinal);
@@ -118,10 +129,13 @@ export class SharedWords {
     this.#store(WORD_RELEASED + slot * LINE_WORDS, ordinal);
   }
 
-  /** Every cursor has passed the items before it; `whenNone` when the log has no cursor. */
-  releasedByAll(whenNone: number): number {
-    let released = this.cursorCount === 0 ? whenNone : Number.MAX_SAFE_INTEGER;
-    for (let slot = 0; slot < this.cursorCount; slot++) {
+  /**
+   * Every cursor has passed the items before it; `whenNone` when the log has no cursor.
+   * @param slots how many count, from the first: those behind `cursorNames` hold data of exporters that are gone.
+   */
+  releasedByAll(whenNone: number, slots: number = this.cursorCount): number {
+    let released = slots === 0 ? whenNone : Number.MAX_SAFE_INTEGER;
+    for (let slot = 0; slot < slots; slot++) {
       released = Math.min(released, this.releasedOrdinal(slot));
     }
     return released;

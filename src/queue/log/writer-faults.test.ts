@@ -275,3 +275,23 @@ test('the reserve is kept and the item bound is kept', async () => {
   assert.equal(bounded.writer.tryAppend(Buffer.from('d'), 3, 1), true);
   await bounded.writer.close();
 });
+
+test('a group that found no space does not count as waiting for ever', async () => {
+  const { writer } = openFaulty((call) => (call === 1 ? Promise.reject(noSpaceError()) : undefined), {
+    itemsMax: 5,
+    requestsMax: 1,
+  });
+  assert.equal(writer.tryAppend(Buffer.from('a'), 5, 1), true);
+  assert.equal(writer.tryAppend(Buffer.from('b'), 5, 1), false);
+  await assert.rejects(writer.commit(), { code: 'QUEUE_FULL' });
+  // The disk says again that it has space within a second, and nothing is left that could be delivered first.
+  const deadlineMs = performance.now() + 5_000;
+  let isTaken = false;
+  while (!isTaken && performance.now() < deadlineMs) {
+    isTaken = writer.tryAppend(Buffer.from('c'), 5, 1);
+    if (!isTaken) assert.equal(writer.lastRefusal, 'reserve');
+    await sleep(50);
+  }
+  assert.ok(isTaken);
+  await writer.close();
+});

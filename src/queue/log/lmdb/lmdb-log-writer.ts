@@ -9,6 +9,7 @@ import type { Clock } from '../../../stdx/clock.ts';
 import { writeCleanMarker } from '../clean-marker.ts';
 import type { AppendRefusal, LogDescriptor, LogWriter } from '../contract.ts';
 import { DiskBudget, segmentBytesOf } from '../disk-budget.ts';
+import { QueueBound } from '../queue-bound.ts';
 import { BufferPool, finishRecord, RecordBuilder, type SealedRecord } from '../record-builder.ts';
 import { SegmentPacer } from '../segment-pacer.ts';
 import { LOG_STATE_CLOSED, LOG_STATE_FAILED, LOG_STATE_OPEN, SharedWords } from '../shared-words.ts';
@@ -32,6 +33,8 @@ export interface LogWriterParts {
   nextOrdinal: number;
   /** End of the last record of earlier starts; equal to `nextOrdinal` unless something was lost. */
   storedEnd: number;
+  /** End ordinals of requests that wait since earlier starts; needed where requests are bounded. */
+  waitingEnds?: readonly number[];
   chain: SegmentChain;
   /** Opens the directory of a new segment. */
   openStore: (directory: string) => SegmentStore;
@@ -52,6 +55,7 @@ export class LmdbLogWriter implements LogWriter {
   readonly #words: SharedWords;
   readonly #pool: BufferPool;
   readonly #budget: DiskBudget;
+  readonly #bound: QueueBound;
   readonly #pacer: SegmentPacer;
   readonly #sweepTimer: NodeJS.Timeout;
   #store: SegmentStore;
@@ -80,6 +84,7 @@ export class LmdbLogWriter implements LogWriter {
     this.#words = new SharedWords(descriptor.shared);
     this.#pool = new BufferPool(descriptor.limits.recordBytes, POOL_BYTES_MAX);
     this.#budget = new DiskBudget(descriptor, parts.clock.monotonicMs(), parts.probeFreeBytes);
+    this.#bound = new QueueBound(descriptor.limits, parts.waitingEnds);
     this.#pacer = new SegmentPacer(segmentBytesOf(descriptor), parts.clock.monotonicMs());
     this.#appended = nextOrdinal;
     this.#flushedEnd = nextOrdinal;
@@ -122,6 +127,7 @@ export class LmdbLogWriter implements LogWriter {
     this.#builder ??= new RecordBuilder(this.#pool, this.#appended, receivedUnixMs, payload.byteLength);
     this.#builder.append(payload, itemCount);
     this.#appended += itemCount;
+    this.#bound.took(this.#appended);
     return true;
   }
 
@@ -130,15 +136,23 @@ export class LmdbLogWriter implements LogWriter {
     if (this.#isClosing) return 'closed';
     const pendingBytes = this.#pendingBytes;
     if (pendingBytes > 0 && pendingBytes + payloadBytes > PENDING_BYTES_MAX) return 'pending';
-    const { itemsMax } = this.#parts.descriptor.limits;
-    if (itemsMax !== undefined) {
-      const waiting = this.#appended - this.#words.releasedByAll(this.#flushedEnd);
-      if (waiting + itemCount > itemsMax) return 'items';
+    if (!this.#bound.isUnlimited) {
+      const refusal = this.#bound.refusalOf(itemCount, this.#appended, this.#passedEnd(pendingBytes));
+      if (refusal !== undefined) return refusal;
     }
     const usedBytes = this.#parts.chain.sizeBytes + pendingBytes;
     const isAdmitted = this.#budget.admits(payloadBytes + RECORD_OVERHEAD_BYTES, usedBytes, pendingBytes);
-    if (!isAdmitted) this.#parts.chain.dropSpares();
+    if (!isAdmitted) {
+      this.#words.isRefusing = true;
+      this.#parts.chain.dropSpares();
+    }
     return isAdmitted ? undefined : this.#budget.refusal;
+  }
+
+  /** Nothing before it waits. Ordinals of a group that found no space are never released, and hold nothing. */
+  #passedEnd(pendingBytes: number): number {
+    const released = this.#words.releasedByAll(this.#flushedEnd);
+    return pendingBytes === 0 && released >= this.#flushedEnd ? this.#appended : released;
   }
 
   #seal(): void {
@@ -299,6 +313,7 @@ export class LmdbLogWriter implements LogWriter {
     }
     this.#publishSize();
     this.#budget.refresh(nowMs, this.sizeBytes, this.#pendingBytes);
+    this.#words.isRefusing = this.#budget.refusal !== undefined;
     // Spares are worth their bytes only while nobody waits for them; here, and not at the next refusal of this log,
     // because another one of the group may be the one that is refused.
     if (this.#budget.isTight(this.sizeBytes) && chain.dropSpares()) this.#publishSize();
