@@ -1,4 +1,5 @@
 import type { Clock } from '../stdx/clock.ts';
+import type { EngineView } from './status.ts';
 
 export type LogFields = Record<string, unknown>;
 
@@ -43,4 +44,6 @@ export interface ComponentSettings {
   clock: Clock;
   /** Directory of the engine's own data (`--data-dir`); extensions may keep a folder of their own there. */
   dataDir?: string;
+  /** Extensions only: what the engine tells about itself. */
+  engine?: EngineView;
 }

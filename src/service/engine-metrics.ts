@@ -39,7 +39,9 @@ export class EngineMetrics {
       const labels = { log: log.logId };
       this.#meter.gauge('millrace_log_size_bytes', labels).set(words.sizeBytes);
       this.#meter.gauge('millrace_log_budget_bytes', labels).set(log.limits.budgetBytes);
-      this.#meter.gauge('millrace_log_items', labels).set(Math.max(end - words.releasedByAll(end), 0));
+      this.#meter
+        .gauge('millrace_log_items', labels)
+        .set(Math.max(end - words.releasedByAll(end, log.cursorNames.length), 0));
       for (const [slot, exporter] of log.cursorNames.entries()) {
         const key = `${exporter} ${log.signal}`;
         const queue = queues.get(key) ?? { exporter, signal: log.signal, items: 0, budgetBytes: 0 };
@@ -60,9 +62,9 @@ export class EngineMetrics {
 
   /** Items of all logs that some exporter has not finished. */
   queuedItems(): number {
-    return this.#logs.reduce((sum, { words }) => {
+    return this.#logs.reduce((sum, { log, words }) => {
       const end = words.flushedEnd;
-      return sum + Math.max(end - words.releasedByAll(end), 0);
+      return sum + Math.max(end - words.releasedByAll(end, log.cursorNames.length), 0);
     }, 0);
   }
 }

@@ -4,6 +4,7 @@ import { availableParallelism, tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { PipelineError } from '../component/errors.ts';
 import type { Logger } from '../component/settings.ts';
+import type { Readiness } from '../component/status.ts';
 import type { CollectorPlan } from '../config/collector-plan.ts';
 import type { LogDescriptor, LogLimits } from '../queue/log/contract.ts';
 import { type DataLock, lockDataDirectory } from '../queue/log/data-lock.ts';
@@ -11,8 +12,8 @@ import { prepareLog } from '../queue/log/prepare.ts';
 import { recordStart } from '../queue/log/start-record.ts';
 import type { Registry } from '../registry/registry.ts';
 import type { Clock } from '../stdx/clock.ts';
-import type { LoggerOptions } from '../telemetry/logger.ts';
 import type { RunCommand } from './cli.ts';
+import type { DataPath } from './data-path.ts';
 import { FLUSH_TIMEOUT_MS } from './messages.ts';
 import { Service } from './service.ts';
 import { planThreads, type ThreadPlan } from './thread-plan.ts';
@@ -31,7 +32,7 @@ export interface EngineOptions {
   registry: Registry;
   clock: Clock;
   logger: Logger;
-  loggerOptions: LoggerOptions;
+  version: string;
   failpoints: string | undefined;
   onFatal(error: PipelineError): void;
 }
@@ -74,34 +75,28 @@ function listNames(directory: string): string[] {
 /** A running engine and everything it holds. */
 export class Engine {
   readonly dataDir: string;
-  readonly threads: ThreadPlan;
   readonly #options: EngineOptions;
   readonly #service: Service;
   readonly #locks: DataLock[] = [];
   readonly #isDurable: boolean;
+  readonly #workers = Math.max(availableParallelism() - 1, 1);
   #isCrashLoop = false;
   #confirmStart: (() => void) | undefined;
 
+  /** @throws PipelineError when the plan cannot be laid out; nothing was opened then. */
   constructor(options: EngineOptions) {
-    const { command, plan, registry } = options;
+    const { command, plan } = options;
     this.#options = options;
     this.#isDurable = command.durability === 'disk';
     this.dataDir = this.#isDurable ? resolve(command.dataDir) : mkdtempSync(join(tmpdir(), 'millrace-'));
-    const workers = Math.max(availableParallelism() - 1, 1);
-    this.threads = planThreads(plan, registry, {
-      dataDir: this.dataDir,
-      isDurable: this.#isDurable,
-      pipelineWorkers: command.workerCount ?? workers,
-      exporterWorkers: workers,
-      limits: logLimits(command.diskBudgetBytes ?? DISK_BUDGET_BYTES, this.dataDir),
-      listNames,
-    });
+    this.#planThreads(plan);
     this.#service = new Service({
       ...options,
-      threads: this.threads,
       dataDir: this.dataDir,
       isDurable: this.#isDurable,
-      prepareLogs: () => this.#prepareLogs(),
+      planThreads: (next) => this.#planThreads(next),
+      prepareLogs: (path) => this.#prepareLogs(path),
+      logsAreOpen: () => undefined,
     });
   }
 
@@ -117,20 +112,40 @@ export class Engine {
           'three starts died early: log segments that were not closed in order are set aside',
         );
       }
-      await this.#service.start();
+      await this.#service.start(this.#options.plan);
       // Every segment passed its scan and is open in its threads: a death from here on has another reason, and must
       // not add up with others to a start that sets acknowledged data aside.
       record.confirm();
+      this.#isCrashLoop = false;
     } catch (error) {
       await this.#release();
       throw error;
     }
   }
 
+  /**
+   * Goes over to a checked configuration.
+   * @throws PipelineError when it cannot be started; the old one runs on, or `onFatal` was told.
+   */
+  async reload(plan: CollectorPlan): Promise<void> {
+    // What cannot even be laid out must not stop anything.
+    this.#planThreads(plan);
+    await this.#service.reload(plan);
+  }
+
   /** Everything acknowledged is on disk when it returns. */
   async stop(deadlineMs: number): Promise<void> {
     await this.#service.stop(deadlineMs);
     await this.#release();
+  }
+
+  /** After a fatal error: clients that wait get their answers before the process ends. */
+  abandon(deadlineMs: number): Promise<void> {
+    return this.#service.abandon(deadlineMs);
+  }
+
+  readiness(): Readiness {
+    return this.#service.readiness();
   }
 
   async #release(): Promise<void> {
@@ -144,21 +159,33 @@ export class Engine {
     if (!this.#isDurable) rmSync(this.dataDir, { recursive: true, force: true });
   }
 
+  #planThreads(plan: CollectorPlan): ThreadPlan {
+    const { command, registry } = this.#options;
+    return planThreads(plan, registry, {
+      dataDir: this.dataDir,
+      isDurable: this.#isDurable,
+      pipelineWorkers: command.workerCount ?? this.#workers,
+      exporterWorkers: this.#workers,
+      limits: logLimits(command.diskBudgetBytes ?? DISK_BUDGET_BYTES, this.dataDir),
+      listNames,
+    });
+  }
+
   async #lock(directory: string): Promise<void> {
     if (this.#locks.some((lock) => lock.directory === directory)) return;
     this.#locks.push(await lockDataDirectory(directory));
   }
 
   /** Storage extensions have made their directories by now; no worker has opened a log yet. */
-  async #prepareLogs(): Promise<void> {
-    const { clock, logger } = this.#options;
-    for (const log of this.threads.logsByWorker.flat()) {
+  async #prepareLogs(path: DataPath): Promise<void> {
+    for (const log of path.threads.logsByWorker.flat()) {
       await this.#lock(dirname(dirname(log.directory)));
-      await this.#prepareLog(log, clock, logger);
+      await this.#prepareLog(log, path);
     }
   }
 
-  async #prepareLog(log: LogDescriptor, clock: Clock, logger: Logger): Promise<void> {
+  async #prepareLog(log: LogDescriptor, path: DataPath): Promise<void> {
+    const { clock, logger } = this.#options;
     const found = await prepareLog({
       logId: log.logId,
       directory: log.directory,
@@ -166,7 +193,8 @@ export class Engine {
       logger,
       setAllAside: this.#isCrashLoop,
     });
-    this.#service.reportQuarantined(log.logId, found.quarantined.length);
+    // Shown on the scrape, so that a segment set aside is noticed by more than a log line.
+    path.meter.gauge('millrace_log_segments_quarantined', { log: log.logId }).set(found.quarantined.length);
     if (found.segmentCount === 0) return;
     logger.info('log holds data of an earlier run', {
       log: log.logId,

@@ -132,6 +132,11 @@ export class Ingest {
     return this.lanes.reduce((sum, lane) => sum + lane.pending.size, 0);
   }
 
+  /** After a failure that ends the process. */
+  get isRefusing(): boolean {
+    return this.#isRefusing;
+  }
+
   /** From now on every request is refused retryably: storage failed or no worker is left. */
   refuseAll(): void {
     this.#isRefusing = true;

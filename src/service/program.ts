@@ -79,8 +79,7 @@ function loadPlan(program: Program, config: string, warnings: readonly string[])
 
 async function runEngine(program: Program, command: RunCommand, plan: CollectorPlan): Promise<number> {
   const { clock } = program;
-  const loggerOptions = plan.telemetry.logs;
-  const logger = createLogger(loggerOptions, clock);
+  const logger = createLogger(plan.telemetry.logs, clock);
   let end!: (exitCode: number) => void;
   const ended = new Promise<number>((resolve) => {
     end = resolve;
@@ -88,7 +87,7 @@ async function runEngine(program: Program, command: RunCommand, plan: CollectorP
   let engine: Engine;
   try {
     engine = new Engine({
-      ...{ command, plan, registry: program.registry, clock, logger, loggerOptions },
+      ...{ command, plan, registry: program.registry, clock, logger, version: packageVersion() },
       failpoints: program.failpoints,
       onFatal: (error) => {
         logger.error('the engine cannot go on', { code: error.code, error: error.message });

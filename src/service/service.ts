@@ -1,31 +1,27 @@
 /**
- * The running engine. Start: directories, extensions, exporter workers, pipeline workers, receivers last. Stop is the
- * reverse: receivers finish what they took, pipeline workers flush it, exporter workers leave the rest in the log.
+ * The running engine. Start: extensions, logs, exporter workers, pipeline workers, receivers last. Stop is the reverse:
+ * receivers finish what they took, pipeline workers flush it, exporter workers leave the rest in the log. A reload
+ * goes through the same steps, but only for what changed.
  */
-import type { Component } from '../component/component.ts';
-import type { PipelineError } from '../component/errors.ts';
-import type { ExtensionFactory, ReceiverFactory } from '../component/factory.ts';
+import { isDeepStrictEqual } from 'node:util';
+import { PipelineError } from '../component/errors.ts';
 import type { ComponentSettings, Logger } from '../component/settings.ts';
+import type { ComponentState, EngineView, Readiness } from '../component/status.ts';
 import type { CollectorPlan } from '../config/collector-plan.ts';
-import { findFactory, type Registry } from '../registry/registry.ts';
-import { ringDataBytes } from '../ring/layout.ts';
+import type { Registry } from '../registry/registry.ts';
 import type { Clock } from '../stdx/clock.ts';
 import { failpoint, setFailpoints } from '../stdx/failpoint.ts';
 import { MeterAggregate } from '../telemetry/aggregate.ts';
-import type { LoggerOptions } from '../telemetry/logger.ts';
 import { formatPercentiles, formatPrometheus } from '../telemetry/prometheus.ts';
 import { ThreadMeter } from '../telemetry/registry.ts';
 import { TelemetryServer } from '../telemetry/server.ts';
-import { EngineMetrics } from './engine-metrics.ts';
-import { REQUEST_META_BYTES } from './frame.ts';
-import { Ingest, WorkerLane } from './ingest.ts';
-import type { ExporterWorkerInit, PipelineWorkerInit } from './messages.ts';
+import { DataPath } from './data-path.ts';
+import { ExtensionSet } from './extension-set.ts';
 import { ProcessMetrics } from './process-metrics.ts';
-import { Supervisor } from './supervisor.ts';
+import { ReadinessWatch, type ServicePhase } from './readiness.ts';
+import { ReceiverSet } from './receiver-set.ts';
+import { StatusBoard } from './status-board.ts';
 import type { ThreadPlan } from './thread-plan.ts';
-
-/** Rings are at least this large, so that a burst of ordinary requests is not refused. */
-const RING_BYTES_MIN = 16 << 20;
 
 /** Passes of the point `main.tick`, where tests hold the main thread up. */
 const TICK_MS = 1000;
@@ -33,18 +29,26 @@ const TICK_MS = 1000;
 /** Slices of the latency window: figures that are fetched later than this would count as young. */
 const COLLECT_MS = 5_000;
 
+/** What a reload gives components that it ends; then their connections and threads are cut. */
+const REPLACE_MS = 5_000;
+
+/** A thread that outlives its deadline by this much cannot be ended at all. */
+const ENDLESS_MS = 5_000;
+
 export interface ServiceOptions {
-  plan: CollectorPlan;
-  threads: ThreadPlan;
   registry: Registry;
+  version: string;
   dataDir: string;
   isDurable: boolean;
   clock: Clock;
   logger: Logger;
-  loggerOptions: LoggerOptions;
   failpoints: string | undefined;
+  /** Plans threads and logs from what is on disk now; no thread has a log open when it is called. */
+  planThreads(plan: CollectorPlan): ThreadPlan;
   /** Called when extensions run and before any log is opened. */
-  prepareLogs(): Promise<void>;
+  prepareLogs(path: DataPath): Promise<void>;
+  /** Called when the logs are open in all threads. */
+  logsAreOpen(path: DataPath): void;
   /** The engine cannot go on; the process must end with the exit code of the error. */
   onFatal(error: PipelineError): void;
 }
@@ -54,61 +58,91 @@ export class Service {
   readonly #meter = new ThreadMeter();
   readonly #aggregate: MeterAggregate;
   readonly #process = new ProcessMetrics(this.#meter);
-  readonly #extensions: Component[] = [];
-  readonly #receivers: Component[] = [];
-  readonly #ingest: Ingest;
-  readonly #engineMetrics: EngineMetrics;
-  readonly #exporterWorkers: Supervisor;
-  readonly #pipelineWorkers: Supervisor;
-  #telemetry: TelemetryServer | undefined;
+  readonly #board: StatusBoard;
+  readonly #extensions: ExtensionSet;
+  readonly #receivers: ReceiverSet;
+  readonly #startedUnixMs: number;
+  readonly #readiness: ReadinessWatch;
+  #phase: ServicePhase = 'starting';
+  #plan: CollectorPlan | undefined;
+  #path: DataPath | undefined;
+  /** What the path was made for; not `#plan` while a reload is under way or has failed. */
+  #pathPlan: CollectorPlan | undefined;
+  #pathCount = 0;
+  #telemetry: { server: TelemetryServer; host: string; port: number } | undefined;
   #collecting: NodeJS.Timeout | undefined;
   #ticking: NodeJS.Timeout | undefined;
+  #reloading: Promise<void> = Promise.resolve();
   #stopped: Promise<void> | undefined;
 
   constructor(options: ServiceOptions) {
     this.#options = options;
-    const { threads, clock, logger } = options;
+    const { clock, logger, registry } = options;
     this.#aggregate = new MeterAggregate(clock);
-    const ringBytes = ringDataBytes(threads.bodyBytesMax + REQUEST_META_BYTES, RING_BYTES_MIN);
-    const lanes = threads.logsByWorker.map(() => new WorkerLane(ringBytes));
-    this.#ingest = new Ingest(lanes, threads.routes, clock, logger);
-    const logs = threads.logsByWorker.flat();
-    this.#engineMetrics = new EngineMetrics(this.#meter, lanes, logs);
-    this.#pipelineWorkers = this.#makePipelineWorkers(lanes);
-    this.#exporterWorkers = this.#makeExporterWorkers();
+    this.#board = new StatusBoard(clock, logger);
+    const shared = { registry, logger, board: this.#board };
+    this.#extensions = new ExtensionSet({
+      ...shared,
+      settings: (id) => ({ ...this.#settings(id), engine: this.#view() }),
+    });
+    this.#receivers = new ReceiverSet({ ...shared, settings: (id) => this.#settings(id) });
+    this.#startedUnixMs = clock.unixMs();
+    this.#readiness = new ReadinessWatch(clock, () => ({ phase: this.#phase, path: this.#path }));
   }
 
   /** @throws PipelineError naming what could not start; everything that had started is stopped again. */
-  async start(): Promise<void> {
+  async start(plan: CollectorPlan): Promise<void> {
     try {
-      await this.#startExtensions();
-      await this.#options.prepareLogs();
-      await this.#exporterWorkers.start();
-      await this.#pipelineWorkers.start();
-      await this.#startTelemetry();
-      await this.#startReceivers();
+      await this.#apply(plan);
+      this.#plan = plan;
       this.#passFailpoints();
       this.#collecting = setInterval(() => void this.#collect(), COLLECT_MS).unref();
+      if (this.#phase === 'starting') this.#phase = 'running';
     } catch (error) {
       await this.stop(this.#options.clock.monotonicMs() + 2000);
       throw error;
     }
   }
 
+  /**
+   * Goes over to a checked configuration. Requests are refused retryably while the workers are exchanged, and what
+   * was taken before is answered; listeners that did not change stay.
+   * @throws PipelineError when the new one could not be started; the old one runs again then.
+   */
+  reload(plan: CollectorPlan): Promise<void> {
+    this.#reloading = this.#reloading.catch(() => undefined).then(() => this.#reload(plan));
+    return this.#reloading;
+  }
+
   /** Idempotent; returns at the deadline at the latest, with everything acknowledged on disk. */
   stop(deadlineMs: number): Promise<void> {
+    this.#phase = this.#phase === 'failed' ? 'failed' : 'stopping';
     this.#stopped ??= this.#stop(deadlineMs);
     return this.#stopped;
   }
 
-  /** Shown on the scrape, so that a segment set aside is noticed by more than a log line. */
-  reportQuarantined(log: string, segments: number): void {
-    this.#meter.gauge('millrace_log_segments_quarantined', { log }).set(segments);
+  /** For an end without a stop: gives the answers that wait a moment to leave. */
+  async abandon(deadlineMs: number): Promise<void> {
+    this.#phase = 'failed';
+    await this.#receivers.shutdown(deadlineMs);
+  }
+
+  readiness(): Readiness {
+    return this.#readiness.look();
+  }
+
+  /** Rings and logs that run now; undefined between two configurations. */
+  get path(): DataPath | undefined {
+    return this.#path;
+  }
+
+  get meter(): ThreadMeter {
+    return this.#meter;
   }
 
   async metricsText(): Promise<string> {
     this.#process.update();
-    this.#engineMetrics.update();
+    this.#path?.update();
     await this.#collect();
     return formatPrometheus(this.#aggregate, this.#options.clock.monotonicMs());
   }
@@ -119,12 +153,110 @@ export class Service {
   }
 
   async #collect(): Promise<void> {
+    this.#meter.gauge('millrace_ready').set(this.readiness().isReady ? 1 : 0);
     this.#aggregate.update('main', this.#meter.takeSnapshot());
-    await Promise.all([this.#pipelineWorkers.collect(), this.#exporterWorkers.collect()]);
+    await this.#path?.collect();
+  }
+
+  async #reload(plan: CollectorPlan): Promise<void> {
+    const old = this.#plan;
+    if (this.#phase !== 'running' || old === undefined) return;
+    this.#phase = 'reloading';
+    const { logger } = this.#options;
+    try {
+      await this.#apply(plan);
+      this.#plan = plan;
+    } catch (error) {
+      if (isEndless(error)) this.#fatal(error);
+      else {
+        logger.error('the new configuration could not be started; going back to the old one', {
+          error: String((error as Error).message),
+        });
+        await this.#apply(old).catch((worse: unknown) => this.#fatal(asFatal(worse)));
+      }
+      throw error;
+    } finally {
+      if ((this.#phase as ServicePhase) === 'reloading') this.#phase = 'running';
+    }
+  }
+
+  /** Brings what runs to what the plan says: from nothing at the start, from another plan at a reload. */
+  async #apply(plan: CollectorPlan): Promise<void> {
+    const { clock } = this.#options;
+    await this.#receivers.removeAllBut(plan.receivers, clock.monotonicMs() + REPLACE_MS);
+    if (this.#path === undefined || this.#needsNewPath(plan)) await this.#replacePath(plan);
+    await this.#replaceTelemetry(plan);
+    await this.#receivers.apply(plan.receivers, clock.monotonicMs() + REPLACE_MS);
+  }
+
+  /** Extensions count: exporters and logs may use what they offer. */
+  #needsNewPath(plan: CollectorPlan): boolean {
+    const part = ({ pipelines, processors, exporters, telemetry }: CollectorPlan) => {
+      return { pipelines, processors, exporters, logs: telemetry.logs };
+    };
+    return (
+      !isDeepStrictEqual(part(plan), part(this.#pathPlan!)) ||
+      this.#extensions.differs(plan.extensions) ||
+      this.#options.planThreads(plan).bodyBytesMax !== this.#path!.threads.bodyBytesMax
+    );
+  }
+
+  async #replacePath(plan: CollectorPlan): Promise<void> {
+    const { clock, logger } = this.#options;
+    const startedMs = clock.monotonicMs();
+    this.#receivers.connect(undefined);
+    await this.#endPath(startedMs + REPLACE_MS);
+    await this.#extensions.apply(plan.extensions, clock.monotonicMs() + REPLACE_MS);
+    await this.#startPath(plan);
+    this.#receivers.connect(this.#path!.ingest);
+    if (this.#pathCount === 1) return;
+    logger.info('workers were exchanged', { refused_ms: Math.round(clock.monotonicMs() - startedMs) });
+  }
+
+  async #startPath(plan: CollectorPlan): Promise<void> {
+    const { clock, logger, isDurable, failpoints, planThreads } = this.#options;
+    this.#pathCount += 1;
+    const path = new DataPath({
+      ...{ isDurable, clock, logger, failpoints },
+      name: `path#${this.#pathCount}`,
+      threads: planThreads(plan),
+      loggerOptions: plan.telemetry.logs,
+      aggregate: this.#aggregate,
+      onFatal: (error) => this.#fatal(error),
+    });
+    this.#path = path;
+    this.#pathPlan = plan;
+    this.#setExporters('starting');
+    try {
+      await this.#options.prepareLogs(path);
+      await path.start();
+    } catch (error) {
+      await this.#endPath(clock.monotonicMs() + 2000);
+      throw error;
+    }
+    this.#options.logsAreOpen(path);
+    this.#setExporters('ok');
+  }
+
+  /** Two threads with the same log open would be the end of it: nothing may be started beside one that stays. */
+  async #endPath(deadlineMs: number): Promise<void> {
+    const path = this.#path;
+    if (path === undefined) return;
+    this.#setExporters('stopping');
+    await withinOrLost(path.stop(deadlineMs), deadlineMs - this.#options.clock.monotonicMs() + ENDLESS_MS);
+    this.#setExporters('stopped');
+    this.#path = undefined;
+  }
+
+  #setExporters(state: ComponentState): void {
+    for (const { id } of this.#pathPlan?.exporters ?? []) {
+      this.#board.set('exporter', id, state);
+      if (state === 'stopped') this.#board.forget('exporter', id);
+    }
   }
 
   async #stop(deadlineMs: number): Promise<void> {
-    const { logger } = this.#options;
+    const { logger, clock } = this.#options;
     clearInterval(this.#collecting);
     clearInterval(this.#ticking);
     const settle = async (what: string, work: Promise<unknown>) => {
@@ -132,15 +264,26 @@ export class Service {
         logger.error(`${what} did not stop cleanly`, { error: String(error) }),
       );
     };
-    await settle('receivers', Promise.all(this.#receivers.map((receiver) => receiver.shutdown(deadlineMs))));
-    await settle('requests', this.#ingest.drain(deadlineMs));
-    await settle('pipeline workers', this.#pipelineWorkers.stop(deadlineMs));
-    if (!this.#options.isDurable) await this.#drainMemoryLogs(deadlineMs);
-    await settle('exporter workers', this.#exporterWorkers.stop(deadlineMs));
-    for (const extension of this.#extensions.reverse())
-      await settle('extension', extension.shutdown(deadlineMs));
-    await settle('telemetry', this.#telemetry?.close() ?? Promise.resolve());
+    // A reload half-way would start the rest behind the stop's back.
+    await this.#reloading.catch(() => undefined);
+    await settle('receivers', this.#receivers.shutdown(deadlineMs));
+    await settle('the data path', this.#path?.stop(deadlineMs) ?? Promise.resolve());
+    await settle('extensions', this.#extensions.shutdown(Math.max(deadlineMs, clock.monotonicMs() + 500)));
+    await settle('telemetry', this.#telemetry?.server.close() ?? Promise.resolve());
     this.#process.close();
+  }
+
+  async #replaceTelemetry(plan: CollectorPlan): Promise<void> {
+    const wanted = plan.telemetry.metrics.prometheus;
+    const old = this.#telemetry;
+    if (wanted?.host === old?.host && wanted?.port === old?.port) return;
+    this.#telemetry = undefined;
+    if (wanted !== undefined) {
+      const server = new TelemetryServer(this);
+      await server.listen(wanted.host, wanted.port);
+      this.#telemetry = { server, ...wanted };
+    }
+    await old?.server.close();
   }
 
   #passFailpoints(): void {
@@ -150,105 +293,47 @@ export class Service {
     this.#ticking = setInterval(() => failpoint('main.tick'), TICK_MS).unref();
   }
 
-  /** Without durability what is left in the log is gone with the process, so exporters get what time there is. */
-  async #drainMemoryLogs(deadlineMs: number): Promise<void> {
-    const { clock, logger } = this.#options;
-    while (this.#engineMetrics.queuedItems() > 0 && clock.monotonicMs() < deadlineMs - 500) {
-      await new Promise((resolve) => setTimeout(resolve, 20));
-    }
-    const lost = this.#engineMetrics.queuedItems();
-    if (lost > 0)
-      logger.error('items are lost: durability is memory and exporters did not finish', { items: lost });
-  }
-
-  async #startExtensions(): Promise<void> {
-    const { plan, registry } = this.#options;
-    for (const { id, type, config } of plan.extensions) {
-      const factory = findFactory(registry, 'extension', type) as ExtensionFactory<unknown>;
-      const extension = await factory.create(this.#settings(id), config);
-      this.#extensions.push(extension);
-      await extension.start();
-    }
-  }
-
-  async #startReceivers(): Promise<void> {
-    const { plan, registry } = this.#options;
-    for (const { id, type, config } of plan.receivers) {
-      const consumer = this.#ingest.consumerFor(id);
-      if (consumer.signals.size === 0) continue;
-      const factory = findFactory(registry, 'receiver', type) as ReceiverFactory<unknown>;
-      const receiver = await factory.create(this.#settings(id), config, consumer);
-      this.#receivers.push(receiver);
-      await receiver.start();
-    }
-  }
-
-  async #startTelemetry(): Promise<void> {
-    const { metrics } = this.#options.plan.telemetry;
-    if (metrics.prometheus === undefined) return;
-    this.#telemetry = new TelemetryServer(this);
-    await this.#telemetry.listen(metrics.prometheus.host, metrics.prometheus.port);
-  }
-
   #settings(id: string): ComponentSettings {
     const { clock, logger, dataDir } = this.#options;
     return { id, clock, meter: this.#meter, logger: logger.child({ component: id }), dataDir };
   }
 
-  #makePipelineWorkers(lanes: WorkerLane[]): Supervisor {
-    const { threads, clock, logger, loggerOptions, failpoints } = this.#options;
-    return new Supervisor({
-      file: 'pipeline-worker',
-      task: 'runPipelineTask',
-      count: lanes.length,
-      makeInit: (slot, name, control, port): PipelineWorkerInit => ({
-        name,
-        control,
-        port,
-        logger: loggerOptions,
-        failpoints,
-        requestRing: lanes[slot]!.requestRing.memory,
-        ackRing: lanes[slot]!.ackRing,
-        routes: threads.routes,
-        logs: threads.logsByWorker[slot]!,
-      }),
-      onDown: (slot, suspectId) => this.#ingest.replaceWorker(lanes[slot]!, suspectId),
-      onFatal: (error) => this.#fatal(error),
-      clock,
-      logger,
-      meter: this.#meter,
-      aggregate: this.#aggregate,
-    });
-  }
-
-  #makeExporterWorkers(): Supervisor {
-    const { threads, clock, logger, loggerOptions, failpoints, isDurable } = this.#options;
-    return new Supervisor({
-      file: 'exporter-worker',
-      task: 'runExporterTask',
-      count: threads.exportersByWorker.length,
-      makeInit: (slot, name, control, port): ExporterWorkerInit => ({
-        name,
-        control,
-        port,
-        logger: loggerOptions,
-        failpoints,
-        exporters: threads.exportersByWorker[slot]!,
-        isDurable,
-      }),
-      // Nothing to hand over: what a dead exporter worker had in flight is still in the log.
-      onDown: () => {},
-      onFatal: (error) => this.#fatal(error),
-      clock,
-      logger,
-      meter: this.#meter,
-      aggregate: this.#aggregate,
-    });
+  #view(): EngineView {
+    return {
+      version: this.#options.version,
+      startedUnixMs: this.#startedUnixMs,
+      readiness: () => this.readiness(),
+      components: () => this.#board.list(),
+      pipelines: () => this.#pathPlan?.pipelines ?? [],
+    };
   }
 
   #fatal(error: PipelineError): void {
-    // Nobody is left who would answer what waits, or nothing may be acknowledged any more.
-    this.#ingest.refuseAll();
+    this.#phase = 'failed';
     this.#options.onFatal(error);
+  }
+}
+
+function isEndless(error: unknown): error is PipelineError {
+  return error instanceof PipelineError && error.code === 'WORKER_LOST';
+}
+
+function asFatal(error: unknown): PipelineError {
+  if (error instanceof PipelineError) return error;
+  return new PipelineError('INTERNAL', String(error), { permanent: true, cause: error });
+}
+
+/** @throws PipelineError WORKER_LOST when the work is not done in time. */
+async function withinOrLost(work: Promise<void>, limitMs: number): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_resolve, reject) => {
+    const message = 'worker threads could not be ended, so nothing may open their logs again';
+    const lost = new PipelineError('WORKER_LOST', message, { permanent: true });
+    timer = setTimeout(() => reject(lost), Math.max(limitMs, 0));
+  });
+  try {
+    await Promise.race([work, late]);
+  } finally {
+    clearTimeout(timer);
   }
 }

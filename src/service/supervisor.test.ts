@@ -43,8 +43,7 @@ async function startEngine(t: TestContext, failpoints: string, dataDir?: string)
     registry: BUILTIN,
     clock: systemClock,
     logger,
-    // Worker threads write to the real stderr; what they say is not looked at here.
-    loggerOptions: { level: 'error', encoding: 'json' },
+    version: 'test',
     failpoints,
     onFatal: (error) => fatal.push(error),
   });

@@ -107,6 +107,11 @@ export class Supervisor {
     this.#watch = setInterval(() => this.#checkHeartbeats(), HEARTBEAT_CHECK_MS);
   }
 
+  /** Workers that are not there: not ready yet, or dead and not replaced yet. */
+  get missingCount(): number {
+    return this.#options.count - this.#slots.filter((slot) => slot.isReady).length;
+  }
+
   /** Asks every worker to finish, terminates those that have not by the deadline. */
   async stop(deadlineMs: number): Promise<void> {
     if (this.#isStopping) return;

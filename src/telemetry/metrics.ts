@@ -75,6 +75,12 @@ export const METRICS: readonly MetricDefinition[] = [
   counter('millrace_exporter_sent_bytes', 'By', 'OTLP bytes of batches that the backend has confirmed.'),
   counter('millrace_exporter_retries', '{attempts}', 'Attempts that failed retryably.'),
   counter('millrace_worker_restarts', '{restarts}', 'Worker threads that were replaced, by kind.'),
+  gauge('millrace_ready', '1', '1 while every listener is bound, every worker runs and every log takes data.'),
+  counter('millrace_config_reloads', '{reloads}', 'Configurations that were read again, by outcome.'),
+  gauge('millrace_config_last_reload_successful', '1', '0 while an older configuration runs than the newest one.'),
+  gauge('millrace_orphaned_log_bytes', 'By', 'Bytes on disk for exporters or pipelines that were removed.'),
+  gauge('millrace_orphaned_log_items', '{items}', 'Items that wait for exporters or pipelines that were removed.'),
+  gauge('millrace_memory_budget_bytes', 'By', 'Upper bound of all bounded buffers together, by part.'),
   gauge('millrace_event_loop_delay_p99', 's', 'p99 delay of the main event loop since the previous scrape.'),
 ];
 

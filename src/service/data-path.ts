@@ -1,0 +1,193 @@
+/**
+ * Everything between receivers and backends for one configuration: rings, pipeline workers, logs, exporter workers.
+ * A reload stops one and starts the next; the receivers in front of it stay.
+ */
+import type { PipelineError } from '../component/errors.ts';
+import type { Logger } from '../component/settings.ts';
+import { LOG_STATE_FAILED, LOG_STATE_OPEN, SharedWords } from '../queue/log/shared-words.ts';
+import { ringDataBytes } from '../ring/layout.ts';
+import type { Clock } from '../stdx/clock.ts';
+import type { MeterAggregate } from '../telemetry/aggregate.ts';
+import type { LoggerOptions } from '../telemetry/logger.ts';
+import { ThreadMeter } from '../telemetry/registry.ts';
+import { EngineMetrics } from './engine-metrics.ts';
+import { REQUEST_META_BYTES } from './frame.ts';
+import { Ingest, WorkerLane } from './ingest.ts';
+import type { ExporterWorkerInit, PipelineWorkerInit } from './messages.ts';
+import { Supervisor } from './supervisor.ts';
+import type { ThreadPlan } from './thread-plan.ts';
+
+/** Rings are at least this large, so that a burst of ordinary requests is not refused. */
+const RING_BYTES_MIN = 16 << 20;
+
+export interface DataPathOptions {
+  /** Of its main-thread figures in the aggregate; another one for each data path of a process. */
+  name: string;
+  threads: ThreadPlan;
+  isDurable: boolean;
+  clock: Clock;
+  logger: Logger;
+  loggerOptions: LoggerOptions;
+  failpoints: string | undefined;
+  aggregate: MeterAggregate;
+  onFatal(error: PipelineError): void;
+}
+
+/** Bytes of the ring between receivers and one pipeline worker. */
+export function requestRingBytes(bodyBytesMax: number): number {
+  return ringDataBytes(bodyBytesMax + REQUEST_META_BYTES, RING_BYTES_MIN);
+}
+
+export class DataPath {
+  readonly ingest: Ingest;
+  readonly threads: ThreadPlan;
+  /** Gauges of rings and logs go with it when it stops. */
+  readonly meter = new ThreadMeter();
+  readonly #options: DataPathOptions;
+  readonly #engineMetrics: EngineMetrics;
+  readonly #logs: { logId: string; words: SharedWords }[];
+  readonly #exporterWorkers: Supervisor;
+  readonly #pipelineWorkers: Supervisor;
+  #stopped: Promise<void> | undefined;
+
+  constructor(options: DataPathOptions) {
+    this.#options = options;
+    this.threads = options.threads;
+    const { threads, clock, logger } = options;
+    const ringBytes = requestRingBytes(threads.bodyBytesMax);
+    const lanes = threads.logsByWorker.map(() => new WorkerLane(ringBytes));
+    this.ingest = new Ingest(lanes, threads.routes, clock, logger);
+    const logs = threads.logsByWorker.flat();
+    this.#logs = logs.map(({ logId, shared }) => ({ logId, words: new SharedWords(shared) }));
+    this.#engineMetrics = new EngineMetrics(this.meter, lanes, logs);
+    this.#pipelineWorkers = this.#makePipelineWorkers(lanes);
+    this.#exporterWorkers = this.#makeExporterWorkers();
+  }
+
+  /** The logs must have been prepared. @throws PipelineError of the first worker that could not start. */
+  async start(): Promise<void> {
+    await this.#exporterWorkers.start();
+    await this.#pipelineWorkers.start();
+  }
+
+  /** Idempotent. Everything that was taken is answered, every log is closed; at the deadline threads are ended. */
+  stop(deadlineMs: number): Promise<void> {
+    this.#stopped ??= this.#stop(deadlineMs);
+    return this.#stopped;
+  }
+
+  /** Why requests are not, or not all, taken; empty when all is well. */
+  troubles(): string[] {
+    const reasons: string[] = [];
+    const workers = [this.#exporterWorkers, this.#pipelineWorkers];
+    const missing = workers.reduce((sum, supervisor) => sum + supervisor.missingCount, 0);
+    if (missing > 0) reasons.push(`${missing} of the worker threads are not running`);
+    if (this.ingest.isRefusing) reasons.push('requests are refused after a failure');
+    for (const { logId, words } of this.#logs) {
+      if (words.state === LOG_STATE_FAILED) reasons.push(`log ${logId} cannot be written`);
+      else if (words.state !== LOG_STATE_OPEN) reasons.push(`log ${logId} is not open`);
+      else if (words.isRefusing) reasons.push(`log ${logId} takes no data: disk budget or free space`);
+    }
+    return reasons;
+  }
+
+  /** Items in the logs that some exporter has not finished. */
+  queuedItems(): number {
+    return this.#engineMetrics.queuedItems();
+  }
+
+  /** Brings the gauges of rings and logs up to date. */
+  update(): void {
+    this.#engineMetrics.update();
+  }
+
+  async collect(): Promise<void> {
+    const { aggregate, name } = this.#options;
+    if (this.#stopped === undefined) aggregate.update(name, this.meter.takeSnapshot());
+    await Promise.all([this.#pipelineWorkers.collect(), this.#exporterWorkers.collect()]);
+  }
+
+  async #stop(deadlineMs: number): Promise<void> {
+    const { isDurable, aggregate, name } = this.#options;
+    await this.#settle('requests', this.ingest.drain(deadlineMs));
+    await this.#settle('pipeline workers', this.#pipelineWorkers.stop(deadlineMs));
+    if (!isDurable) await this.#drainMemoryLogs(deadlineMs);
+    await this.#settle('exporter workers', this.#exporterWorkers.stop(deadlineMs));
+    aggregate.update(name, this.meter.takeSnapshot());
+    aggregate.end(name);
+  }
+
+  async #settle(what: string, work: Promise<unknown>): Promise<void> {
+    await work.catch((error: unknown) =>
+      this.#options.logger.error(`${what} did not stop cleanly`, { error: String(error) }),
+    );
+  }
+
+  /** Without durability what is left in the log is gone with the process, so exporters get what time there is. */
+  async #drainMemoryLogs(deadlineMs: number): Promise<void> {
+    const { clock, logger } = this.#options;
+    while (this.queuedItems() > 0 && clock.monotonicMs() < deadlineMs - 500) {
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+    const lost = this.queuedItems();
+    if (lost > 0)
+      logger.error('items are lost: durability is memory and exporters did not finish', { items: lost });
+  }
+
+  #makePipelineWorkers(lanes: WorkerLane[]): Supervisor {
+    const { threads, clock, logger, loggerOptions, failpoints, aggregate } = this.#options;
+    return new Supervisor({
+      file: 'pipeline-worker',
+      task: 'runPipelineTask',
+      count: lanes.length,
+      makeInit: (slot, name, control, port): PipelineWorkerInit => ({
+        name,
+        control,
+        port,
+        logger: loggerOptions,
+        failpoints,
+        requestRing: lanes[slot]!.requestRing.memory,
+        ackRing: lanes[slot]!.ackRing,
+        routes: threads.routes,
+        logs: threads.logsByWorker[slot]!,
+      }),
+      onDown: (slot, suspectId) => this.ingest.replaceWorker(lanes[slot]!, suspectId),
+      onFatal: (error) => this.#fatal(error),
+      clock,
+      logger,
+      meter: this.meter,
+      aggregate,
+    });
+  }
+
+  #makeExporterWorkers(): Supervisor {
+    const { threads, clock, logger, loggerOptions, failpoints, isDurable, aggregate } = this.#options;
+    return new Supervisor({
+      file: 'exporter-worker',
+      task: 'runExporterTask',
+      count: threads.exportersByWorker.length,
+      makeInit: (slot, name, control, port): ExporterWorkerInit => ({
+        name,
+        control,
+        port,
+        logger: loggerOptions,
+        failpoints,
+        exporters: threads.exportersByWorker[slot]!,
+        isDurable,
+      }),
+      // Nothing to hand over: what a dead exporter worker had in flight is still in the log.
+      onDown: () => {},
+      onFatal: (error) => this.#fatal(error),
+      clock,
+      logger,
+      meter: this.meter,
+      aggregate,
+    });
+  }
+
+  #fatal(error: PipelineError): void {
+    // Nobody is left who would answer what waits, or nothing may be acknowledged any more.
+    this.ingest.refuseAll();
+    this.#options.onFatal(error);
+  }
+}

@@ -1,0 +1,90 @@
+/** The running extensions, in the order of their start; a reload replaces only those that changed. */
+import { isDeepStrictEqual } from 'node:util';
+import type { Component } from '../component/component.ts';
+import type { ExtensionFactory } from '../component/factory.ts';
+import type { ComponentSettings, Logger } from '../component/settings.ts';
+import type { ComponentPlan } from '../config/collector-plan.ts';
+import { findFactory, type Registry } from '../registry/registry.ts';
+import type { StatusBoard } from './status-board.ts';
+
+interface Running {
+  plan: ComponentPlan;
+  component: Component;
+}
+
+export interface ExtensionSetOptions {
+  registry: Registry;
+  logger: Logger;
+  board: StatusBoard;
+  settings(id: string): ComponentSettings;
+}
+
+export class ExtensionSet {
+  readonly #options: ExtensionSetOptions;
+  readonly #running: Running[] = [];
+
+  constructor(options: ExtensionSetOptions) {
+    this.#options = options;
+  }
+
+  /** Whether `apply` would stop or start any. */
+  differs(plans: readonly ComponentPlan[]): boolean {
+    return !isDeepStrictEqual(
+      this.#running.map(({ plan }) => plan),
+      plans,
+    );
+  }
+
+  /**
+   * Ends those that are gone or changed, the last one first, then starts what is missing in the plan's order.
+   * @throws PipelineError of the first that could not start.
+   */
+  async apply(plans: readonly ComponentPlan[], deadlineMs: number): Promise<void> {
+    const isKept = ({ plan }: Running) => plans.some((other) => isDeepStrictEqual(plan, other));
+    for (const running of this.#running.filter((each) => !isKept(each)).reverse()) {
+      await this.#end(running, deadlineMs);
+      if (!plans.some(({ id }) => id === running.plan.id))
+        this.#options.board.forget('extension', running.plan.id);
+    }
+    for (const plan of plans) {
+      if (!this.#running.some((running) => running.plan.id === plan.id)) await this.#start(plan);
+    }
+    this.#running.sort((a, b) => positionOf(a, plans) - positionOf(b, plans));
+  }
+
+  async shutdown(deadlineMs: number): Promise<void> {
+    for (const running of [...this.#running].reverse()) await this.#end(running, deadlineMs);
+  }
+
+  async #start(plan: ComponentPlan): Promise<void> {
+    const { registry, settings, board } = this.#options;
+    const factory = findFactory(registry, 'extension', plan.type) as ExtensionFactory<unknown>;
+    board.set('extension', plan.id, 'starting');
+    const component = await factory.create(settings(plan.id), plan.config);
+    const running = { plan, component };
+    this.#running.push(running);
+    try {
+      await component.start();
+    } catch (error) {
+      board.set('extension', plan.id, 'permanent_error', 'could not be started');
+      await this.#end(running, 0);
+      throw error;
+    }
+    board.set('extension', plan.id, 'ok');
+  }
+
+  async #end(running: Running, deadlineMs: number): Promise<void> {
+    const { board, logger } = this.#options;
+    const { id } = running.plan;
+    board.set('extension', id, 'stopping');
+    this.#running.splice(this.#running.indexOf(running), 1);
+    await running.component.shutdown(deadlineMs).catch((error: unknown) => {
+      logger.error('an extension did not stop cleanly', { component: id, error: String(error) });
+    });
+    board.set('extension', id, 'stopped');
+  }
+}
+
+function positionOf(running: Running, plans: readonly ComponentPlan[]): number {
+  return plans.findIndex(({ id }) => id === running.plan.id);
+}

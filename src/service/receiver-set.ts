@@ -1,0 +1,145 @@
+/** The running receivers, each behind a gate; a reload replaces only those whose own configuration changed. */
+import { isDeepStrictEqual } from 'node:util';
+import type { Component } from '../component/component.ts';
+import type { ReceiverFactory } from '../component/factory.ts';
+import type { ComponentSettings, Logger } from '../component/settings.ts';
+import type { Signal } from '../component/signal.ts';
+import type { ComponentPlan } from '../config/collector-plan.ts';
+import { findFactory, type Registry } from '../registry/registry.ts';
+import { ConsumerGate } from './consumer-gate.ts';
+import type { Ingest } from './ingest.ts';
+import type { StatusBoard } from './status-board.ts';
+
+interface Running {
+  plan: ComponentPlan;
+  gate: ConsumerGate;
+  component: Component;
+}
+
+export interface ReceiverSetOptions {
+  registry: Registry;
+  logger: Logger;
+  board: StatusBoard;
+  settings(id: string): ComponentSettings;
+}
+
+export class ReceiverSet {
+  readonly #options: ReceiverSetOptions;
+  readonly #running = new Map<string, Running>();
+  #ingest: Ingest | undefined;
+
+  constructor(options: ReceiverSetOptions) {
+    this.#options = options;
+  }
+
+  get ids(): string[] {
+    return [...this.#running.keys()];
+  }
+
+  /** Every receiver writes to this data path; undefined refuses everything retryably. */
+  connect(ingest: Ingest | undefined): void {
+    this.#ingest = ingest;
+    for (const [id, { gate }] of this.#running) {
+      if (ingest === undefined) gate.close();
+      else gate.open(ingest.consumerFor(id));
+    }
+  }
+
+  /** Ends those that the plan does not have any more, while the engine still answers what they took. */
+  async removeAllBut(plans: readonly ComponentPlan[], deadlineMs: number): Promise<void> {
+    const kept = new Set(plans.map(({ id }) => id));
+    const gone = this.ids.filter((id) => !kept.has(id));
+    await Promise.all(gone.map((id) => this.#end(id, deadlineMs)));
+    for (const id of gone) this.#options.board.forget('receiver', id);
+  }
+
+  /**
+   * Starts what is new and replaces what changed; the data path must be connected.
+   * @throws PipelineError of the first that could not start. The one it should replace is gone then, too.
+   */
+  async apply(plans: readonly ComponentPlan[], deadlineMs: number): Promise<void> {
+    for (const plan of plans) {
+      const signals = this.#ingest!.consumerFor(plan.id).signals;
+      const running = this.#running.get(plan.id);
+      if (running !== undefined && isSame(running, plan, signals)) continue;
+      if (
+        running === undefined ||
+        signals.size === 0 ||
+        !(await this.#startBeside(plan, signals, deadlineMs))
+      ) {
+        await this.#end(plan.id, deadlineMs);
+        if (signals.size > 0) await this.#start(plan, signals);
+      }
+    }
+  }
+
+  /** Finishes what was taken. */
+  async shutdown(deadlineMs: number): Promise<void> {
+    await Promise.all(this.ids.map((id) => this.#end(id, deadlineMs)));
+  }
+
+  /** On other addresses the new one can listen before the old one stops, and no connection is refused. */
+  async #startBeside(
+    plan: ComponentPlan,
+    signals: ReadonlySet<Signal>,
+    deadlineMs: number,
+  ): Promise<boolean> {
+    const old = this.#running.get(plan.id)!;
+    const started = await this.#create(plan, signals);
+    try {
+      await started.component.start();
+    } catch {
+      // The old one has the address. Any other reason comes back when the new one is started in its place.
+      return false;
+    }
+    this.#running.set(plan.id, started);
+    await this.#shutdown(old, deadlineMs);
+    return true;
+  }
+
+  async #start(plan: ComponentPlan, signals: ReadonlySet<Signal>): Promise<void> {
+    const { board } = this.#options;
+    board.set('receiver', plan.id, 'starting');
+    const started = await this.#create(plan, signals);
+    this.#running.set(plan.id, started);
+    try {
+      await started.component.start();
+    } catch (error) {
+      this.#running.delete(plan.id);
+      board.set('receiver', plan.id, 'permanent_error', 'could not be started');
+      throw error;
+    }
+    board.set('receiver', plan.id, 'ok');
+  }
+
+  async #create(plan: ComponentPlan, signals: ReadonlySet<Signal>): Promise<Running> {
+    const { registry, settings } = this.#options;
+    const factory = findFactory(registry, 'receiver', plan.type) as ReceiverFactory<unknown>;
+    const gate = new ConsumerGate(signals);
+    gate.open(this.#ingest!.consumerFor(plan.id));
+    return { plan, gate, component: await factory.create(settings(plan.id), plan.config, gate) };
+  }
+
+  async #end(id: string, deadlineMs: number): Promise<void> {
+    const running = this.#running.get(id);
+    if (running === undefined) return;
+    const { board } = this.#options;
+    board.set('receiver', id, 'stopping');
+    await this.#shutdown(running, deadlineMs);
+    this.#running.delete(id);
+    board.set('receiver', id, 'stopped');
+  }
+
+  async #shutdown({ plan, component }: Running, deadlineMs: number): Promise<void> {
+    await component.shutdown(deadlineMs).catch((error: unknown) => {
+      this.#options.logger.error('a receiver did not stop cleanly', {
+        component: plan.id,
+        error: String(error),
+      });
+    });
+  }
+}
+
+function isSame(running: Running, plan: ComponentPlan, signals: ReadonlySet<Signal>): boolean {
+  return isDeepStrictEqual(running.plan, plan) && isDeepStrictEqual(running.gate.signals, signals);
+}
