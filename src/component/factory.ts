@@ -1,3 +1,4 @@
+import type { ClientAuthenticator } from './auth.ts';
 import type { Component } from './component.ts';
 import type { ConfigSchema } from './config-schema.ts';
 import type { RequestConsumer } from './consumer.ts';
@@ -64,6 +65,15 @@ export interface ExtensionFactory<C> extends FactoryBase<C> {
   create(settings: ComponentSettings, config: C): Component | Promise<Component>;
   /** Only storage extensions have it: the directory that `sending_queue.storage` means by naming this extension. */
   storageDirectory?(config: C): string;
+  /**
+   * Only extensions that authenticate exporters have it. Called in every exporter worker, at most once for an id;
+   * the worker starts the result before it hands it to exporters.
+   * @throws PipelineError START_FAILED when this configuration is made for the other direction.
+   */
+  createClientAuth?(
+    settings: ComponentSettings,
+    config: C,
+  ): ClientAuthenticator | Promise<ClientAuthenticator>;
 }
 
 // biome-ignore lint/suspicious/noExplicitAny: a registry holds factories of every config type.

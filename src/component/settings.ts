@@ -1,4 +1,6 @@
 import type { Clock } from '../stdx/clock.ts';
+import type { ClientAuthenticator } from './auth.ts';
+import type { Component } from './component.ts';
 import type { EngineView } from './status.ts';
 
 export type LogFields = Record<string, unknown>;
@@ -44,6 +46,10 @@ export interface ComponentSettings {
   clock: Clock;
   /** Directory of the engine's own data (`--data-dir`); extensions may keep a folder of their own there. */
   dataDir?: string;
+  /** On the main thread: the running extension of this id. A reload may exchange it, so do not keep it. */
+  findExtension?(id: string): Component | undefined;
+  /** In exporter workers: see component/auth.ts. */
+  findClientAuth?(id: string): Promise<ClientAuthenticator | undefined>;
   /** Extensions only: what the engine tells about itself. */
   engine?: EngineView;
 }
