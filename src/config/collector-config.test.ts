@@ -204,7 +204,8 @@ test('aliases that explode and nesting that never ends are refused in bounded ti
     return `a${level}: &a${level} ${item}`;
   });
   const bomb = parseCollectorConfig('test.yaml', anchors.join('\n'), testFactories, {});
-  assert.match(formatIssue(bomb.issues![0]!), /aliases stand for more than 100000 values/);
+  assert.ok(bomb.issues!.some((issue) => issue.message === 'aliases stand for more than 100000 values'));
+  assert.ok(bomb.issues!.length < 20);
   for (const deep of ['['.repeat(5_000), '- '.repeat(5_000), '{a: '.repeat(150) + '}'.repeat(150)]) {
     const { issues = [] } = parseCollectorConfig('test.yaml', deep, testFactories, {});
     assert.ok(

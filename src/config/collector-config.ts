@@ -3,15 +3,16 @@ import { parseComponentId } from '../component/component-id.ts';
 import type { AnyFactory, ComponentKind, ExporterFactory, ExtensionFactory } from '../component/factory.ts';
 import type { CollectorPlan, ComponentPlan, PipelinePlan, TelemetryPlan } from './collector-plan.ts';
 import { type DefinedComponents, readComponents, SECTION_OF_KIND } from './components.ts';
-import { formatIssue, plainValue, type SourceIssue } from './config-node.ts';
-import { type Environment, processEnvironment } from './expand.ts';
+import { type ConfigNode, formatIssue, plainValue, type SourceIssue } from './config-node.ts';
+import { processEnvironment } from './expand.ts';
 import { describeValue, yamlValue } from './expanded-text.ts';
 import { anything, section, stringList } from './field-kinds.ts';
 import { IssueList, sortedIssues } from './issue-list.ts';
-import { type LoadedConfig, loadConfig, parseConfig } from './load.ts';
+import { type ConfigSources, type LoadedConfig, loadConfig, parseConfig } from './load.ts';
 import { didYouMean } from './nearest.ts';
 import { type Definitions, readPipelines } from './pipelines.ts';
 import { defineConfig, readDefaults } from './schema.ts';
+import type { Environment } from './source-text.ts';
 import { telemetryShape } from './telemetry-config.ts';
 
 export type CollectorConfigResult =
@@ -36,19 +37,20 @@ const serviceSchema = defineConfig<ServiceKeys>({
 });
 
 /**
- * Loads, expands and checks a configuration; opens nothing but its file.
+ * Loads, merges, expands and checks a configuration; opens nothing but its files.
  *
- * @param source value of `--config`: a path, or a URI `file:PATH`, `env:NAME`, `yaml:TEXT`.
+ * @param sources one value of `--config` (a path, or a URI `file:PATH`, `env:NAME`, `yaml:TEXT`), or all of them.
  * @param factories every component that this build has.
  * @param environment for references; the process's own unless given.
- * @returns the plan, or every issue in the order of the file: print them with `formatIssue`.
+ * @returns the plan, or every issue in the order of the files: print them with `formatIssue`.
  */
 export function loadCollectorConfig(
-  source: string,
+  sources: string | ConfigSources,
   factories: Iterable<AnyFactory>,
   environment: Environment = processEnvironment(),
 ): CollectorConfigResult {
-  return planFrom(loadConfig(source, environment), [...factories]);
+  const all = typeof sources === 'string' ? { configs: [sources] } : sources;
+  return planFrom(loadConfig(all, environment), [...factories]);
 }
 
 /** The same for a text that is already there; `file` is the name that issues carry. */
@@ -61,16 +63,24 @@ export function parseCollectorConfig(
   return planFrom(parseConfig(file, text, environment), [...factories]);
 }
 
-function planFrom(loaded: LoadedConfig, factories: readonly AnyFactory[]): CollectorConfigResult {
-  if (loaded.root === undefined) {
-    return { issues: sortedIssues(loaded.issues), warnings: sortedIssues(loaded.warnings).map(formatIssue) };
-  }
-  const issues = new IssueList(loaded.root, loaded.warnings);
-  const plan = readConfig(yamlValue(plainValue(loaded.root)), factories, issues);
-  const warnings = sortedIssues(issues.warnings).map(formatIssue);
-  if (issues.issues.length > 0 || plan === undefined)
-    return { issues: sortedIssues(issues.issues), warnings };
+/** The plan of a tree that was loaded already. */
+export function planFrom(loaded: LoadedConfig, factories: readonly AnyFactory[]): CollectorConfigResult {
+  const { root, files } = loaded;
+  const issues = new IssueList(root ?? NOTHING, loaded.warnings);
+  const plan = root === undefined ? undefined : readConfig(yamlValue(plainValue(root)), factories, issues);
+  const warnings = sortedIssues(issues.warnings, files).map(formatIssue);
+  const all = [...loaded.issues, ...issues.issues.filter((issue) => !isConsequence(issue, loaded.issues))];
+  if (all.length > 0 || plan === undefined) return { issues: sortedIssues(all, files), warnings };
   return { plan: { ...plan, warnings } };
+}
+
+const NOTHING: ConfigNode = { kind: 'scalar', value: null, at: { file: '', line: 1, column: 1 } };
+
+/** A value that could not be loaded is null in the tree: what is wrong with that null is not worth a line. */
+function isConsequence(issue: SourceIssue, loadIssues: readonly SourceIssue[]): boolean {
+  return loadIssues.some(
+    ({ path, keepsValue }) => keepsValue !== true && path !== '' && `${issue.path}::`.startsWith(`${path}::`),
+  );
 }
 
 type Plan = Omit<CollectorPlan, 'warnings'>;

@@ -4,6 +4,9 @@
  */
 import { ExpandedText } from './expanded-text.ts';
 
+/** Levels of lists and maps; no Collector configuration comes near. */
+export const NESTING_MAX = 100;
+
 export interface Position {
   /** As the user named it: a path, or a URI such as `env:CONFIG`. */
   file: string;
@@ -17,8 +20,8 @@ export type ScalarValue = string | number | boolean | null;
 
 interface NodeBase {
   at: Position;
-  /** Set on what replaced a `${...}`: the text it gave, and the reference as written. */
-  expansion?: { text: string; reference: string };
+  /** Set on what replaced a `${...}`: the text it gave, the reference as written, why a file's text is no YAML. */
+  expansion?: { text: string; reference: string; problem?: string };
 }
 
 export interface ScalarNode extends NodeBase {
@@ -51,6 +54,8 @@ export interface SourceIssue extends Position {
   /** Path of keys with `::` between levels, as the Collector prints it; empty for the file as a whole. */
   path: string;
   message: string;
+  /** The value at the path was read all the same, so what else is wrong with it is worth telling. */
+  keepsValue?: boolean;
 }
 
 /** `config.yaml:12:5: exporters::clickhouse: unknown key "endpont"`. */
@@ -70,7 +75,8 @@ function escapeControls(text: string): string {
 export function plainValue(node: ConfigNode): unknown {
   const value = plainContent(node);
   if (node.expansion === undefined) return value;
-  return new ExpandedText(value, node.expansion.text, node.expansion.reference);
+  const { text, reference, problem } = node.expansion;
+  return new ExpandedText(value, text, reference, problem);
 }
 
 function plainContent(node: ConfigNode): unknown {

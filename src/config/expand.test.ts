@@ -94,8 +94,9 @@ test('bad references are issues that say what to write', () => {
     ['${}', /invalid name/],
     ['${env:A}', /cycle: \$\{env:A\} -> \$\{env:B\} -> \$\{env:A\}/],
     ['${SELF}', /cycle: \$\{env:SELF\} -> \$\{env:SELF\}/],
-    ['${file:/etc/passwd}', /\$\{file:\.\.\.\} is not supported yet/],
-    ['${yaml:a}', /\$\{yaml:\.\.\.\} is not supported yet/],
+    ['${file:/nowhere/at/all}', /^\$\{file:\/nowhere\/at\/all\}: no such file$/],
+    ['${file:}', /names no file/],
+    ['${https://host/a}', /\$\{https:\.\.\.\} is not supported yet/],
     ['${VAR:-x}', /unsupported scheme "VAR".*\$\{env:VAR:-/],
   ];
   for (const [source, message] of cases) {

@@ -8,11 +8,14 @@ export class ExpandedText {
   readonly text: string;
   /** What the file says, e.g. `${env:PORT}`. Messages show this instead of the text, which may be a secret. */
   readonly reference: string;
+  /** Where and why the file behind the reference is no YAML; no value of it is quoted. */
+  readonly problem: string | undefined;
 
-  constructor(value: unknown, text: string, reference: string) {
+  constructor(value: unknown, text: string, reference: string, problem?: string) {
     this.value = value;
     this.text = text;
     this.reference = reference;
+    this.problem = problem;
   }
 }
 
@@ -39,7 +42,9 @@ export function yamlValue(raw: unknown): unknown {
 
 /** How a message shows a value that is not wanted: cut short, and never what a reference gave. */
 export function describeValue(raw: unknown): string {
-  if (raw instanceof ExpandedText) return `the value of ${raw.reference}`;
+  if (raw instanceof ExpandedText) {
+    return `the value of ${raw.reference}${raw.problem === undefined ? '' : ` (${raw.problem})`}`;
+  }
   if (raw === null || raw === undefined) return 'nothing';
   if (Array.isArray(raw)) return 'a list';
   if (typeof raw === 'object') return 'a map';

@@ -40,7 +40,13 @@ export class IssueList {
   }
 }
 
-/** In the order of the file. */
-export function sortedIssues(issues: readonly SourceIssue[]): SourceIssue[] {
-  return issues.toSorted((a, b) => a.line - b.line || a.column - b.column);
+/** In the order of the sources and of the lines in each; files that only references name come last. */
+export function sortedIssues(issues: readonly SourceIssue[], files: readonly string[] = []): SourceIssue[] {
+  const rank = new Map<string, number>();
+  for (const file of [...files, ...issues.map((issue) => issue.file)]) {
+    if (!rank.has(file)) rank.set(file, rank.size);
+  }
+  return issues.toSorted(
+    (a, b) => rank.get(a.file)! - rank.get(b.file)! || a.line - b.line || a.column - b.column,
+  );
 }

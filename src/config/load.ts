@@ -1,94 +1,112 @@
-/** From a `--config` value to a tree of expanded values with their places. Merging several comes on top. */
-import { closeSync, openSync, readSync } from 'node:fs';
-import type { ConfigNode, SourceIssue } from './config-node.ts';
-import { type Environment, expandTree } from './expand.ts';
+/** From `--config` and `--set` values to one tree of expanded values with their places. */
+import { type ConfigNode, NESTING_MAX, type SourceIssue } from './config-node.ts';
+import { expandTree } from './expand.ts';
+import { describeValue } from './expanded-text.ts';
+import { mergeNodes, nestKeys, nodeAt } from './merge.ts';
+import { type Environment, readSource, type SourceText } from './source-text.ts';
 import { parseYaml } from './yaml-text.ts';
 
-export const FILE_BYTES_MAX = 10 * 1024 * 1024;
+export interface ConfigSources {
+  /** Paths, or URIs `file:PATH`, `env:NAME`, `yaml:TEXT`; later ones win. */
+  configs: readonly string[];
+  /** `key.below=value`, the value in YAML; they win over all of `configs`, later ones over earlier ones. */
+  sets?: readonly string[];
+}
 
 export interface LoadedConfig {
-  /** Undefined when there are issues. */
+  /** Undefined when nothing can be checked; with issues it holds null where they are. */
   root: ConfigNode | undefined;
   issues: SourceIssue[];
   warnings: SourceIssue[];
+  /** Names of the sources that issues carry, in their order. */
+  files: readonly string[];
 }
 
-/** @param source a path, or a URI `file:PATH`, `env:NAME` or `yaml:TEXT`. Reads the file synchronously. */
-export function loadConfig(source: string, environment: Environment): LoadedConfig {
-  const read = readSource(source, environment);
-  if ('error' in read) return failed(read.file, read.error);
-  return parseConfig(read.file, read.text, environment);
+/** Reads files synchronously. */
+export function loadConfig(sources: ConfigSources, environment: Environment): LoadedConfig {
+  const texts = sources.configs.map((source) => readSource(source, environment));
+  const named = texts.map((text, index): SourceText => {
+    // Several texts on the command line must be told apart.
+    return text.file === 'yaml:' && texts.length > 1 ? { ...text, file: `yaml:#${index + 1}` } : text;
+  });
+  return loadTexts(named, sources.sets ?? [], environment);
 }
 
 /** @param file name that issues carry. */
 export function parseConfig(file: string, text: string, environment: Environment): LoadedConfig {
-  const parsed = parseYaml(file, text);
-  const warnings: SourceIssue[] = [];
-  const { issues } = parsed;
-  if (issues.length > 0) return { root: undefined, issues, warnings };
-  if (parsed.root === undefined || (parsed.root.kind === 'scalar' && parsed.root.value === null)) {
-    return failed(file, 'empty configuration file');
-  }
-  const root = expandTree(parsed.root, environment, issues, warnings);
-  return { root: issues.length === 0 ? root : undefined, issues, warnings };
+  return loadTexts([{ file, text }], [], environment);
 }
 
-type ReadSource = { file: string; text: string } | { file: string; error: string };
-
-function readSource(source: string, environment: Environment): ReadSource {
-  const scheme = /^([A-Za-z][A-Za-z0-9+.-]+):/.exec(source)?.[1];
-  const rest = scheme === undefined ? source : source.slice(scheme.length + 1);
-  switch (scheme) {
-    case undefined:
-    case 'file':
-      return readFile(rest);
-    case 'yaml':
-      return { file: 'yaml:', text: rest };
-    case 'env': {
-      const text = Object.hasOwn(environment, rest) ? environment[rest] : undefined;
-      if (text === undefined) return { file: source, error: `environment variable "${rest}" is not set` };
-      return { file: source, text };
-    }
-    case 'http':
-    case 'https':
-      return { file: `${scheme}:`, error: 'configuration over HTTP is not supported yet' };
-    default:
-      return { file: source, error: `unsupported scheme on URI "${source}"` };
+function loadTexts(
+  texts: readonly SourceText[],
+  sets: readonly string[],
+  environment: Environment,
+): LoadedConfig {
+  const files = [...texts.map(({ file }) => file), ...sets.map((set) => readSet(set).file)];
+  const issues: SourceIssue[] = [];
+  const roots: ConfigNode[] = [];
+  let isReadable = true;
+  for (const text of texts) {
+    const parsed =
+      'error' in text
+        ? { root: undefined, issues: [wholeIssue(text.file, text.error)] }
+        : parseYaml(text.file, text.text);
+    issues.push(...parsed.issues);
+    if (parsed.root !== undefined) roots.push(nestKeys(parsed.root, issues));
+    else if (parsed.issues.length > 0) isReadable = false;
   }
+  for (const set of sets) {
+    const parsed = parseSet(set);
+    issues.push(...parsed.issues);
+    if (parsed.root !== undefined) roots.push(parsed.root);
+  }
+  const merged = mergeAll(roots, issues);
+  const loaded = { issues, warnings: [] as SourceIssue[], files };
+  if (!isReadable) return { ...loaded, root: undefined };
+  if (merged === undefined || (merged.kind === 'scalar' && merged.value === null)) {
+    if (issues.length === 0) issues.push(wholeIssue(texts[0]?.file ?? '', 'empty configuration file'));
+    return { ...loaded, root: undefined };
+  }
+  return { ...loaded, root: expandTree(merged, environment, issues, loaded.warnings) };
 }
 
-function readFile(file: string): ReadSource {
-  try {
-    const bytes = readBounded(file);
-    if (bytes === undefined) return { file, error: `larger than ${FILE_BYTES_MAX} bytes` };
-    return { file, text: new TextDecoder('utf-8', { fatal: true }).decode(bytes) };
-  } catch (error) {
-    const code = (error as NodeJS.ErrnoException).code;
-    if (code === 'ERR_ENCODING_INVALID_ENCODED_DATA') return { file, error: 'is not UTF-8 text' };
-    if (code === 'ENOENT') return { file, error: 'no such file' };
-    return { file, error: `cannot be read: ${(error as Error).message}` };
-  }
+/** One source may be anything, e.g. a reference; several must be maps, or nothing. */
+function mergeAll(roots: readonly ConfigNode[], issues: SourceIssue[]): ConfigNode | undefined {
+  const [only, ...others] = roots;
+  if (others.length === 0) return only;
+  const maps = roots.filter((root) => {
+    if (root.kind === 'map') return true;
+    const value = root.kind === 'list' ? [] : root.value;
+    const message = `expected a map of sections, got ${describeValue(value)}`;
+    if (value !== null) issues.push({ ...root.at, path: '', message });
+    return false;
+  });
+  return maps.length === 0 ? only : maps.reduce(mergeNodes);
 }
 
-/** Counts what it reads instead of asking for the size: pipes and devices have none. */
-function readBounded(file: string): Uint8Array | undefined {
-  const descriptor = openSync(file, 'r');
-  try {
-    const chunks: Buffer[] = [];
-    let total = 0;
-    for (;;) {
-      const chunk = Buffer.alloc(64 * 1024);
-      const count = readSync(descriptor, chunk);
-      if (count === 0) return Buffer.concat(chunks, total);
-      total += count;
-      if (total > FILE_BYTES_MAX) return undefined;
-      chunks.push(chunk.subarray(0, count));
-    }
-  } finally {
-    closeSync(descriptor);
-  }
+/** The value may be a secret, so issues carry the key only. */
+function readSet(set: string): { file: string; key: string; text: string | undefined } {
+  const equals = set.indexOf('=');
+  const key = equals < 0 ? set : set.slice(0, equals);
+  return { file: `--set ${key}`, key, text: equals < 0 ? undefined : set.slice(equals + 1) };
 }
 
-function failed(file: string, message: string): LoadedConfig {
-  return { root: undefined, issues: [{ file, line: 1, column: 1, path: '', message }], warnings: [] };
+function parseSet(set: string): { root: ConfigNode | undefined; issues: SourceIssue[] } {
+  const { file, key, text } = readSet(set);
+  const refuse = (message: string) => ({ root: undefined, issues: [wholeIssue(file, message)] });
+  if (text === undefined) return refuse('missing equal sign: write --set key.below=value');
+  const path = key.split(/\.|::/);
+  if (path.includes('')) return refuse('empty key: write --set key.below=value');
+  if (path.length > NESTING_MAX) return refuse(`more than ${NESTING_MAX} levels of keys`);
+  const at = { file, line: 1, column: 1 };
+  const { root, issues } = parseYaml(file, text);
+  const placed = issues.map((issue) => ({
+    ...issue,
+    path: [...path, issue.path].filter((part) => part !== '').join('::'),
+  }));
+  return { root: nodeAt(path, root ?? { kind: 'scalar', value: null, at }, at), issues: placed };
+}
+
+function wholeIssue(file: string, message: string): SourceIssue {
+  return { file, line: 1, column: 1, path: '', message };
 }

@@ -3,13 +3,18 @@
  * syntax errors, duplicate keys, custom tags, cyclic or exploding aliases, absurd nesting, several documents.
  */
 import * as yaml from 'yaml';
-import type { ConfigNode, MapEntry, MapNode, Position, SourceIssue } from './config-node.ts';
+import {
+  type ConfigNode,
+  type MapEntry,
+  type MapNode,
+  NESTING_MAX,
+  type Position,
+  type SourceIssue,
+} from './config-node.ts';
 
 /** Aliases in one text, and nodes that they may stand for together: what a few lines can otherwise explode to. */
 export const ALIASES_MAX = 100;
 export const ALIASED_NODES_MAX = 100_000;
-/** Levels of lists and maps; no Collector configuration comes near. */
-export const NESTING_MAX = 100;
 const SYNTAX_ISSUES_MAX = 20;
 
 const PLAIN_TAGS = new Set(
@@ -17,7 +22,7 @@ const PLAIN_TAGS = new Set(
 );
 
 export interface YamlResult {
-  /** Undefined when the text is empty or has issues. */
+  /** Undefined when the text is empty or no YAML; with other issues it holds null where they are. */
   root: ConfigNode | undefined;
   issues: SourceIssue[];
 }
@@ -49,7 +54,7 @@ export function parseYaml(file: string, text: string): YamlResult {
     }
     if (issues.length > 0 || document.contents === null) return { root: undefined, issues };
     const root = new TreeWalk(document, positionAt, issues).node(document.contents, []);
-    return { root: issues.length === 0 ? root : undefined, issues };
+    return { root, issues };
   } catch (error) {
     // The library recurses: absurd nesting ends in the engine's stack limit instead of an error of its own.
     if (!(error instanceof RangeError)) throw error;
@@ -131,7 +136,7 @@ class TreeWalk {
       // A missing value has no node of its own: it is where its key is.
       const node = pair.value === null ? nullAt(keyAt) : this.node(pair.value, [...path, key]);
       if (key === '<<') this.#collectMerged(node, keyAt, path, merged);
-      else if (entries.has(key)) this.#refuse(keyAt, path, `duplicate key "${key}"`);
+      else if (entries.has(key)) this.#refuse(keyAt, path, `duplicate key "${key}"`, true);
       else entries.set(key, { keyAt, node });
     }
     // The map's own keys win over merged ones, earlier merged maps over later ones.
@@ -144,7 +149,7 @@ class TreeWalk {
   #collectMerged(node: ConfigNode, keyAt: Position, path: readonly string[], merged: MapNode[]): void {
     for (const item of node.kind === 'list' ? node.items : [node]) {
       if (item.kind === 'map') merged.push(item);
-      else this.#refuse(keyAt, path, '"<<" merges maps only');
+      else this.#refuse(keyAt, path, '"<<" merges maps only', true);
     }
   }
 
@@ -172,10 +177,10 @@ class TreeWalk {
     return this.#aliasedNodeCount <= ALIASED_NODES_MAX;
   }
 
-  #refuse(at: Position, path: readonly string[], message: string): ConfigNode {
+  #refuse(at: Position, path: readonly string[], message: string, keepsValue = false): ConfigNode {
     // One bomb would otherwise give one issue for each of its nodes.
     if (this.#issues.at(-1)?.message !== message) {
-      this.#issues.push({ ...at, path: path.slice(0, NESTING_MAX).join('::'), message });
+      this.#issues.push({ ...at, path: path.slice(0, NESTING_MAX).join('::'), message, keepsValue });
     }
     return nullAt(at);
   }
