@@ -59,7 +59,7 @@ export class DataPath {
     this.ingest = new Ingest(lanes, threads.routes, clock, logger);
     const logs = threads.logsByWorker.flat();
     this.#logs = logs.map(({ logId, shared }) => ({ logId, words: new SharedWords(shared) }));
-    this.#engineMetrics = new EngineMetrics(this.meter, lanes, logs);
+    this.#engineMetrics = new EngineMetrics(this.meter, lanes, logs, clock);
     this.#pipelineWorkers = this.#makePipelineWorkers(lanes);
     this.#exporterWorkers = this.#makeExporterWorkers();
   }
@@ -68,6 +68,7 @@ export class DataPath {
   async start(): Promise<void> {
     await this.#exporterWorkers.start();
     await this.#pipelineWorkers.start();
+    this.#engineMetrics.logsAreOpen();
   }
 
   /** Idempotent. Everything that was taken is answered, every log is closed; at the deadline threads are ended. */
@@ -103,6 +104,7 @@ export class DataPath {
 
   async collect(): Promise<void> {
     const { aggregate, name } = this.#options;
+    this.#engineMetrics.look();
     if (this.#stopped === undefined) aggregate.update(name, this.meter.takeSnapshot());
     await Promise.all([this.#pipelineWorkers.collect(), this.#exporterWorkers.collect()]);
   }

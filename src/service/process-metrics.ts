@@ -15,7 +15,7 @@ export function anonymousBytes(): number {
 }
 
 export class ProcessMetrics {
-  readonly #uptime: Gauge;
+  readonly #uptime: Counter;
   readonly #cpu: Counter;
   readonly #rss: Gauge;
   readonly #heap: Gauge;
@@ -23,9 +23,10 @@ export class ProcessMetrics {
   readonly #loopDelay: Gauge;
   readonly #loop: ReturnType<typeof monitorEventLoopDelay>;
   #cpuSeconds = 0;
+  #uptimeSeconds = 0;
 
   constructor(meter: Meter) {
-    this.#uptime = meter.gauge('otelcol_process_uptime');
+    this.#uptime = meter.counter('otelcol_process_uptime');
     this.#cpu = meter.counter('otelcol_process_cpu_seconds');
     this.#rss = meter.gauge('otelcol_process_memory_rss');
     this.#heap = meter.gauge('otelcol_process_runtime_heap_alloc_bytes');
@@ -40,7 +41,9 @@ export class ProcessMetrics {
     const cpuSeconds = (user + system) / 1e6;
     this.#cpu.add(cpuSeconds - this.#cpuSeconds);
     this.#cpuSeconds = cpuSeconds;
-    this.#uptime.set(process.uptime());
+    const uptimeSeconds = process.uptime();
+    this.#uptime.add(uptimeSeconds - this.#uptimeSeconds);
+    this.#uptimeSeconds = uptimeSeconds;
     this.#rss.set(process.memoryUsage.rss());
     this.#heap.set(process.memoryUsage().heapUsed);
     this.#anonymous.set(anonymousBytes());

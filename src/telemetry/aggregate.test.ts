@@ -3,8 +3,16 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import type { Labels } from '../component/settings.ts';
 import { MeterAggregate } from './aggregate.ts';
-import { LATENCY_US_MAX, LatencySeries, LatencyWindow } from './latency.ts';
-import { type MeterSnapshot, seriesKey, ThreadMeter } from './registry.ts';
+import { LatencySeries, LatencyWindow } from './latency.ts';
+import { LATENCY_US_MAX } from './latency-counts.ts';
+import {
+  LABEL_SETS_MAX,
+  type MeterSnapshot,
+  OVERFLOW_LABELS,
+  SERIES_MAX,
+  seriesKey,
+  ThreadMeter,
+} from './registry.ts';
 
 function fakeClock() {
   return { nowMs: 0, unixMs: () => 0, monotonicMs: () => clock.nowMs };
@@ -38,11 +46,36 @@ test('different labels are different series, whatever characters their values ho
   );
 });
 
-test('the number of series of a thread is bounded', () => {
+test('label sets beyond the bound of a metric share one series, which tells how many look-ups ended there', () => {
   const meter = new ThreadMeter();
-  for (let i = 0; i < 10_000; i++) meter.counter('c', { i: String(i) });
-  meter.counter('c', { i: '5' });
-  assert.throws(() => meter.counter('c', { i: 'one more' }), /series/);
+  for (let i = 0; i < LABEL_SETS_MAX; i++) meter.counter('c', { i: String(i) }).add(1);
+  meter.counter('c', { i: '5' }).add(1);
+  meter.counter('c', { i: 'one more' }).add(10);
+  meter.counter('c', { i: 'another' }).add(20);
+  meter.counter('other', { i: 'one more' }).add(1);
+  const { counters } = meter.takeSnapshot();
+  const of = (name: string) => counters.filter((series) => series.name === name);
+  assert.equal(of('c').length, LABEL_SETS_MAX + 1);
+  assert.deepEqual(of('c').at(-1), { name: 'c', labels: OVERFLOW_LABELS, value: 30 });
+  assert.deepEqual(of('other'), [{ name: 'other', labels: { i: 'one more' }, value: 1 }]);
+  assert.deepEqual(of('millrace_telemetry_overflowed_series'), [
+    { name: 'millrace_telemetry_overflowed_series', labels: { metric: 'c' }, value: 2 },
+  ]);
+});
+
+test('the series of a thread are bounded, whatever their names, and so are its latencies', () => {
+  const meter = new ThreadMeter();
+  for (let i = 0; i < 3 * SERIES_MAX; i++) meter.gauge(`g${i % 10}`, { i: String(i) }).set(1);
+  for (let i = 0; i < 600; i++) meter.latency('ring_wait', { i: String(i) }).record(5);
+  const { counters, gauges, latencies } = meter.takeSnapshot();
+  // One series for the rest of each name.
+  assert.ok(gauges.length >= SERIES_MAX && gauges.length <= SERIES_MAX + 10, String(gauges.length));
+  assert.equal(latencies.length, 501);
+  assert.equal(latencies.at(-1)?.counts[1], 100, 'the folded ones are not lost');
+  assert.equal(
+    counters.reduce((sum, { value }) => sum + value, 0),
+    3 * SERIES_MAX - SERIES_MAX + 100,
+  );
 });
 
 test('a thread that ends keeps its counters and takes its gauges with it; its successor adds up', () => {
@@ -120,9 +153,10 @@ test('a latency series gives each recording once, and nothing when nothing was r
   assert.equal(series.take(), undefined);
   const merged = window.merged(0);
   assert.equal(window.count, 4);
-  assert.equal(merged.minNonZeroValue, 1);
-  assert.ok(Math.abs(merged.maxValue - LATENCY_US_MAX) / LATENCY_US_MAX < 0.001);
-  assert.ok(Math.abs(merged.getValueAtPercentile(75) - 1235) < 2);
+  const [lowest, third] = merged.quantiles([0.25, 0.75]) as [number, number];
+  assert.equal(lowest, 1);
+  assert.ok(Math.abs(merged.maxUs - LATENCY_US_MAX) / LATENCY_US_MAX < 0.001);
+  assert.ok(Math.abs(third - 1235) < 2);
 });
 
 test('quantiles agree with the sorted values to three digits', () => {
@@ -134,14 +168,14 @@ test('quantiles agree with the sorted values to three digits', () => {
         for (const [i, value] of values.entries()) threads[i % 2]!.record(value);
         const window = new LatencyWindow('s', {});
         for (const thread of threads) {
-          const encoded = thread.take();
-          if (encoded !== undefined) window.add(encoded, 0);
+          const taken = thread.take();
+          if (taken !== undefined) window.add(taken, 0);
         }
         const merged = window.merged(0);
         const ordered = [...values].sort((a, b) => a - b);
         for (const quantile of [0.5, 0.9, 0.99, 1]) {
           const exact = ordered[Math.max(Math.ceil(quantile * ordered.length) - 1, 0)]!;
-          const found = merged.getValueAtPercentile(quantile * 100);
+          const found = merged.quantiles([quantile])[0]!;
           assert.ok(
             Math.abs(found - exact) <= Math.max(exact * 0.002, 1),
             `p${quantile * 100}: ${found} for ${exact}`,
@@ -163,14 +197,14 @@ test('the window slides over a minute; count and sum stay', () => {
   const base = 1_700_000_000_000.25;
   add(9000, base);
   for (let second = 10; second <= 120; second += 10) add(100, base + second * 1000);
-  assert.ok(window.merged(base + 120_000).maxValue < 200, 'the slow one is more than a minute old');
+  assert.ok(window.merged(base + 120_000).maxUs < 200, 'the slow one is more than a minute old');
   assert.equal(window.count, 13);
   assert.ok(Math.abs(window.sumUs - 10_200) < 100);
-  assert.equal(window.merged(base + 200_000).totalCount, 0);
+  assert.equal(window.merged(base + 200_000).total, 0);
 
   const young = new LatencyWindow('s', {});
   series.record(5000);
   young.add(series.take()!, base);
-  assert.equal(young.merged(base + 54_000).totalCount, 1, 'still inside the minute');
-  assert.equal(young.merged(base + 66_000).totalCount, 0);
+  assert.equal(young.merged(base + 54_000).total, 1, 'still inside the minute');
+  assert.equal(young.merged(base + 66_000).total, 0);
 });

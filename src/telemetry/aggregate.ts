@@ -25,7 +25,7 @@ export class MeterAggregate {
         window = new LatencyWindow(delta.stage, delta.labels);
         this.#latencies.set(key, window);
       }
-      window.add(delta.encoded, this.#clock.monotonicMs());
+      window.add(delta, this.#clock.monotonicMs());
     }
   }
 

@@ -1,27 +1,18 @@
-/** HDR latency: recorded per thread, sent as encoded histograms, merged on the main thread over a sliding minute. */
+/** HDR latency: recorded per thread, sent as the counts of used buckets, merged on the main thread over a sliding minute. */
 import * as hdr from 'hdr-histogram-js';
 import type { Labels, LatencyRecorder } from '../component/settings.ts';
+import { LATENCY_US_MAX, LatencyCounts, type SparseCounts } from './latency-counts.ts';
 
-/** Ten minutes: anything slower is recorded as that. */
-export const LATENCY_US_MAX = 600_000_000;
 export const QUANTILES = [0.5, 0.9, 0.99, 0.999, 0.9999] as const;
 const SLICE_MS = 5_000;
 const SLICES = 12;
 
-function newHistogram(): hdr.Histogram {
-  return hdr.build({
-    lowestDiscernibleValue: 1,
-    highestTrackableValue: LATENCY_US_MAX,
-    numberOfSignificantValueDigits: 3,
-    bitBucketSize: 32,
-  });
-}
-
-/** Recording end, one thread. Its memory is one histogram (about 100 KB), whatever the rate. */
+/** Recording end, one thread. Its memory is one array of 84 KiB, whatever the rate. */
 export class LatencySeries implements LatencyRecorder {
   readonly stage: string;
   readonly labels: Labels;
-  readonly #histogram = newHistogram();
+  readonly #counts = new LatencyCounts();
+  #sumUs = 0;
 
   constructor(stage: string, labels: Labels) {
     this.stage = stage;
@@ -29,23 +20,31 @@ export class LatencySeries implements LatencyRecorder {
   }
 
   record(latencyUs: number): void {
-    this.#histogram.recordValue(Math.min(Math.max(Math.round(latencyUs), 1), LATENCY_US_MAX));
+    this.#counts.record(latencyUs);
+    this.#sumUs += Math.min(Math.max(latencyUs, 0), LATENCY_US_MAX);
   }
 
-  /** Everything recorded since the previous call in HDR's V2 encoding, then empty; undefined when nothing was. */
-  take(): string | undefined {
-    if (this.#histogram.totalCount === 0) return undefined;
-    const encoded = hdr.encodeIntoCompressedBase64(this.#histogram);
-    this.#histogram.reset();
-    return encoded;
+  /** Everything recorded since the previous call, then empty; undefined when nothing was. */
+  take(): { counts: SparseCounts; sumUs: number } | undefined {
+    if (this.#counts.isEmpty) return undefined;
+    const taken = { counts: this.#counts.toSparse(), sumUs: this.#sumUs };
+    this.#counts.clear();
+    this.#sumUs = 0;
+    return taken;
   }
 }
+
+/** Results of merging are read before the next merge, so all windows share one array. */
+const merging = new LatencyCounts();
 
 /** One series over the last minute, in slices of five seconds, plus its total since the start. */
 export class LatencyWindow {
   readonly stage: string;
   readonly labels: Labels;
-  #slices: { startMs: number; histogram: hdr.Histogram }[] = [];
+  /** Slices that are complete, oldest first. */
+  #slices: { startMs: number; counts: SparseCounts }[] = [];
+  readonly #newest = new LatencyCounts();
+  #newestStartMs = 0;
   /** Count and sum since the start, for the `_count` and `_sum` series. */
   count = 0;
   sumUs = 0;
@@ -55,27 +54,47 @@ export class LatencyWindow {
     this.labels = labels;
   }
 
-  /** @param encoded what `LatencySeries.take` gave. */
-  add(encoded: string, monotonicMs: number): void {
-    const delta = hdr.decodeFromCompressedBase64(encoded, 32, false);
+  /** @param taken what `LatencySeries.take` gave. */
+  add(taken: { counts: SparseCounts; sumUs: number }, monotonicMs: number): void {
     const startMs = Math.floor(monotonicMs / SLICE_MS) * SLICE_MS;
-    let newest = this.#slices.at(-1);
-    if (newest === undefined || newest.startMs < startMs) {
-      newest = { startMs, histogram: newHistogram() };
-      this.#slices.push(newest);
-      if (this.#slices.length > SLICES) this.#slices.shift();
+    if (startMs > this.#newestStartMs) {
+      if (!this.#newest.isEmpty)
+        this.#slices.push({ startMs: this.#newestStartMs, counts: this.#newest.toSparse() });
+      this.#newest.clear();
+      this.#newestStartMs = startMs;
+      this.#forget(monotonicMs);
     }
-    newest.histogram.add(delta);
-    this.count += delta.totalCount;
-    this.sumUs += delta.mean * delta.totalCount;
+    const before = this.#newest.total;
+    this.#newest.add(taken.counts);
+    this.count += this.#newest.total - before;
+    this.sumUs += taken.sumUs;
   }
 
-  /** Merged histogram of the last minute in microseconds. */
-  merged(monotonicMs: number): hdr.Histogram {
-    const merged = newHistogram();
+  #forget(monotonicMs: number): void {
     const oldestMs = monotonicMs - SLICES * SLICE_MS;
     this.#slices = this.#slices.filter((slice) => slice.startMs >= oldestMs);
-    for (const slice of this.#slices) merged.add(slice.histogram);
-    return merged;
   }
+
+  /** The last minute in microseconds. Good until the next call on any window. */
+  merged(monotonicMs: number): LatencyCounts {
+    merging.clear();
+    this.#forget(monotonicMs);
+    for (const slice of this.#slices) merging.add(slice.counts);
+    if (this.#newestStartMs >= monotonicMs - SLICES * SLICE_MS) merging.add(this.#newest.toSparse());
+    return merging;
+  }
+}
+
+/** HdrHistogram's own table of percentiles, in milliseconds. */
+export function percentileTable(counts: LatencyCounts): string {
+  const histogram = hdr.build({
+    lowestDiscernibleValue: 1,
+    highestTrackableValue: LATENCY_US_MAX * 2,
+    numberOfSignificantValueDigits: 3,
+    bitBucketSize: 64,
+  });
+  counts.forEach((valueUs, count) => {
+    histogram.recordValueWithCount(valueUs, count);
+  });
+  return histogram.outputPercentileDistribution(5, 1000);
 }

@@ -4,12 +4,23 @@
  */
 export type MetricKind = 'counter' | 'gauge';
 
+/** Levels of `service::telemetry::metrics::level` that show anything, the later ones all of the earlier. */
+export const METRIC_LEVELS = ['basic', 'normal', 'detailed'] as const;
+export type MetricLevel = (typeof METRIC_LEVELS)[number];
+
 export interface MetricDefinition {
   name: string;
   kind: MetricKind;
   /** UCUM unit. */
   unit: string;
   doc: string;
+  /** Lowest level that shows it. */
+  level: MetricLevel;
+}
+
+/** Whether a level shows what is defined for `lowest`. */
+export function isShownAt(level: MetricLevel, lowest: MetricLevel): boolean {
+  return METRIC_LEVELS.indexOf(lowest) <= METRIC_LEVELS.indexOf(level);
 }
 
 const perSignal = (prefix: string, doc: string): MetricDefinition[] =>
@@ -17,20 +28,19 @@ const perSignal = (prefix: string, doc: string): MetricDefinition[] =>
     ['spans', '{spans}'],
     ['metric_points', '{datapoints}'],
     ['log_records', '{records}'],
-  ].map(([suffix, unit]) => ({ name: `${prefix}_${suffix}`, kind: 'counter', unit: unit!, doc }));
+  ].map(([suffix, unit]) => counter(`${prefix}_${suffix}`, unit!, doc, 'basic'));
 
-const counter = (name: string, unit: string, doc: string): MetricDefinition => ({
-  name,
-  kind: 'counter',
-  unit,
-  doc,
-});
-const gauge = (name: string, unit: string, doc: string): MetricDefinition => ({
-  name,
-  kind: 'gauge',
-  unit,
-  doc,
-});
+const define =
+  (kind: MetricKind) =>
+  (name: string, unit: string, doc: string, level: MetricLevel = 'normal'): MetricDefinition => ({
+    name,
+    kind,
+    unit,
+    doc,
+    level,
+  });
+const counter = define('counter');
+const gauge = define('gauge');
 
 export const METRICS: readonly MetricDefinition[] = [
   ...perSignal('otelcol_receiver_accepted', 'Items that were made durable and answered with success.'),
@@ -38,50 +48,120 @@ export const METRICS: readonly MetricDefinition[] = [
     'otelcol_receiver_refused',
     'Items that could not be taken; the client was told to retry or to drop.',
   ),
+  ...perSignal('otelcol_receiver_failed', 'Items that an error inside the engine kept from being taken.'),
   ...perSignal('otelcol_exporter_sent', 'Items that the backend has confirmed.'),
   ...perSignal('otelcol_exporter_send_failed', 'Items dropped after the last attempt.'),
   ...perSignal('otelcol_exporter_enqueue_failed', 'Items that the log refused for this exporter.'),
-  gauge('otelcol_exporter_queue_size', '{items}', 'Items in the log that this exporter has not finished.'),
-  gauge('otelcol_exporter_queue_capacity', 'By', 'Bytes on disk that the log of this exporter may take.'),
-  gauge('otelcol_exporter_in_flight_requests', '{requests}', 'Batches being sent, back-off included.'),
-  gauge('otelcol_process_uptime', 's', 'Uptime of the process.'),
-  counter('otelcol_process_cpu_seconds', 's', 'CPU time of the process, user and system.'),
-  gauge('otelcol_process_memory_rss', 'By', 'Resident set size, mapped log pages included.'),
-  gauge('otelcol_process_runtime_heap_alloc_bytes', 'By', 'JavaScript heap in use on the main thread.'),
-  gauge('otelcol_process_runtime_total_sys_memory_bytes', 'By', 'Anonymous memory of the process.'),
+  gauge(
+    'otelcol_exporter_queue_size',
+    '{units}',
+    'What waits for this exporter, in the unit of its capacity.',
+    'basic',
+  ),
+  gauge(
+    'otelcol_exporter_queue_capacity',
+    '{units}',
+    'Items where queue_size bounds items, else bytes that the log of this exporter may take on disk.',
+    'basic',
+  ),
+  gauge(
+    'otelcol_exporter_in_flight_requests',
+    '{requests}',
+    'Batches being sent, back-off included.',
+    'basic',
+  ),
+  counter('otelcol_process_uptime', 's', 'Uptime of the process.', 'basic'),
+  counter('otelcol_process_cpu_seconds', 's', 'CPU time of the process, user and system.', 'basic'),
+  gauge('otelcol_process_memory_rss', 'By', 'Resident set size, mapped log pages included.', 'basic'),
+  gauge(
+    'otelcol_process_runtime_heap_alloc_bytes',
+    'By',
+    'JavaScript heap in use on the main thread.',
+    'basic',
+  ),
+  gauge('otelcol_process_runtime_total_sys_memory_bytes', 'By', 'Anonymous memory of the process.', 'basic'),
   counter(
     'millrace_receiver_refused_requests',
     '{requests}',
     'Requests refused before their items were counted.',
+    'basic',
   ),
-  counter('millrace_receiver_rejected_items', '{items}', 'Items refused by themselves (partial success).'),
+  counter(
+    'millrace_receiver_rejected_items',
+    '{items}',
+    'Items refused by themselves (partial success).',
+    'basic',
+  ),
   counter('millrace_pipeline_requests', '{requests}', 'Requests taken from rings, by outcome.'),
   counter('millrace_pipeline_decoded_bytes', 'By', 'Bytes of requests after decompression.'),
   gauge('millrace_ring_used_bytes', 'By', 'Bytes waiting in a ring at the time of the scrape.'),
   gauge('millrace_ring_peak_bytes', 'By', 'Highest fill of a ring since the previous scrape.'),
   gauge('millrace_ring_capacity_bytes', 'By', 'Size of a ring.'),
-  gauge('millrace_log_size_bytes', 'By', 'Bytes of a log on disk.'),
+  gauge('millrace_log_size_bytes', 'By', 'Bytes of a log on disk.', 'basic'),
   gauge(
     'millrace_log_budget_bytes',
     'By',
     'Bytes on disk that a log may take, if the others of the engine leave it so much of their common budget.',
+    'basic',
   ),
   gauge('millrace_log_items', '{items}', 'Items in a log that its slowest exporter has not finished.'),
+  counter('millrace_log_flushed_items', '{items}', 'Items that a log has taken and flushed since the start.'),
   counter('millrace_log_commits', '{commits}', 'Group commits that were flushed.'),
   counter('millrace_log_committed_bytes', 'By', 'Payload bytes in group commits.'),
-  counter('millrace_log_dropped_items', '{items}', 'Items lost in damaged records, by reason.'),
-  gauge('millrace_log_segments_quarantined', '{segments}', 'Segments set aside at start.'),
+  counter('millrace_log_dropped_items', '{items}', 'Items lost in damaged records, by reason.', 'basic'),
+  gauge('millrace_log_segments_quarantined', '{segments}', 'Segments set aside at start.', 'basic'),
+  gauge('millrace_exporter_queue_items', '{items}', 'Items in the log that this exporter has not finished.'),
+  gauge(
+    'millrace_exporter_queue_age',
+    's',
+    'How long the oldest item has waited that this exporter has not finished, counted from the start at most.',
+  ),
   counter('millrace_exporter_batches', '{batches}', 'Batches finished, by outcome.'),
   counter('millrace_exporter_sent_bytes', 'By', 'OTLP bytes of batches that the backend has confirmed.'),
   counter('millrace_exporter_retries', '{attempts}', 'Attempts that failed retryably.'),
-  counter('millrace_worker_restarts', '{restarts}', 'Worker threads that were replaced, by kind.'),
-  gauge('millrace_ready', '1', '1 while every listener is bound, every worker runs and every log takes data.'),
+  counter(
+    'millrace_exporter_abandoned_attempts',
+    '{attempts}',
+    'Attempts that the exporter did not end when their time was up; they were left behind.',
+  ),
+  counter(
+    'millrace_deadletter_items',
+    '{items}',
+    'Items that the backend refused for good and that were written to the dead-letter files.',
+    'basic',
+  ),
+  counter(
+    'millrace_deadletter_dropped_items',
+    '{items}',
+    'Dead letters deleted because their files had reached their limit.',
+    'basic',
+  ),
+  counter('millrace_worker_restarts', '{restarts}', 'Worker threads that were replaced, by kind.', 'basic'),
+  gauge(
+    'millrace_ready',
+    '1',
+    '1 while every listener is bound, every worker runs and every log takes data.',
+  ),
   counter('millrace_config_reloads', '{reloads}', 'Configurations that were read again, by outcome.'),
-  gauge('millrace_config_last_reload_successful', '1', '0 while an older configuration runs than the newest one.'),
+  gauge(
+    'millrace_config_last_reload_successful',
+    '1',
+    '0 while an older configuration runs than the newest one.',
+  ),
   gauge('millrace_orphaned_log_bytes', 'By', 'Bytes on disk for exporters or pipelines that were removed.'),
-  gauge('millrace_orphaned_log_items', '{items}', 'Items that wait for exporters or pipelines that were removed.'),
+  gauge(
+    'millrace_orphaned_log_items',
+    '{items}',
+    'Items that wait for exporters or pipelines that were removed.',
+  ),
   gauge('millrace_memory_budget_bytes', 'By', 'Upper bound of all bounded buffers together, by part.'),
   gauge('millrace_event_loop_delay_p99', 's', 'p99 delay of the main event loop since the previous scrape.'),
+  counter(
+    'millrace_telemetry_overflowed_series',
+    '{lookups}',
+    'Look-ups of own series that ended at the one for all label sets beyond the 2000th of a metric.',
+    'basic',
+  ),
 ];
 
 /** Stages with HDR latency: exposed as `millrace_<stage>_seconds{quantile=...}` over a sliding minute. */

@@ -137,7 +137,7 @@ test('names of the table are valid, unique, documented, and hold to their prefix
   assert.equal(new Set(METRICS.map(({ name }) => name)).size, METRICS.length);
   for (const { name, doc, unit } of METRICS) {
     assert.match(name, /^(otelcol|millrace)_[a-z0-9_]+$/);
-    assert.match(doc, /^[A-Z].*[^.\s]\.$|^p99 .*\.$/, name);
+    assert.match(doc, /^[A-Z0-9].*[^.\s]\.$|^p99 .*\.$/, name);
     assert.notEqual(unit, '');
   }
 });

@@ -1,6 +1,7 @@
 /** Series of one thread. Snapshots are plain data: they cross threads. */
 import type { Counter, Gauge, Labels, LatencyRecorder, Meter } from '../component/settings.ts';
 import { LatencySeries } from './latency.ts';
+import type { SparseCounts } from './latency-counts.ts';
 
 export interface SeriesValue {
   name: string;
@@ -11,8 +12,9 @@ export interface SeriesValue {
 export interface LatencyDelta {
   stage: string;
   labels: Labels;
-  /** Latencies in microseconds since the previous snapshot: an encoded HDR histogram. */
-  encoded: string;
+  /** Latencies in microseconds since the previous snapshot. */
+  counts: SparseCounts;
+  sumUs: number;
 }
 
 export interface MeterSnapshot {
@@ -49,55 +51,88 @@ class Cell implements Counter, Gauge {
   }
 }
 
-/** Bound on series of one thread: labels come from configuration, so reaching it is a bug, not load. */
-const SERIES_MAX = 10_000;
+/** Label sets of one metric in one thread; OpenTelemetry's SDKs stop at the same number. */
+export const LABEL_SETS_MAX = 2_000;
+/** Series of one thread and kind, whatever the metrics. */
+export const SERIES_MAX = 10_000;
+/** Each holds an array of 84 KiB. */
+const LATENCY_SERIES_MAX = 500;
+/** Stands for every label set beyond the bound, under the name that OpenTelemetry gives it. */
+export const OVERFLOW_LABELS: Labels = { otel_metric_overflow: 'true' };
+const OVERFLOWED = 'millrace_telemetry_overflowed_series';
+
+/** Series of one kind, each found by name and labels; label sets beyond the bounds share one series of their name. */
+class SeriesTable<T extends Counter | Gauge | LatencyRecorder> {
+  readonly #series = new Map<string, T>();
+  readonly #labelSets = new Map<string, number>();
+  readonly #make: (name: string, labels: Labels) => T;
+  readonly #max: number;
+  readonly #onOverflow: (name: string) => void;
+
+  constructor(max: number, make: (name: string, labels: Labels) => T, onOverflow: (name: string) => void) {
+    this.#max = max;
+    this.#make = make;
+    this.#onOverflow = onOverflow;
+  }
+
+  find(name: string, labels: Labels): T {
+    const key = seriesKey(name, labels);
+    const found = this.#series.get(key);
+    if (found !== undefined) return found;
+    const labelSets = this.#labelSets.get(name) ?? 0;
+    if (labels !== OVERFLOW_LABELS && (labelSets >= LABEL_SETS_MAX || this.#series.size >= this.#max)) {
+      if (name !== OVERFLOWED) this.#onOverflow(name);
+      return this.find(name, OVERFLOW_LABELS);
+    }
+    const series = this.#make(name, labels);
+    this.#series.set(key, series);
+    this.#labelSets.set(name, labelSets + 1);
+    return series;
+  }
+
+  values(): Iterable<T> {
+    return this.#series.values();
+  }
+}
 
 /** Meter of one thread. */
 export class ThreadMeter implements Meter {
-  readonly #counters = new Map<string, Cell>();
-  readonly #gauges = new Map<string, Cell>();
-  readonly #latencies = new Map<string, LatencySeries>();
+  readonly #counters: SeriesTable<Cell>;
+  readonly #gauges: SeriesTable<Cell>;
+  readonly #latencies: SeriesTable<LatencySeries>;
+
+  constructor() {
+    const makeCell = (name: string, labels: Labels) => new Cell(name, labels);
+    const makeLatency = (stage: string, labels: Labels) => new LatencySeries(stage, labels);
+    const overflowed = (metric: string) => this.counter(OVERFLOWED, { metric }).add(1);
+    this.#counters = new SeriesTable(SERIES_MAX, makeCell, overflowed);
+    this.#gauges = new SeriesTable(SERIES_MAX, makeCell, overflowed);
+    this.#latencies = new SeriesTable(LATENCY_SERIES_MAX, makeLatency, overflowed);
+  }
 
   counter(name: string, labels: Labels = {}): Counter {
-    return this.#cell(this.#counters, name, labels);
+    return this.#counters.find(name, labels);
   }
 
   gauge(name: string, labels: Labels = {}): Gauge {
-    return this.#cell(this.#gauges, name, labels);
+    return this.#gauges.find(name, labels);
   }
 
   latency(stage: string, labels: Labels = {}): LatencyRecorder {
-    const key = seriesKey(stage, labels);
-    let series = this.#latencies.get(key);
-    if (series === undefined) {
-      series = new LatencySeries(stage, labels);
-      this.#latencies.set(key, series);
-    }
-    return series;
+    return this.#latencies.find(stage, labels);
   }
 
   /** Totals of counters and gauges, and the latencies recorded since the previous call. */
   takeSnapshot(): MeterSnapshot {
     const latencies: LatencyDelta[] = [];
     for (const series of this.#latencies.values()) {
-      const encoded = series.take();
-      if (encoded !== undefined) latencies.push({ stage: series.stage, labels: series.labels, encoded });
+      const taken = series.take();
+      if (taken !== undefined) latencies.push({ stage: series.stage, labels: series.labels, ...taken });
     }
-    return {
-      counters: [...this.#counters.values()].map(({ name, labels, value }) => ({ name, labels, value })),
-      gauges: [...this.#gauges.values()].map(({ name, labels, value }) => ({ name, labels, value })),
-      latencies,
-    };
+    return { counters: readCells(this.#counters), gauges: readCells(this.#gauges), latencies };
   }
+}
 
-  #cell(cells: Map<string, Cell>, name: string, labels: Labels): Cell {
-    const key = seriesKey(name, labels);
-    let cell = cells.get(key);
-    if (cell === undefined) {
-      if (cells.size >= SERIES_MAX) throw new Error(`more than ${SERIES_MAX} series: ${name}`);
-      cell = new Cell(name, labels);
-      cells.set(key, cell);
-    }
-    return cell;
-  }
+function readCells(cells: SeriesTable<Cell>): SeriesValue[] {
+  return Array.from(cells.values(), ({ name, labels, value }) => ({ name, labels, value }));
 }

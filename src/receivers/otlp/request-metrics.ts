@@ -1,6 +1,6 @@
 /** Counters of one receiver, looked up once and added to once per request. */
 import type { RequestOutcome, Transport } from '../../component/consumer.ts';
-import { OUTCOME_OK, TRANSPORTS } from '../../component/consumer.ts';
+import { OUTCOME_INTERNAL, OUTCOME_OK, TRANSPORTS } from '../../component/consumer.ts';
 import type { Counter, LatencyRecorder, Meter } from '../../component/settings.ts';
 import { ITEM_SUFFIX, SIGNALS, type Signal } from '../../component/signal.ts';
 
@@ -26,6 +26,8 @@ export type RefusalReason = (typeof REFUSAL_REASONS)[number];
 interface TransportSeries {
   accepted: Record<Signal, Counter>;
   refused: Record<Signal, Counter>;
+  /** Refused for an error inside the engine, which is nobody's load and nobody's mistake. */
+  failed: Record<Signal, Counter>;
   rejected: Record<Signal, Counter>;
   refusedRequests: Record<RefusalReason, Counter>;
   latency: LatencyRecorder;
@@ -45,7 +47,8 @@ export class RequestMetrics {
   countOutcome(signal: Signal, transport: Transport, outcome: RequestOutcome, reason: RefusalReason): void {
     const series = this.#series[transport];
     if (outcome.code !== OUTCOME_OK) {
-      if (outcome.itemCount > 0) series.refused[signal].add(outcome.itemCount);
+      const items = outcome.code === OUTCOME_INTERNAL ? series.failed : series.refused;
+      if (outcome.itemCount > 0) items[signal].add(outcome.itemCount);
       else series.refusedRequests[reason].add(1);
       return;
     }
@@ -78,6 +81,7 @@ function openSeries(meter: Meter, receiver: string, transport: Transport): Trans
   return {
     accepted: bySignal('otelcol_receiver_accepted'),
     refused: bySignal('otelcol_receiver_refused'),
+    failed: bySignal('otelcol_receiver_failed'),
     rejected: Object.fromEntries(
       SIGNALS.map((signal) => [
         signal,

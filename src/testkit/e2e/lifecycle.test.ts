@@ -166,7 +166,7 @@ test('G3: a second signal ends the engine at once and safely', { timeout: 30_000
   assert.ok(Date.now() - startedMs < 3000);
   const again = await EngineProcess.start(start);
   t.after(() => again.kill());
-  const queued = metricSum(await again.metrics(ports.metrics), 'otelcol_exporter_queue_size');
+  const queued = metricSum(await again.metrics(ports.metrics), 'millrace_exporter_queue_items');
   assert.equal(queued, SPANS_PER_REQUEST, 'the acknowledged spans are still queued');
   assert.equal((await again.kill('SIGTERM')).code, 0);
 });
