@@ -5,6 +5,7 @@ import { fileExporterFactory } from '../exporters/file/factory.ts';
 import { nopExporterFactory } from '../exporters/nop/factory.ts';
 import { embeddedClickhouseExtensionFactory } from '../extensions/embedded_clickhouse/factory.ts';
 import { fileStorageExtensionFactory } from '../extensions/file_storage/factory.ts';
+import { healthCheckExtensionFactory } from '../extensions/health_check/factory.ts';
 import { otlpReceiverFactory } from '../receivers/otlp/factory.ts';
 import { createRegistry } from './registry.ts';
 
@@ -18,4 +19,5 @@ export const BUILTIN = createRegistry([
   // Extensions.
   embeddedClickhouseExtensionFactory,
   fileStorageExtensionFactory,
+  healthCheckExtensionFactory,
 ]);

@@ -3,7 +3,7 @@ import type { MessagePort } from 'node:worker_threads';
 import { PipelineError } from '../component/errors.ts';
 import type { Logger } from '../component/settings.ts';
 import { type Clock, systemClock } from '../stdx/clock.ts';
-import { setFailpoints } from '../stdx/failpoint.ts';
+import { failpoint, setFailpoints } from '../stdx/failpoint.ts';
 import { createLogger, type LoggerOptions } from '../telemetry/logger.ts';
 import { ThreadMeter } from '../telemetry/registry.ts';
 import { type FromWorker, type ToWorker, WORD_HEARTBEAT } from './messages.ts';
@@ -76,6 +76,7 @@ export class WorkerRuntime {
 
   async #start(start: () => Promise<void>): Promise<void> {
     setFailpoints(this.#failpoints);
+    failpoint('worker.start');
     await start();
   }
 
