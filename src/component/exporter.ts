@@ -18,12 +18,20 @@ export interface ExportBatch {
   receivedUnixMs: number;
 }
 
+/** What became of a batch that was taken. */
+export interface ExportReceipt {
+  /** Items that the other side refused by themselves and that are not sent again; 0 to `itemCount`. */
+  rejectedCount: number;
+}
+
 /** One instance per exporter id and signal; runs in an exporter worker. */
 export interface Exporter extends Component {
   /**
    * Sends one batch. Several calls may be in flight, up to `sending_queue.num_consumers`.
    * @param signal aborted when the attempt's timeout passes or the engine stops.
+   * @returns nothing when every item was taken.
    * @throws PipelineError permanent (dropped and counted) or retryable (sent again, same batch).
    */
-  export(batch: ExportBatch, signal: AbortSignal): Promise<void>;
+  // biome-ignore lint/suspicious/noConfusingVoidType: most exporters have nothing to say about a batch they sent.
+  export(batch: ExportBatch, signal: AbortSignal): Promise<ExportReceipt | void>;
 }

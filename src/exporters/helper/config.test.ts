@@ -89,6 +89,20 @@ test('a batch takes its unit from the queue when that can be one', () => {
   assert.equal(sizerOf({ sizer: 'bytes' }), 'items');
 });
 
+test('an exporter that batches by bytes does not turn the items of the user into bytes', () => {
+  const bytes = { batchSizer: 'bytes', batchMinSize: 2_000_000, batchMaxSize: 3_000_000 } as const;
+  const batchOf = (queue: object) => good({ sending_queue: queue }, bytes).queue.batch;
+  const flushTimeoutMs = 200;
+  assert.deepEqual(batchOf({}), { flushTimeoutMs, minSize: 2_000_000, maxSize: 3_000_000, sizer: 'bytes' });
+  assert.deepEqual(batchOf({ batch: {} }), { flushTimeoutMs, minSize: 8192, maxSize: 0, sizer: 'items' });
+  assert.deepEqual(batchOf({ batch: { min_size: 9 } }), {
+    flushTimeoutMs,
+    minSize: 9,
+    maxSize: 0,
+    sizer: 'items',
+  });
+});
+
 test('defaults of an exporter give way to keys of the user instead of contradicting them', () => {
   const large = { batchMinSize: 50_000, batchMaxSize: 100_000, batchFlushTimeout: '1s', timeout: '10s' };
   const batchOf = (queue: unknown) => good({ sending_queue: queue }, large).queue.batch;

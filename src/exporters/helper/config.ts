@@ -243,11 +243,15 @@ function completeBatch(
   defaultBatch: BatchKeys,
   defaults: DeliveryDefaults,
 ): QueueConfig['batch'] {
-  const { batchMinSize = BATCH_MIN_SIZE, batchMaxSize = 0, batchSizer = 'items' } = defaults;
+  const { batchSizer = 'items' } = defaults;
   const { batch, queueSize } = queue;
   // Without a batch section the queue's unit says nothing about batches: 8192 bytes would be tiny ones.
-  const inherited = batch !== undefined && queue.sizer !== 'requests' ? queue.sizer : batchSizer;
-  const sizer = batch?.sizer === 'items' || batch?.sizer === 'bytes' ? batch.sizer : inherited;
+  const inherited = queue.sizer === 'requests' ? 'items' : queue.sizer;
+  const written = batch === undefined ? batchSizer : inherited;
+  const sizer = batch?.sizer === 'items' || batch?.sizer === 'bytes' ? batch.sizer : written;
+  // An exporter's own sizes mean its own unit.
+  const own: DeliveryDefaults = sizer === batchSizer ? defaults : {};
+  const { batchMinSize = BATCH_MIN_SIZE, batchMaxSize = 0 } = own;
   const { flushTimeoutMs } = batch ?? defaultBatch;
   const queueBound = queueSize !== undefined && queue.sizer === sizer ? queueSize : Number.POSITIVE_INFINITY;
   const maxBound = batch?.maxSize || Number.POSITIVE_INFINITY;
