@@ -117,6 +117,21 @@ class BacklogWatch {
   }
 }
 
+/** Reloads the configuration that many times, evenly over the load. */
+function startReloads(stage: Stage, count: number, durationMs: number): NodeJS.Timeout | undefined {
+  if (count === 0) return undefined;
+  let number = 0;
+  const timer = setInterval(
+    () => {
+      number += 1;
+      if (number > count) clearInterval(timer);
+      else stage.reload(number);
+    },
+    durationMs / (count + 1),
+  );
+  return timer;
+}
+
 /**
  * Loads without a warm-up, so that every acknowledged item is accounted for, waits for the store, and asks for its
  * size after merges. `store.lagGrowthSeconds` is how much further behind delivery was in the last third of the time
@@ -132,11 +147,13 @@ export async function runDelivery(scenario: Scenario, settings: RunSettings): Pr
     const ledger = join(settings.workDir, 'ledger');
     writeFileSync(ledger, '');
     const options = { ...stage.options(load), warmupMs: 0, ledger };
+    const reloads = startReloads(stage, scenario.settings.reloads ?? 0, options.durationMs);
     const result = await runLoad(options, (progress) => {
       backlog.ackedItems = progress.counts.ackedRequests * options.itemsPerRequest;
       settings.print(`    ${load.name.padEnd(8)} ${progressLine(progress)}`);
     });
     backlog.stop();
+    clearInterval(reloads);
     stage.engine.assertAlive();
     await waitForRows(result.ackedItems);
     const { lost, duplicated, unacked } = await reconcile(ledger, options.run);

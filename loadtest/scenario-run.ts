@@ -1,5 +1,5 @@
 /** One run of a scenario: starts what it needs, sends its loads, returns its metrics, stops everything. */
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { generate } from 'selfsigned';
 import { assertPortsFree, ManagedProcess } from './child-process.ts';
@@ -72,10 +72,30 @@ export class Stage {
       this.#sink = new ManagedProcess('sink', [script, '--port', String(NULL_CLICKHOUSE_PORT)], workDir);
       await this.#sink.ready([NULL_CLICKHOUSE_PORT]);
     }
-    const config = join(root, 'loadtest/scenarios/configs', this.#scenario.config);
-    const args = [join(root, 'dist/src/main.js'), '--config', config, '--data-dir', this.dataDir];
+    this.#writeConfig(0);
+    const args = [join(root, 'dist/src/main.js'), '--config', this.#configPath, '--data-dir', this.dataDir];
     this.#engine = new ManagedProcess('engine', args, workDir, { LOADTEST_WORK_DIR: workDir });
     await this.#engine.ready(OTLP_PORTS);
+  }
+
+  get #configPath(): string {
+    return join(this.#settings.workDir, 'config.yaml');
+  }
+
+  /** Each reload finds another `flush_timeout: 200ms`: an unchanged configuration would be nothing to reload. */
+  #writeConfig(reload: number): void {
+    const source = join(this.#settings.root, 'loadtest/scenarios/configs', this.#scenario.config);
+    const text = readFileSync(source, 'utf8').replaceAll(
+      'flush_timeout: 200ms',
+      `flush_timeout: ${200 + reload}ms`,
+    );
+    writeFileSync(this.#configPath, text);
+  }
+
+  /** Changes the configuration file and tells the engine, which answers to nobody: metrics and log show it. */
+  reload(number: number): void {
+    this.#writeConfig(number);
+    process.kill(this.engine.pid, 'SIGHUP');
   }
 
   async stop(): Promise<void> {

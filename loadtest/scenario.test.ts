@@ -53,7 +53,7 @@ const KIND_METRICS: Readonly<Record<string, readonly string[]>> = {
 
 test('every scenario names a configuration that exists, loads that parse and metrics that are measured', () => {
   const scenarios = readScenarios(SCENARIOS, 'all');
-  assert.equal(scenarios.length, 14);
+  assert.ok(scenarios.length >= 14);
   for (const scenario of scenarios) {
     assert.ok(existsSync(join(SCENARIOS, 'configs', scenario.config)), scenario.config);
     const metrics: Record<string, number> = Object.fromEntries(
