@@ -75,7 +75,13 @@ export function readComponents(
 
 type Found = { factory: AnyFactory; warning: string | undefined } | { error: string };
 
-function findFactory(kind: ComponentKind, type: string, id: string, factories: readonly AnyFactory[]): Found {
+/** The factory of a type under either of its names, or why there is none. */
+export function findFactory(
+  kind: ComponentKind,
+  type: string,
+  id: string,
+  factories: readonly AnyFactory[],
+): Found {
   const ofKind = factories.filter((factory) => factory.kind === kind);
   const { other, isOld } = spellingOf(kind, type);
   const factory = ofKind.find((each) => each.type === type) ?? ofKind.find((each) => each.type === other);

@@ -60,6 +60,7 @@ function leaf<T, O extends FieldOptions<unknown>>(
     type: traits.type,
     doc: options.doc,
     defaultText: fallback === undefined ? undefined : defaultText(fallback),
+    defaultYaml: fallback,
     defaultValue: parsed?.data,
     required: options.required === true,
     reading: traits.reading ?? 'yaml',

@@ -17,6 +17,8 @@ export interface LeafField<T> {
   readonly type: string;
   readonly doc: string;
   readonly defaultText: string | undefined;
+  /** As the user would write it; undefined when the key has no default. */
+  readonly defaultYaml: unknown;
   readonly defaultValue: T | undefined;
   readonly required: boolean;
   /** Which reading of a `${...}` the key wants. */
@@ -166,6 +168,12 @@ export function mapShape<T, U>(shape: Shape<T>, finish: (value: T) => U): Shape<
       return { issues, value: isFinal ? finish(value) : (value as unknown as U) };
     },
   };
+}
+
+/** The table of a component that was made by `defineConfig`. */
+export function shapeOf(schema: ConfigSchema<unknown>): Shape<unknown> {
+  assert('shape' in schema, 'a configuration schema without a table');
+  return (schema as TableSchema<unknown>).shape;
 }
 
 /** What a level is when nothing of it is written. Throws when a key is required. */

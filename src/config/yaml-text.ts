@@ -62,6 +62,18 @@ export function parseYaml(file: string, text: string): YamlResult {
   }
 }
 
+/** Plain data as YAML that reads back to the same values, also by a loader that replaces `${...}`. */
+export function printYaml(value: unknown): string {
+  return yaml.stringify(withEscapes(value), { lineWidth: 0, aliasDuplicateObjects: false });
+}
+
+function withEscapes(value: unknown): unknown {
+  if (typeof value === 'string') return value.replace(/\$(?=[${])/g, '$$$$');
+  if (Array.isArray(value)) return value.map(withEscapes);
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, below]) => [key, withEscapes(below)]));
+}
+
 const nestingMessage = `lists and maps are nested too deeply (at most ${NESTING_MAX} levels)`;
 
 function syntaxMessage(error: yaml.YAMLParseError): string {

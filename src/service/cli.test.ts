@@ -17,7 +17,8 @@ function issuesOf(...argv: string[]): string[] {
 
 const RUN = {
   command: 'run',
-  config: 'a.yaml',
+  configs: ['a.yaml'],
+  sets: [],
   dataDir: './millrace-data',
   durability: 'disk',
   workerCount: undefined,
@@ -34,7 +35,7 @@ test('run is the default command, and durable the default', () => {
 test('every flag is read, behind a blank and behind an equals sign', () => {
   const expected = {
     ...RUN,
-    config: 'yaml:a=b',
+    configs: ['yaml:a=b'],
     dataDir: '/data',
     durability: 'memory',
     workerCount: 3,
@@ -49,7 +50,8 @@ test('every flag is read, behind a blank and behind an equals sign', () => {
 test('validate, components, version and help', () => {
   assert.deepEqual(commandOf('validate', '--config', 'a.yaml'), {
     command: 'validate',
-    config: 'a.yaml',
+    configs: ['a.yaml'],
+    sets: [],
     warnings: [],
   });
   assert.deepEqual(commandOf('components'), { command: 'components' });
@@ -93,18 +95,49 @@ test('values are checked', () => {
 });
 
 test('what the Collector has and this engine has not says so', () => {
-  assert.deepEqual(issuesOf('--config=a', '--config', 'b'), [
-    'repeated-flag several --config are not merged yet: give one',
-  ]);
-  assert.deepEqual(issuesOf('--config=a', '--set', 'x.y=1'), [
-    'not-supported --set is not supported yet; change the file, or use ${env:NAME} in it',
-  ]);
-  assert.deepEqual(issuesOf('print-config', '--config=a'), [
-    'not-supported command "print-config" is not supported yet',
+  assert.deepEqual(issuesOf('featuregate', '--config=a'), [
+    'not-supported command "featuregate" is not supported yet',
   ]);
   const run = commandOf('--config=a.yaml', '--feature-gates=-x.y');
   assert.deepEqual(run.command === 'run' && run.warnings, [
     '--feature-gates=-x.y has no effect: this engine has no feature gates',
+  ]);
+});
+
+test('sources and overrides are repeatable, in their order', () => {
+  const words = ['--config=a', '--set', 'x.y=1', '--config', 'env:B', '--set=x.z=a=b'];
+  const expected = { configs: ['a', 'env:B'], sets: ['x.y=1', 'x.z=a=b'], warnings: [] };
+  assert.deepEqual(commandOf('validate', ...words), { command: 'validate', ...expected });
+  assert.deepEqual(issuesOf('--config=a', '--set', 'password'), [
+    'bad-value --set must be key.below=value: missing equal sign',
+  ]);
+  assert.deepEqual(issuesOf('--config=a', '--workers=1', '--workers=2'), [
+    'repeated-flag --workers is given more than once',
+  ]);
+});
+
+test('print-config, under both names', () => {
+  const print = {
+    command: 'print-config',
+    configs: ['a'],
+    sets: [],
+    warnings: [],
+    format: 'yaml',
+    isRedacted: true,
+  };
+  assert.deepEqual(commandOf('print-config', '--config=a'), print);
+  assert.deepEqual(commandOf('print-initial-config', '--config=a', '--validate', '--data-dir=x'), print);
+  assert.deepEqual(commandOf('print-config', '--config=a', '--format=json', '--mode=unredacted'), {
+    ...print,
+    format: 'json',
+    isRedacted: false,
+  });
+  assert.deepEqual(issuesOf('print-config', '--config=a', '--mode=all', '--validate=x'), [
+    'unexpected-value --validate takes no value',
+    'bad-value --mode must be redacted or unredacted, got "all"',
+  ]);
+  assert.deepEqual(issuesOf('validate', '--config=a', '--format=yaml'), [
+    'not-for-command --format has no meaning for validate, only for print-config',
   ]);
 });
 

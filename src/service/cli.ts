@@ -4,23 +4,37 @@ import { didYouMean } from '../config/nearest.ts';
 
 export type Durability = 'disk' | 'memory';
 
-export interface RunCommand {
+/** Where the configuration comes from, and what there is to say about the flags. */
+export interface SourceFlags {
+  /** Paths, or URIs `file:PATH`, `env:NAME`, `yaml:TEXT`; merged, later ones win. At least one. */
+  configs: readonly string[];
+  /** `key.below=value`; they win over all of `configs`. */
+  sets: readonly string[];
+  /** Flags that are accepted without effect, one sentence each. */
+  warnings: string[];
+}
+
+export interface RunCommand extends SourceFlags {
   command: 'run';
-  /** A path, or a URI `file:PATH`, `env:NAME`, `yaml:TEXT`. */
-  config: string;
   dataDir: string;
   durability: Durability;
   /** Pipeline workers; undefined leaves it to the number of cores. */
   workerCount: number | undefined;
   /** Bytes that waiting data may take on disk; undefined leaves it to the engine. */
   diskBudgetBytes: number | undefined;
-  /** Flags that are accepted without effect, one sentence each. */
-  warnings: string[];
+}
+
+export interface PrintConfigCommand extends SourceFlags {
+  command: 'print-config';
+  format: 'yaml' | 'json';
+  /** Secrets read `[REDACTED]`. */
+  isRedacted: boolean;
 }
 
 export type CliCommand =
   | RunCommand
-  | { command: 'validate'; config: string; warnings: string[] }
+  | PrintConfigCommand
+  | (SourceFlags & { command: 'validate' })
   | { command: 'components' }
   | { command: 'version' }
   | { command: 'help' };
@@ -32,6 +46,7 @@ export type CliIssueCode =
   | 'unexpected-value'
   | 'bad-value'
   | 'missing-config'
+  | 'not-for-command'
   | 'repeated-flag'
   | 'not-supported';
 
@@ -47,30 +62,50 @@ export type CliResult = { command: CliCommand; issues: [] } | { command: undefin
 export const DEFAULT_DATA_DIR = './millrace-data';
 const WORKERS_MAX = 1024;
 
-const COMMANDS = ['run', 'validate', 'components', 'version', 'help'] as const;
+const COMMANDS = ['run', 'validate', 'print-config', 'components', 'version', 'help'] as const;
 type CommandName = (typeof COMMANDS)[number];
-/** Commands of the Collector that may come later: not the same as a typing error. */
-const LATER_COMMANDS: readonly string[] = ['print-config', 'print-initial-config', 'featuregate'];
+/** The Collector's earlier spellings. */
+const COMMAND_ALIASES: ReadonlyMap<string, CommandName> = new Map([['print-initial-config', 'print-config']]);
+/** Commands of the Collector that are not here: not the same as a typing error. */
+const LATER_COMMANDS: readonly string[] = ['featuregate'];
 
-const VALUE_FLAGS = ['--config', '--data-dir', '--durability', '--workers', '--disk-budget'] as const;
-type ValueFlag = (typeof VALUE_FLAGS)[number];
-const SWITCHES = new Map<string, CommandName>([
+interface Flag {
+  takesValue: boolean;
+  isRepeatable?: boolean;
+  /** Commands that it makes sense with. */
+  commands: readonly CommandName[];
+}
+
+const WITH_SOURCES: readonly CommandName[] = ['run', 'validate', 'print-config'];
+const FLAGS = {
+  '--config': { takesValue: true, isRepeatable: true, commands: WITH_SOURCES },
+  '--set': { takesValue: true, isRepeatable: true, commands: WITH_SOURCES },
+  '--feature-gates': { takesValue: true, isRepeatable: true, commands: WITH_SOURCES },
+  '--data-dir': { takesValue: true, commands: WITH_SOURCES },
+  '--durability': { takesValue: true, commands: WITH_SOURCES },
+  '--workers': { takesValue: true, commands: WITH_SOURCES },
+  '--disk-budget': { takesValue: true, commands: WITH_SOURCES },
+  '--format': { takesValue: true, commands: ['print-config'] },
+  '--mode': { takesValue: true, commands: ['print-config'] },
+  '--validate': { takesValue: false, commands: ['print-config'] },
+} as const satisfies Readonly<Record<string, Flag>>;
+type FlagName = keyof typeof FLAGS;
+
+const SWITCHES: ReadonlyMap<string, CommandName> = new Map([
   ['--help', 'help'],
   ['-h', 'help'],
   ['--version', 'version'],
   ['-v', 'version'],
 ]);
-/** Flags of the Collector with a value that are refused or without effect. */
-const COLLECTOR_FLAGS = ['--set', '--feature-gates'] as const;
-const FLAG_NAMES = [...VALUE_FLAGS, ...COLLECTOR_FLAGS, '--help', '--version'];
+const FLAG_NAMES = [...Object.keys(FLAGS), '--help', '--version'];
 
 /** What the words say, before it is known whether they make sense together. */
 interface Words {
   command: CommandName | undefined;
   /** Set by `--help` and `--version`, which win over everything else. */
   switched: CommandName | undefined;
-  values: Map<ValueFlag, string>;
-  warnings: string[];
+  /** In their order; flags without a value have an empty text. */
+  values: Map<FlagName, string[]>;
   issues: CliIssue[];
 }
 
@@ -94,7 +129,6 @@ function readWords(argv: readonly string[]): Words {
     command: undefined,
     switched: undefined,
     values: new Map(),
-    warnings: [],
     issues: [],
   };
   for (let index = 0; index < argv.length; index += 1) {
@@ -106,8 +140,13 @@ function readWords(argv: readonly string[]): Words {
     const equals = word.indexOf('=');
     const flag = equals < 0 ? word : word.slice(0, equals);
     const inline = equals < 0 ? undefined : word.slice(equals + 1);
-    if (!takesValue(flag)) {
+    if (!isFlag(flag)) {
       readSwitch(flag, inline, words);
+      continue;
+    }
+    if (!FLAGS[flag].takesValue) {
+      if (inline === undefined) readValue(flag, '', words);
+      else words.issues.push({ code: 'unexpected-value', argument: flag, message: `${flag} takes no value` });
       continue;
     }
     const next = argv[index + 1];
@@ -121,12 +160,12 @@ function readWords(argv: readonly string[]): Words {
   return words;
 }
 
-function takesValue(flag: string): flag is ValueFlag | (typeof COLLECTOR_FLAGS)[number] {
-  return [...VALUE_FLAGS, ...COLLECTOR_FLAGS].some((each) => each === flag);
+function isFlag(flag: string): flag is FlagName {
+  return Object.hasOwn(FLAGS, flag);
 }
 
 function readCommand(word: string, words: Words): void {
-  const known = COMMANDS.find((each) => each === word);
+  const known = COMMANDS.find((each) => each === word) ?? COMMAND_ALIASES.get(word);
   if (known !== undefined && words.command === undefined) {
     words.command = known;
     return;
@@ -152,59 +191,97 @@ function readSwitch(flag: string, inline: string | undefined, words: Words): voi
   else words.issues.push({ code: 'unexpected-value', argument: flag, message: `${flag} takes no value` });
 }
 
-function readValue(flag: ValueFlag | (typeof COLLECTOR_FLAGS)[number], value: string, words: Words): void {
-  if (flag === '--feature-gates') {
-    words.warnings.push(`--feature-gates=${value} has no effect: this engine has no feature gates`);
-    return;
-  }
-  if (flag === '--set') {
-    const message = `--set is not supported yet; change the file, or use \${env:NAME} in it`;
-    words.issues.push({ code: 'not-supported', argument: flag, message });
-    return;
-  }
-  if (words.values.has(flag)) {
-    const message =
-      flag === '--config'
-        ? 'several --config are not merged yet: give one'
-        : `${flag} is given more than once`;
-    words.issues.push({ code: 'repeated-flag', argument: flag, message });
-    return;
-  }
-  words.values.set(flag, value);
+function readValue(flag: FlagName, value: string, words: Words): void {
+  const { isRepeatable }: Flag = FLAGS[flag];
+  const before = words.values.get(flag) ?? [];
+  if (before.length > 0 && isRepeatable !== true) {
+    words.issues.push({ code: 'repeated-flag', argument: flag, message: `${flag} is given more than once` });
+  } else words.values.set(flag, [...before, value]);
 }
 
 function buildCommand(name: CommandName, words: Words): CliCommand {
-  const { values, warnings, issues } = words;
-  if (name !== 'run' && name !== 'validate') return { command: name };
-  const config = values.get('--config');
-  if (config === undefined) {
+  const { values, issues } = words;
+  for (const flag of values.keys()) {
+    const { commands }: Flag = FLAGS[flag];
+    if (commands.includes(name)) continue;
+    const message = `${flag} has no meaning for ${name}, only for ${commands.join(', ')}`;
+    issues.push({ code: 'not-for-command', argument: flag, message });
+  }
+  switch (name) {
+    case 'run':
+      return readRun(values, issues);
+    case 'validate':
+    case 'print-config': {
+      // The flags of a run are checked here, too: putting a word in front of a command line must not break it.
+      const { configs, sets, warnings } = readRun(values, issues);
+      if (name === 'validate') return { command: 'validate', configs, sets, warnings };
+      return {
+        command: 'print-config',
+        ...{ configs, sets, warnings },
+        format: readChoice(values, '--format', ['yaml', 'json'], issues),
+        isRedacted: readChoice(values, '--mode', ['redacted', 'unredacted'], issues) === 'redacted',
+      };
+    }
+    case 'components':
+      return { command: 'components' };
+    default:
+      return { command: name };
+  }
+}
+
+type Values = ReadonlyMap<FlagName, readonly string[]>;
+
+function readRun(values: Values, issues: CliIssue[]): RunCommand {
+  return {
+    command: 'run',
+    ...readSources(values, issues),
+    dataDir: textOf(values, '--data-dir') ?? DEFAULT_DATA_DIR,
+    durability: readChoice(values, '--durability', ['disk', 'memory'], issues),
+    workerCount: readWorkerCount(values, issues),
+    diskBudgetBytes: readDiskBudget(values, issues),
+  };
+}
+
+function textOf(values: Values, flag: FlagName): string | undefined {
+  return values.get(flag)?.[0];
+}
+
+function readSources(values: Values, issues: CliIssue[]): SourceFlags {
+  const configs = values.get('--config') ?? [];
+  if (configs.length === 0) {
     const message = 'at least one config flag must be provided: --config FILE';
     issues.push({ code: 'missing-config', argument: '', message });
   }
-  const run: RunCommand = {
-    command: 'run',
-    config: config ?? '',
-    dataDir: values.get('--data-dir') ?? DEFAULT_DATA_DIR,
-    durability: readDurability(values, issues),
-    workerCount: readWorkerCount(values, issues),
-    diskBudgetBytes: readDiskBudget(values, issues),
-    warnings,
-  };
-  return name === 'run' ? run : { command: 'validate', config: run.config, warnings };
+  const sets = values.get('--set') ?? [];
+  for (const set of sets) {
+    // What stands there may be a secret; a key is all that may be shown.
+    const message = '--set must be key.below=value: missing equal sign';
+    if (!set.includes('=')) issues.push({ code: 'bad-value', argument: '--set', message });
+  }
+  const warnings = (values.get('--feature-gates') ?? []).map(
+    (gates) => `--feature-gates=${gates} has no effect: this engine has no feature gates`,
+  );
+  return { configs, sets, warnings };
 }
 
-type Values = ReadonlyMap<ValueFlag, string>;
-
-function readDurability(values: Values, issues: CliIssue[]): Durability {
-  const value = values.get('--durability') ?? 'disk';
-  if (value === 'disk' || value === 'memory') return value;
-  const message = `--durability must be disk or memory, got "${value}"`;
-  issues.push({ code: 'bad-value', argument: '--durability', message });
-  return 'disk';
+/** The first of the choices is the default. */
+function readChoice<const V extends string>(
+  values: Values,
+  flag: FlagName,
+  choices: readonly [V, ...V[]],
+  issues: CliIssue[],
+): V {
+  const value = textOf(values, flag);
+  if (value === undefined) return choices[0];
+  const chosen = choices.find((choice) => choice === value);
+  if (chosen !== undefined) return chosen;
+  const message = `${flag} must be ${choices.join(' or ')}, got "${value}"`;
+  issues.push({ code: 'bad-value', argument: flag, message });
+  return choices[0];
 }
 
 function readWorkerCount(values: Values, issues: CliIssue[]): number | undefined {
-  const value = values.get('--workers');
+  const value = textOf(values, '--workers');
   if (value === undefined) return undefined;
   const count = /^[0-9]{1,4}$/.test(value) ? Number(value) : 0;
   if (count >= 1 && count <= WORKERS_MAX) return count;
@@ -214,7 +291,7 @@ function readWorkerCount(values: Values, issues: CliIssue[]): number | undefined
 }
 
 function readDiskBudget(values: Values, issues: CliIssue[]): number | undefined {
-  const value = values.get('--disk-budget');
+  const value = textOf(values, '--disk-budget');
   if (value === undefined) return undefined;
   const bytes = parseByteSize(value);
   if (bytes !== undefined && bytes > 0) return bytes;

@@ -3,14 +3,15 @@ import { readFileSync } from 'node:fs';
 import { PipelineError } from '../component/errors.ts';
 import { loadCollectorConfig } from '../config/collector-config.ts';
 import type { CollectorPlan } from '../config/collector-plan.ts';
-import { formatIssue } from '../config/config-node.ts';
+import { formatIssue, type SourceIssue } from '../config/config-node.ts';
 import type { Registry } from '../registry/registry.ts';
 import type { Clock } from '../stdx/clock.ts';
 import { createLogger } from '../telemetry/logger.ts';
-import { parseCli, type RunCommand } from './cli.ts';
+import { type PrintConfigCommand, parseCli, type RunCommand, type SourceFlags } from './cli.ts';
 import { Engine } from './engine.ts';
 import { EXIT_CONFIG, EXIT_DEADLINE, EXIT_INTERNAL, EXIT_OK, exitCodeOf } from './exit-codes.ts';
 import { cliIssuesText, componentsText, helpText, versionText } from './help.ts';
+import { printConfig } from './print-config.ts';
 import { startupText } from './startup-text.ts';
 
 /** Common supervisors send SIGKILL ten seconds after SIGTERM. */
@@ -57,24 +58,42 @@ export async function runProgram(program: Program): Promise<number> {
     case 'components':
       program.writeOut(componentsText(factories, packageVersion()));
       return EXIT_OK;
+    case 'print-config':
+      return runPrintConfig(program, command);
     case 'validate':
-      return loadPlan(program, command.config, command.warnings) === undefined ? EXIT_CONFIG : EXIT_OK;
+      return loadPlan(program, command) === undefined ? EXIT_CONFIG : EXIT_OK;
     case 'run': {
-      const plan = loadPlan(program, command.config, command.warnings);
+      const plan = loadPlan(program, command);
       return plan === undefined ? EXIT_CONFIG : runEngine(program, command, plan);
     }
   }
 }
 
 /** Prints every issue and warning; undefined when the configuration is wrong. */
-function loadPlan(program: Program, config: string, warnings: readonly string[]): CollectorPlan | undefined {
-  const loaded = loadCollectorConfig(config, program.registry.values());
-  const notes = [...warnings, ...(loaded.plan?.warnings ?? ('warnings' in loaded ? loaded.warnings : []))];
-  for (const note of notes) program.writeError(`warning: ${note}\n`);
-  if (loaded.plan !== undefined) return loaded.plan;
-  for (const issue of loaded.issues) program.writeError(`error: ${formatIssue(issue)}\n`);
-  program.writeError(`${loaded.issues.length} errors in the configuration; nothing was started\n`);
-  return undefined;
+function loadPlan(program: Program, command: SourceFlags): CollectorPlan | undefined {
+  const loaded = loadCollectorConfig(command, program.registry.values());
+  const { warnings } = loaded.plan ?? loaded;
+  writeFindings(program, [...command.warnings, ...warnings], loaded.issues);
+  return loaded.plan;
+}
+
+function runPrintConfig(program: Program, command: PrintConfigCommand): number {
+  const { text, issues, warnings } = printConfig(command, program.registry.values());
+  writeFindings(program, [...command.warnings, ...warnings], issues);
+  if (text === undefined) return EXIT_CONFIG;
+  program.writeOut(text);
+  return EXIT_OK;
+}
+
+function writeFindings(
+  program: Program,
+  warnings: readonly string[],
+  issues: readonly SourceIssue[] | undefined,
+): void {
+  for (const warning of warnings) program.writeError(`warning: ${warning}\n`);
+  if (issues === undefined) return;
+  for (const issue of issues) program.writeError(`error: ${formatIssue(issue)}\n`);
+  program.writeError(`${issues.length} errors in the configuration; nothing was started\n`);
 }
 
 async function runEngine(program: Program, command: RunCommand, plan: CollectorPlan): Promise<number> {

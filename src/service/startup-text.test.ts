@@ -28,7 +28,8 @@ function text(options: {
   };
   const command: RunCommand = {
     command: 'run',
-    config: 'x.yaml',
+    configs: ['x.yaml'],
+    sets: [],
     dataDir: 'd',
     durability: options.durability ?? 'disk',
     workerCount: undefined,
