@@ -1,14 +1,17 @@
 /** Life of one exporter worker thread: exporters, one delivery for each log of each exporter. */
 import type { Exporter } from '../component/exporter.ts';
 import type { ExporterFactory } from '../component/factory.ts';
-import { Delivery, SendSlots } from '../exporters/helper/delivery.ts';
+import { DeadLetters } from '../exporters/helper/dead-letters.ts';
+import { Delivery } from '../exporters/helper/delivery.ts';
 import { DeliveryMetrics } from '../exporters/helper/delivery-metrics.ts';
+import { SendSlots } from '../exporters/helper/send-slots.ts';
 import type { LogCursor, LogReader } from '../queue/log/contract.ts';
 import { openLogCursor } from '../queue/log/file-cursor.ts';
 import { openLogReader } from '../queue/log/open.ts';
 import { BUILTIN } from '../registry/builtin.ts';
 import { findFactory } from '../registry/registry.ts';
 import { Prng } from '../stdx/prng.ts';
+import { deadLetterDirectory } from './deadletter-directory.ts';
 import type { ExporterPlan, ExporterWorkerInit } from './messages.ts';
 import { WorkerRuntime } from './worker-runtime.ts';
 
@@ -58,6 +61,7 @@ class ExporterHost {
     const config = factory.delivery(plan.config);
     const slots = new SendSlots(config.queue.numConsumers);
     const metrics = new DeliveryMetrics(meter, plan.id, plan.signal);
+    const deadLetters = this.#deadLettersOf(plan);
     for (const log of plan.logs) {
       const reader = openLogReader(log);
       const cursor = await openLogCursor(log, plan.id);
@@ -79,9 +83,17 @@ class ExporterHost {
         logger,
         metrics,
         slots,
+        ...(deadLetters === undefined ? {} : { deadLetters }),
       });
       this.#drains.push({ delivery, reader, cursor });
     }
+  }
+
+  /** Without durability everything ends with the process, so refused items are dropped and counted there and then. */
+  #deadLettersOf({ id, signal, logs: [log] }: ExporterPlan): DeadLetters | undefined {
+    if (log === undefined || !this.#init.isDurable) return undefined;
+    const { clock } = this.#runtime;
+    return new DeadLetters({ directory: deadLetterDirectory(log, id), exporterId: id, signal, clock });
   }
 
   async #run(): Promise<void> {

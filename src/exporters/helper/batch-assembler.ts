@@ -110,6 +110,8 @@ export class BatchAssembler {
   #openedMs = 0;
   /** How many batches hold a record, plus one while this reads it; it goes back to the reader at zero. */
   readonly #pins = new Map<LogRecord, number>();
+  /** Records that an attempt left behind may read; several batches can share one. */
+  readonly #lent = new WeakSet<LogRecord>();
 
   constructor(
     reader: LogReader,
@@ -183,6 +185,12 @@ export class BatchAssembler {
     for (const record of batch.records) this.#unpin(record);
   }
 
+  /** Instead of `release` where somebody may still read the slices: the memory is left to the garbage collector. */
+  forget(batch: AssembledBatch): void {
+    for (const record of batch.records) this.#lent.add(record);
+    this.release(batch);
+  }
+
   #pin(record: LogRecord): void {
     this.#pins.set(record, (this.#pins.get(record) ?? 0) + 1);
   }
@@ -193,7 +201,7 @@ export class BatchAssembler {
     if (pins > 0) this.#pins.set(record, pins);
     else {
       this.#pins.delete(record);
-      this.#reader.release(record);
+      if (!this.#lent.has(record)) this.#reader.release(record);
     }
   }
 

@@ -160,3 +160,15 @@ test('a timeout longer than timers can be does not end attempts at once', async 
   assert.equal(exporter.attempts.length, 1);
   await drain.end();
 });
+
+test('B8: a partial success is never sent again; what was refused counts as failed, not as sent', async () => {
+  const log = memoryLog();
+  await fill(log.openWriter(), [10]);
+  const exporter = new ScriptedExporter(() => Promise.resolve({ rejectedCount: 3 }));
+  const drain = startDrain(log, exporter);
+  await until('delivery', () => drain.cursor.ordinal === 10);
+  assert.equal(exporter.attempts.length, 1);
+  assert.equal(drain.counter('otelcol_exporter_sent_spans'), 7);
+  assert.equal(drain.counter('otelcol_exporter_send_failed_spans'), 3);
+  await drain.end();
+});

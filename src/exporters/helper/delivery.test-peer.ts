@@ -1,6 +1,6 @@
 /** What the tests of batches and deliveries share: requests that name their items, an exporter that follows a script. */
 import { PipelineError } from '../../component/errors.ts';
-import type { ExportBatch, Exporter } from '../../component/exporter.ts';
+import type { ExportBatch, Exporter, ExportReceipt } from '../../component/exporter.ts';
 import type { DeliveryConfig } from '../../component/factory.ts';
 import type { LogFields, Logger } from '../../component/settings.ts';
 import type { LogCursor, LogReader, LogWriter } from '../../queue/log/contract.ts';
@@ -11,8 +11,10 @@ import { Prng } from '../../stdx/prng.ts';
 import { MeterAggregate } from '../../telemetry/aggregate.ts';
 import { ThreadMeter } from '../../telemetry/registry.ts';
 import { requestType } from '../../testkit/otlp-root.ts';
-import { Delivery, SendSlots } from './delivery.ts';
+import type { DeadLetters } from './dead-letters.ts';
+import { Delivery } from './delivery.ts';
 import { DeliveryMetrics } from './delivery-metrics.ts';
+import { SendSlots } from './send-slots.ts';
 
 /** A traces request in two scopes whose spans are named `first`, `first + 1`, ... */
 export function numberedRequest(first: number, count: number, padBytes = 0): Uint8Array {
@@ -99,7 +101,12 @@ export function deliveryConfig(changes: {
   };
 }
 
-type Answer = (batch: ExportBatch, signal: AbortSignal, attempt: number) => Promise<void> | undefined;
+type Receipt = ExportReceipt | undefined;
+type Answer = (
+  batch: ExportBatch,
+  signal: AbortSignal,
+  attempt: number,
+) => Promise<Receipt> | Promise<void> | undefined;
 
 /** Records every attempt with its items and answers it as the test says. */
 export class ScriptedExporter implements Exporter {
@@ -116,7 +123,7 @@ export class ScriptedExporter implements Exporter {
   async start(): Promise<void> {}
   async shutdown(): Promise<void> {}
 
-  async export(batch: ExportBatch, signal: AbortSignal): Promise<void> {
+  async export(batch: ExportBatch, signal: AbortSignal): Promise<Receipt> {
     const items = itemNumbers(batch.slices);
     const attempt = this.attempts.filter(({ batchId }) => batchId === batch.batchId).length;
     const bytes = Buffer.concat(batch.slices).toString('hex');
@@ -126,8 +133,9 @@ export class ScriptedExporter implements Exporter {
     this.inFlight += 1;
     this.inFlightMax = Math.max(this.inFlightMax, this.inFlight);
     try {
-      await this.answer(batch, signal, attempt);
+      const receipt = await this.answer(batch, signal, attempt);
       this.delivered.push(...items);
+      return receipt ?? undefined;
     } finally {
       this.inFlight -= 1;
     }
@@ -175,6 +183,8 @@ export interface DrainOptions {
   isDurable?: boolean;
   clock?: Clock;
   slots?: SendSlots;
+  deadLetters?: DeadLetters;
+  graceMs?: number;
 }
 
 /** Starts a delivery of the log to the exporter. */
@@ -197,6 +207,8 @@ export function startDrain(log: MemoryLog, exporter: Exporter, options: DrainOpt
     logger,
     metrics: new DeliveryMetrics(meter, 'test', 'traces'),
     slots: options.slots ?? new SendSlots(config.queue.numConsumers),
+    ...(options.deadLetters === undefined ? {} : { deadLetters: options.deadLetters }),
+    ...(options.graceMs === undefined ? {} : { graceMs: options.graceMs }),
   });
   const running = delivery.run();
   // A test that expects the rejection awaits it; the others must not die of it before their own check.

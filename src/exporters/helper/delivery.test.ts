@@ -8,13 +8,14 @@ import {
   deliveryConfig,
   fill,
   hang,
+  itemNumbers,
   memoryLog,
   permanent,
   retryable,
   ScriptedExporter,
   startDrain,
 } from './delivery.test-peer.ts';
-import { SendSlots } from './delivery.ts';
+import { SendSlots } from './send-slots.ts';
 
 const range = (first: number, end: number) => Array.from({ length: end - first }, (_, i) => first + i);
 const sorted = (items: readonly number[]) => [...items].sort((a, b) => a - b);
@@ -267,8 +268,7 @@ test('any mixture of errors, crashes and sizes: every item is delivered at least
         if (drawn === 1) await new Promise((resolve) => setTimeout(resolve, prng.nextInt(4)));
         if (drawn === 2) throw retryable();
         if (drawn === 3 && prng.nextInt(3) === 0) {
-          const [first, last] = batch.batchId.split('-').slice(1).map(Number);
-          for (const item of range(first!, last! + 1)) dropped.add(item);
+          for (const item of itemNumbers(batch.slices)) dropped.add(item);
           throw permanent();
         }
       });

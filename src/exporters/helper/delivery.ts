@@ -1,22 +1,22 @@
 /** Drains one log into one exporter: freeze, send with retries, finish. Runs in an exporter worker. */
-import { PipelineError } from '../../component/errors.ts';
 import type { ExportBatch, Exporter } from '../../component/exporter.ts';
 import type { DeliveryConfig } from '../../component/factory.ts';
 import type { Logger } from '../../component/settings.ts';
 import type { Signal } from '../../component/signal.ts';
 import type { LogCursor, LogReader } from '../../queue/log/contract.ts';
-import { Notifier, sleepUnlessAborted, TIMER_MS_MAX } from '../../stdx/abortable.ts';
-import { backoffMs } from '../../stdx/backoff.ts';
+import { sleepUnlessAborted } from '../../stdx/abortable.ts';
 import type { Clock } from '../../stdx/clock.ts';
 import { failpoint } from '../../stdx/failpoint.ts';
 import type { Prng } from '../../stdx/prng.ts';
 import { type AssembledBatch, assembleBoundary, BatchAssembler } from './batch-assembler.ts';
+import { BatchSender } from './batch-sender.ts';
+import type { DeadLetters } from './dead-letters.ts';
 import type { DeliveryMetrics } from './delivery-metrics.ts';
+import type { SendSlots } from './send-slots.ts';
 
 /** Bytes of batches that one delivery holds in memory, sent or waiting for a retry. One batch always may. */
 const IN_FLIGHT_BYTES_MAX = 64 << 20;
 const IDLE_WAIT_MS = 500;
-const RETRY_AFTER_MAX_MS = 300_000;
 
 export interface DeliveryDependencies {
   exporter: Exporter;
@@ -32,34 +32,10 @@ export interface DeliveryDependencies {
   metrics: DeliveryMetrics;
   /** Sends in flight of all deliveries of this exporter: `num_consumers` bounds them together. */
   slots: SendSlots;
-}
-
-/** `sending_queue.num_consumers` of one exporter instance. */
-export class SendSlots {
-  readonly #max: number;
-  readonly #freed = new Notifier();
-  inFlight = 0;
-
-  constructor(max: number) {
-    this.#max = max;
-  }
-
-  get free(): number {
-    return this.#max - this.inFlight;
-  }
-
-  take(): void {
-    this.inFlight += 1;
-  }
-
-  give(): void {
-    this.inFlight -= 1;
-    this.#freed.notify();
-  }
-
-  whenFreed(): Promise<void> {
-    return this.#freed.wait();
-  }
+  /** Where items go that the backend refuses for good; without it they are dropped. */
+  deadLetters?: DeadLetters;
+  /** Instead of the usual time that an exporter gets behind its timeout, for tests. */
+  graceMs?: number;
 }
 
 const MAX_ELAPSED_MEMORY_MS = 300_000;
@@ -68,7 +44,7 @@ export class Delivery {
   readonly #deps: DeliveryDependencies;
   readonly #stop = new AbortController();
   readonly #assembler: BatchAssembler;
-  readonly #maxElapsedMs: number;
+  readonly #sender: BatchSender;
   readonly #sends = new Set<Promise<void>>();
   #inFlightBytes = 0;
   #failure: unknown;
@@ -78,7 +54,12 @@ export class Delivery {
     const { cursor, reader, config } = deps;
     const start = Math.max(cursor.frozenEnd, reader.beginOrdinal());
     this.#assembler = new BatchAssembler(reader, deps.signal, config.queue.batch, start);
-    this.#maxElapsedMs = config.retry.maxElapsedMs ?? (deps.isDurable ? 0 : MAX_ELAPSED_MEMORY_MS);
+    this.#sender = new BatchSender({
+      ...deps,
+      maxElapsedMs: config.retry.maxElapsedMs ?? (deps.isDurable ? 0 : MAX_ELAPSED_MEMORY_MS),
+      deadLetters: deps.deadLetters,
+      stop: this.#stop.signal,
+    });
   }
 
   /** Runs until `stop`. Rejects only when the log itself fails. */
@@ -203,14 +184,17 @@ export class Delivery {
       metrics.lost.add(batch.lostCount);
       logger.error('items were lost in a damaged part of the log', { count: batch.lostCount });
     }
+    let isAbandoned = false;
     if (batch.itemCount > 0) {
-      const isFinished = await this.#sendWithRetries(this.#toExportBatch(batch));
-      if (!isFinished) return;
+      const end = await this.#sender.send(this.#toExportBatch(batch));
+      if (!end.isFinished) return;
+      isAbandoned = end.isAbandoned;
       metrics.deliveryAge.record((clock.unixMs() - batch.receivedUnixMs) * 1000);
     }
     failpoint('exporter.before_finish');
     cursor.finish(batch.boundary);
-    this.#assembler.release(batch);
+    if (isAbandoned) this.#assembler.forget(batch);
+    else this.#assembler.release(batch);
   }
 
   #toExportBatch(batch: AssembledBatch): ExportBatch {
@@ -223,84 +207,5 @@ export class Delivery {
       sizeBytes: batch.sizeBytes,
       receivedUnixMs: batch.receivedUnixMs,
     };
-  }
-
-  /** True when the batch was delivered or dropped for good, false when it has to stay in the log. */
-  async #sendWithRetries(batch: ExportBatch): Promise<boolean> {
-    const { config, metrics, clock } = this.#deps;
-    const startedMs = clock.monotonicMs();
-    for (let retry = 0; ; retry++) {
-      const error = await this.#attempt(batch);
-      if (error === undefined) {
-        metrics.sent(batch.itemCount, batch.sizeBytes);
-        return true;
-      }
-      if (this.#isStopped) return false;
-      if (error.permanent || !config.retry.enabled) return this.#drop(batch, error, 'not retryable');
-      const hintMs = Math.min(Math.max(error.retryAfterMs || 0, 0), RETRY_AFTER_MAX_MS);
-      const waitMs = Math.max(backoffMs(config.retry, retry, this.#deps.prng), hintMs);
-      const elapsedMs = clock.monotonicMs() + waitMs - startedMs;
-      if (this.#maxElapsedMs > 0 && elapsedMs > this.#maxElapsedMs)
-        return this.#drop(batch, error, 'no more retries left');
-      metrics.retries.add(1);
-      this.#deps.logger.info('export failed, will be tried again', {
-        error: error.message,
-        code: error.code,
-        interval_ms: Math.round(waitMs),
-        items: batch.itemCount,
-      });
-      if (!(await sleepUnlessAborted(waitMs, this.#stop.signal))) return false;
-    }
-  }
-
-  #drop(batch: ExportBatch, error: PipelineError, reason: string): boolean {
-    this.#deps.metrics.dropped(batch.itemCount);
-    this.#deps.logger.error('export failed, data is dropped', {
-      reason,
-      error: error.message,
-      code: error.code,
-      dropped_items: batch.itemCount,
-      batch_id: batch.batchId,
-    });
-    return true;
-  }
-
-  async #attempt(batch: ExportBatch): Promise<PipelineError | undefined> {
-    const { exporter, config, clock, metrics } = this.#deps;
-    const attempt = new AbortController();
-    let onStop!: () => void;
-    const stopped = new Promise<void>((resolve) => {
-      onStop = () => {
-        attempt.abort();
-        resolve();
-      };
-    });
-    if (this.#isStopped) onStop();
-    this.#stop.signal.addEventListener('abort', onStop, { once: true });
-    const timeoutMs = Math.min(config.timeoutMs, TIMER_MS_MAX);
-    const timer = timeoutMs > 0 ? setTimeout(() => attempt.abort(), timeoutMs) : undefined;
-    const startedMs = clock.monotonicMs();
-    try {
-      failpoint('exporter.before_send');
-      const sent = exporter.export(batch, attempt.signal).then(() => true);
-      // A stop does not wait for an exporter that ignores its signal.
-      if ((await Promise.race([sent, stopped])) !== true) {
-        return new PipelineError('SHUTTING_DOWN', 'the engine is stopping', { permanent: false });
-      }
-      failpoint('exporter.sent');
-      return undefined;
-    } catch (error) {
-      if (attempt.signal.aborted && !this.#isStopped) {
-        const message = `no answer within ${config.timeoutMs} ms`;
-        return new PipelineError('EXPORT_TIMEOUT', message, { permanent: false, cause: error });
-      }
-      if (error instanceof PipelineError) return error;
-      // Whatever an exporter did not classify may work next time: only known errors may drop data.
-      return new PipelineError('INTERNAL', String(error), { permanent: false, cause: error });
-    } finally {
-      clearTimeout(timer);
-      this.#stop.signal.removeEventListener('abort', onStop);
-      metrics.exportCall.record((clock.monotonicMs() - startedMs) * 1000);
-    }
   }
 }
