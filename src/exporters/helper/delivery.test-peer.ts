@@ -101,12 +101,11 @@ export function deliveryConfig(changes: {
   };
 }
 
-type Receipt = ExportReceipt | undefined;
 type Answer = (
   batch: ExportBatch,
   signal: AbortSignal,
   attempt: number,
-) => Promise<Receipt> | Promise<void> | undefined;
+) => ReturnType<Exporter['export']> | undefined;
 
 /** Records every attempt with its items and answers it as the test says. */
 export class ScriptedExporter implements Exporter {
@@ -123,7 +122,7 @@ export class ScriptedExporter implements Exporter {
   async start(): Promise<void> {}
   async shutdown(): Promise<void> {}
 
-  async export(batch: ExportBatch, signal: AbortSignal): Promise<Receipt> {
+  async export(batch: ExportBatch, signal: AbortSignal): Promise<ExportReceipt | undefined> {
     const items = itemNumbers(batch.slices);
     const attempt = this.attempts.filter(({ batchId }) => batchId === batch.batchId).length;
     const bytes = Buffer.concat(batch.slices).toString('hex');
