@@ -155,21 +155,38 @@ test('bounds that contradict each other are refused with the texts of the Collec
   ]);
 });
 
+test('a partition without keys is none; keys that differ in case alone are told as the Collector does', () => {
+  assert.deepEqual(messages({ sending_queue: { batch: { partition: { metadata_keys: [] } } } }), []);
+  assert.deepEqual(
+    messages({ sending_queue: { batch: { partition: { metadata_keys: ['A', 'b', 'a'] } } } }),
+    [
+      'sending_queue::batch::partition::metadata_keys: duplicate entry in metadata_keys: "a" (case-insensitive)',
+    ],
+  );
+});
+
 test('keys with an old name, without effect or without support say so', () => {
-  const parsed = parse({ sending_queue: { blocking: true, wait_for_result: true } });
+  const parsed = parse({ sending_queue: { enabled: false, blocking: true, wait_for_result: true } });
   assert.deepEqual(parsed.issues, []);
   assert.deepEqual(
     parsed.warnings?.map((warning) => `${warning.path.join('::')}: ${warning.message}`),
     [
       'sending_queue: "blocking" is deprecated; use "block_on_overflow" instead',
+      'sending_queue::enabled: false has no effect: data is on disk before it is answered, and sent from there',
       'sending_queue::wait_for_result: has no effect: requests are answered once they are on disk, before delivery',
       'sending_queue::block_on_overflow: has no effect: senders are refused retryably when there is no room',
     ],
   );
   assert.deepEqual(
-    messages({ batcher: {}, sending_queue: { persistent_storage_enabled: true, batch: { partition: {} } } }),
+    messages({
+      batcher: {},
+      sending_queue: {
+        persistent_storage_enabled: true,
+        batch: { partition: { metadata_keys: ['tenant'] } },
+      },
+    }),
     [
-      'sending_queue::batch: "partition" is not supported yet',
+      'sending_queue::batch::partition::metadata_keys: is not supported yet: metadata of clients is not kept with the data on disk',
       'sending_queue: "persistent_storage_enabled" was replaced by "storage", which names an extension',
       ': "batcher" was replaced by "sending_queue.batch"',
     ],

@@ -11,6 +11,7 @@ import {
   refused,
   section,
   string,
+  stringList,
 } from '../../config/field-kinds.ts';
 import { type CheckIssue, defineShape, mapShape, readDefaults, type Shape } from '../../config/schema.ts';
 
@@ -36,6 +37,11 @@ interface BatchKeys {
   minSize: number | undefined;
   maxSize: number | undefined;
   sizer: 'items' | 'bytes' | 'requests' | undefined;
+  partition: PartitionKeys | undefined;
+}
+
+interface PartitionKeys {
+  metadataKeys: readonly string[];
 }
 
 interface QueueKeys extends Omit<QueueConfig, 'batch'> {
@@ -171,9 +177,34 @@ function batchShape(defaults: DeliveryDefaults): Shape<BatchKeys> {
         values: ['items', 'bytes', 'requests'],
         doc: "Unit of `min_size` and `max_size`: the queue's when that is items or bytes, otherwise items.",
       }),
+      partition: section('partition', partitionShape(), {
+        optional: true,
+        doc: 'Separate batches by what is known of the client.',
+      }),
     },
     checkBatch,
-    [refused('partition')],
+  );
+}
+
+function partitionShape(): Shape<PartitionKeys> {
+  return defineShape<PartitionKeys>(
+    {
+      metadataKeys: stringList('metadata_keys', {
+        default: [],
+        doc: 'Must be empty: metadata of clients is not kept with the data, so batches cannot be parted by it.',
+      }),
+    },
+    ({ metadataKeys }) => {
+      const lower = metadataKeys.map((key) => key.toLowerCase());
+      const twice = metadataKeys.find((_, index) => lower.indexOf(lower[index]!) < index);
+      if (twice !== undefined) {
+        const message = `duplicate entry in metadata_keys: "${twice.toLowerCase()}" (case-insensitive)`;
+        return [{ key: 'metadata_keys', message }];
+      }
+      if (metadataKeys.length === 0) return [];
+      const message = 'is not supported yet: metadata of clients is not kept with the data on disk';
+      return [{ key: 'metadata_keys', message }];
+    },
   );
 }
 
@@ -210,6 +241,10 @@ function checkQueue(queue: QueueKeys): CheckIssue[] {
     queue.sizer !== 'requests'
   ) {
     issues.push({ key: 'batch.min_size', message: '`min_size` must be less than or equal to `queue_size`' });
+  }
+  if (!queue.enabled) {
+    const message = 'false has no effect: data is on disk before it is answered, and sent from there';
+    issues.push({ key: 'enabled', message, isWarning: true });
   }
   const storage = parseComponentId(queue.storage ?? 'absent');
   if ('error' in storage) issues.push({ key: 'storage', message: storage.error });
