@@ -9,7 +9,15 @@ import { parseByteSize } from './byte-size.ts';
 import { parseDuration } from './duration.ts';
 import type { Reading } from './expanded-text.ts';
 import { parseHostPort, redactEndpoint } from './host-port.ts';
-import type { LeafField, OtherKey, SectionField, SectionsField, Shape, SquashField } from './schema.ts';
+import type {
+  JsonSchema,
+  LeafField,
+  OtherKey,
+  SectionField,
+  SectionsField,
+  Shape,
+  SquashField,
+} from './schema.ts';
 
 export interface FieldOptions<D> {
   /** One or two sentences for the documentation: what it bounds or changes. */
@@ -40,6 +48,7 @@ const REDACTED = '[REDACTED]';
 interface KindTraits<T> {
   type: string;
   schema: z.ZodMiniType<T>;
+  json: JsonSchema;
   reading?: Reading;
   isSecret?: boolean;
   redact?: (value: unknown) => unknown;
@@ -66,6 +75,7 @@ function leaf<T, O extends FieldOptions<unknown>>(
     reading: traits.reading ?? 'yaml',
     isSecret: traits.isSecret === true,
     schema: traits.schema,
+    json: traits.json,
     redact: traits.redact ?? ((value) => value),
   };
   // Absent and without default is the one case in which T is missing, which Present<T, O> says.
@@ -90,6 +100,11 @@ function bounded<T extends number>(
     z.refine((value) => value >= min, { error: atLeast, abort: true }),
     z.refine((value) => value <= max, { error: `must be at most ${max}` }),
   );
+}
+
+/** The same bounds for editors. */
+function jsonBounds({ min, max }: { min?: number; max?: number }): JsonSchema {
+  return { ...(min === undefined ? {} : { minimum: min }), ...(max === undefined ? {} : { maximum: max }) };
 }
 
 /** A schema that converts; `convert` returns the value or `{ error }`. */
@@ -117,12 +132,18 @@ export function duration<const O extends BoundedOptions<string>>(key: string, op
   const schema = converted(input, (value) =>
     typeof value === 'number' ? value / 1e6 : parseDuration(value),
   );
-  return leaf(key, options, { type: 'duration', schema: bounded(schema, { min: 0, ...options }) });
+  const json = { type: ['string', 'integer'] };
+  return leaf(key, options, { type: 'duration', json, schema: bounded(schema, { min: 0, ...options }) });
 }
 
 /** A whole number within 2^53. */
 export function integer<const O extends BoundedOptions<number>>(key: string, options: O) {
-  return leaf(key, options, { type: 'integer', schema: bounded(z.int(expected('an integer')), options) });
+  const json = { type: 'integer', ...jsonBounds(options) };
+  return leaf(key, options, {
+    type: 'integer',
+    json,
+    schema: bounded(z.int(expected('an integer')), options),
+  });
 }
 
 /** A whole number from 0 (or `min`) on. */
@@ -131,11 +152,17 @@ export function count<const O extends BoundedOptions<number>>(key: string, optio
 }
 
 export function number<const O extends BoundedOptions<number>>(key: string, options: O) {
-  return leaf(key, options, { type: 'number', schema: bounded(z.number(expected('a number')), options) });
+  const json = { type: 'number', ...jsonBounds(options) };
+  return leaf(key, options, {
+    type: 'number',
+    json,
+    schema: bounded(z.number(expected('a number')), options),
+  });
 }
 
 export function boolean<const O extends FieldOptions<boolean>>(key: string, options: O) {
-  return leaf(key, options, { type: 'boolean', schema: z.boolean(expected('true or false')) });
+  const schema = z.boolean(expected('true or false'));
+  return leaf(key, options, { type: 'boolean', json: { type: 'boolean' }, schema });
 }
 
 interface TextOptions extends FieldOptions<string> {
@@ -151,7 +178,8 @@ function textSchema(options: TextOptions): z.ZodMiniType<string> {
 }
 
 export function string<const O extends TextOptions>(key: string, options: O) {
-  return leaf(key, options, { type: 'string', reading: 'text', schema: textSchema(options) });
+  const traits = { type: 'string', reading: 'text' as const, json: { type: 'string' } };
+  return leaf(key, options, { ...traits, schema: textSchema(options) });
 }
 
 /** A string that no message, log line or printed configuration shows. */
@@ -159,14 +187,20 @@ export function secret<const O extends TextOptions>(key: string, options: O) {
   return leaf(key, options, {
     type: 'secret',
     reading: 'text',
+    json: { type: 'string' },
     isSecret: true,
     schema: textSchema(options),
     redact: (value) => (value === '' ? '' : REDACTED),
   });
 }
 
+interface StringListOptions extends FieldOptions<readonly string[]> {
+  /** Items such as tokens, which no output shows. */
+  secretItems?: boolean;
+}
+
 /** A list of strings; a single string is split at its commas. */
-export function stringList<const O extends FieldOptions<readonly string[]>>(key: string, options: O) {
+export function stringList<const O extends StringListOptions>(key: string, options: O) {
   const items = z.array(z.string(expected('a string')), expected('a list of strings'));
   const text = z.pipe(
     z.string(),
@@ -177,7 +211,11 @@ export function stringList<const O extends FieldOptions<readonly string[]>>(key:
     z.transform((value: unknown) => (typeof value === 'string' ? text.parse(value) : value)),
     items,
   );
-  return leaf<string[], O>(key, options, { type: 'list of strings', reading: 'members', schema });
+  const isSecret = options.secretItems === true;
+  const redactAll = (value: unknown) => (Array.isArray(value) ? value.map(() => REDACTED) : REDACTED);
+  const json = { anyOf: [{ type: 'array', items: { type: 'string' } }, { type: 'string' }] };
+  const traits = { type: 'list of strings', reading: 'members' as const, json, isSecret, schema };
+  return leaf<string[], O>(key, options, isSecret ? { ...traits, redact: redactAll } : traits);
 }
 
 interface OneOfOptions<V extends string> extends FieldOptions<V> {
@@ -197,7 +235,14 @@ export function oneOf<const V extends string, const O extends OneOfOptions<V>>(
     const found = values.find((value) => (ignoreCase ? value.toLowerCase() : value) === wanted);
     return found ?? { error: `expected one of ${values.join(', ')}` };
   });
-  return leaf<V, O>(key, options, { type: values.join(' | '), reading: 'text', schema });
+  const spellings = ignoreCase ? values.flatMap(casesOf) : values;
+  const traits = { type: values.join(' | '), reading: 'text' as const, json: { enum: spellings } };
+  return leaf<V, O>(key, options, { ...traits, schema });
+}
+
+/** The spellings that people use, for editors; the engine takes all. */
+function casesOf(text: string): string[] {
+  return [text, text.toUpperCase(), text.charAt(0).toUpperCase() + text.slice(1)];
 }
 
 interface EndpointOptions extends FieldOptions<string> {
@@ -225,7 +270,8 @@ export function endpoint<const O extends EndpointOptions>(key: string, options: 
   // A bad URL may hold a password where no parser finds it, so messages leave it out.
   const isSecret = accepts !== 'host:port';
   const redact = (value: unknown) => (typeof value === 'string' ? redactEndpoint(value) : value);
-  return leaf<string, O>(key, options, { type: accepts, reading: 'text', isSecret, schema, redact });
+  const traits = { type: accepts, reading: 'text' as const, json: { type: 'string' } };
+  return leaf<string, O>(key, options, { ...traits, isSecret, schema, redact });
 }
 
 function isUrl(text: string, schemes: readonly string[]): boolean {
@@ -241,7 +287,8 @@ export function byteCount<const O extends BoundedOptions<number | string>>(key: 
   const schema = converted(input, (value) =>
     typeof value === 'number' ? value : (parseByteSize(value) ?? { error: `expected ${wanted}` }),
   );
-  return leaf(key, options, { type: 'bytes', schema: bounded(schema, { min: 0, ...options }) });
+  const json = { type: ['integer', 'string'] };
+  return leaf(key, options, { type: 'bytes', json, schema: bounded(schema, { min: 0, ...options }) });
 }
 
 interface StringMapOptions extends FieldOptions<Readonly<Record<string, string>>> {
@@ -267,13 +314,14 @@ export function stringMap<const O extends StringMapOptions>(key: string, options
   );
   const redactAll = (value: unknown) =>
     Object.fromEntries(Object.keys(value as object).map((name) => [name, REDACTED]));
-  const traits = { type: 'map of strings', reading: 'members' as const, isSecret, schema };
+  const json = { type: 'object', additionalProperties: { type: 'string' } };
+  const traits = { type: 'map of strings', reading: 'members' as const, json, isSecret, schema };
   return leaf<Record<string, string>, O>(key, options, isSecret ? { ...traits, redact: redactAll } : traits);
 }
 
 /** Any value, unread: for keys that are accepted without effect. */
 export function anything(key: string, options: { doc: string }): LeafField<unknown> {
-  return leaf(key, options, { type: 'any', schema: z.unknown() });
+  return leaf(key, options, { type: 'any', json: {}, schema: z.unknown() });
 }
 
 interface SectionOptions {

@@ -14,7 +14,8 @@ type PipelineRole = 'receiver' | 'processor' | 'exporter';
 
 const PIPELINES_PATH = ['service', 'pipelines'] as const;
 
-const pipelineSchema = defineConfig({
+/** The keys of one pipeline. */
+export const pipelineSchema = defineConfig({
   receivers: stringList('receivers', { default: [], doc: 'Ids of receivers and connectors that feed it.' }),
   processors: stringList('processors', { default: [], doc: 'Ids of processors, in their order.' }),
   exporters: stringList('exporters', { default: [], doc: 'Ids of exporters and connectors that it feeds.' }),

@@ -8,6 +8,9 @@ import { assert } from '../stdx/assert.ts';
 import { describeValue, type Reading, readAs, yamlValue } from './expanded-text.ts';
 import { didYouMean } from './nearest.ts';
 
+/** JSON Schema, draft 7. */
+export type JsonSchema = Readonly<Record<string, unknown>>;
+
 /** One key with one value. */
 export interface LeafField<T> {
   readonly form: 'leaf';
@@ -27,6 +30,8 @@ export interface LeafField<T> {
   readonly isSecret: boolean;
   /** Turns the YAML value into the property; its messages do not quote the value. */
   readonly schema: ZodMiniType<T>;
+  /** JSON Schema of what may be written, references and null aside. */
+  readonly json: JsonSchema;
   /** What a printed configuration shows instead of the value. */
   redact(value: unknown): unknown;
 }
