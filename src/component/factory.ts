@@ -3,6 +3,7 @@ import type { Component } from './component.ts';
 import type { ConfigSchema } from './config-schema.ts';
 import type { RequestConsumer } from './consumer.ts';
 import type { Exporter } from './exporter.ts';
+import type { Processor } from './processor.ts';
 import type { ComponentSettings } from './settings.ts';
 import type { Signal } from './signal.ts';
 
@@ -58,6 +59,17 @@ export interface ExporterFactory<C> extends FactoryBase<C> {
   delivery(config: C): DeliveryConfig;
 }
 
+/** Built in every pipeline worker: one instance for each pipeline that names the id. */
+export interface ProcessorFactory<C> extends FactoryBase<C> {
+  readonly kind: 'processor';
+  readonly stability: Partial<Record<Signal, Stability>>;
+  create(settings: ComponentSettings, config: C, signal: Signal): Processor | Promise<Processor>;
+  /** What a pipeline of this signal cannot have, one message each; only for what the table cannot say. */
+  signalIssues?(config: C, signal: Signal): string[];
+  /** Only `batch` has it: how exporters of the pipeline cut batches unless they say so themselves. */
+  batching?(config: C): { flushTimeoutMs: number; minSize: number; maxSize: number };
+}
+
 /** Built on the main thread, started before everything else. */
 export interface ExtensionFactory<C> extends FactoryBase<C> {
   readonly kind: 'extension';
@@ -77,4 +89,9 @@ export interface ExtensionFactory<C> extends FactoryBase<C> {
 }
 
 // biome-ignore lint/suspicious/noExplicitAny: a registry holds factories of every config type.
-export type AnyFactory = ReceiverFactory<any> | ExporterFactory<any> | ExtensionFactory<any>;
+type AnyConfig = any;
+export type AnyFactory =
+  | ReceiverFactory<AnyConfig>
+  | ProcessorFactory<AnyConfig>
+  | ExporterFactory<AnyConfig>
+  | ExtensionFactory<AnyConfig>;

@@ -3,7 +3,7 @@ import { parseComponentId } from '../component/component-id.ts';
 import type { AnyFactory, ComponentKind } from '../component/factory.ts';
 import { SIGNALS, type Signal } from '../component/signal.ts';
 import type { PipelinePlan } from './collector-plan.ts';
-import { type DefinedComponents, SECTION_OF_KIND } from './components.ts';
+import { type DefinedComponent, type DefinedComponents, SECTION_OF_KIND } from './components.ts';
 import { describeValue, yamlValue } from './expanded-text.ts';
 import { stringList } from './field-kinds.ts';
 import type { IssueList } from './issue-list.ts';
@@ -117,9 +117,19 @@ class References {
         continue;
       }
       this.#checkSignal(role, id, component.factory, place);
+      this.#checkProcessor(id, component, place);
       ids.add(id);
     }
     return [...ids];
+  }
+
+  /** What the processor's own keys ask for and this signal does not have. */
+  #checkProcessor(id: string, component: DefinedComponent, place: readonly (string | number)[]): void {
+    const { factory, config, isValid } = component;
+    if (!isValid || this.#signal === undefined || factory?.kind !== 'processor') return;
+    for (const issue of factory.signalIssues?.(config, this.#signal) ?? []) {
+      this.#issues.add(this.#path, `processor "${id}": ${issue}`, place);
+    }
   }
 
   #checkSignal(

@@ -6,11 +6,16 @@ import { nopExporterFactory } from '../exporters/nop/factory.ts';
 import { embeddedClickhouseExtensionFactory } from '../extensions/embedded_clickhouse/factory.ts';
 import { fileStorageExtensionFactory } from '../extensions/file_storage/factory.ts';
 import { healthCheckExtensionFactory } from '../extensions/health_check/factory.ts';
+import { attributesProcessorFactory } from '../processors/attributes/factory.ts';
+import { resourceProcessorFactory } from '../processors/resource/factory.ts';
 import { otlpReceiverFactory } from '../receivers/otlp/factory.ts';
 import { createRegistry } from './registry.ts';
 
 export const BUILTIN = createRegistry([
   otlpReceiverFactory,
+  // Processors.
+  attributesProcessorFactory,
+  resourceProcessorFactory,
   // Exporters.
   clickhouseExporterFactory,
   debugExporterFactory,

@@ -151,6 +151,7 @@ export class DataPath {
         requestRing: lanes[slot]!.requestRing.memory,
         ackRing: lanes[slot]!.ackRing,
         routes: threads.routes,
+        chains: threads.chains,
         logs: threads.logsByWorker[slot]!,
       }),
       onDown: (slot, suspectId) => this.ingest.replaceWorker(lanes[slot]!, suspectId),

@@ -10,7 +10,7 @@ import { systemClock } from '../stdx/clock.ts';
 import { ThreadMeter } from '../telemetry/registry.ts';
 import { Ingest, WorkerLane } from './ingest.ts';
 import { CONTROL_BYTES, type PipelineWorkerInit, type RoutePlan } from './messages.ts';
-import { PipelineWorker } from './pipeline-worker.ts';
+import { PipelineWorker, type PipelineWorkerDependencies } from './pipeline-worker.ts';
 
 export interface SendOptions {
   signal?: Signal;
@@ -27,6 +27,8 @@ export interface DataPathOptions {
   ringBytes?: number;
   /** As in the engine: each worker writes to a log of its own. Otherwise all logs are the only worker's. */
   hasLogPerLane?: boolean;
+  /** Processors in front of logs, made for each worker. */
+  chains?(meter: ThreadMeter): PipelineWorkerDependencies['chains'];
   wrapWriter?(writer: LogWriter, log: number): LogWriter;
 }
 
@@ -76,10 +78,12 @@ export class DataPath {
       requestRing: this.lanes[lane]!.requestRing.memory,
       ackRing: this.lanes[lane]!.ackRing,
       routes: this.#routes,
+      chains: [],
       logs: logs.map(({ descriptor }) => descriptor),
     } as unknown as PipelineWorkerInit;
     const worker = new PipelineWorker(init, {
       writers: logs.map((log, i) => this.#options.wrapWriter?.(log.openWriter(), i) ?? log.openWriter()),
+      chains: this.#options.chains?.(this.meter) ?? [],
       clock: systemClock,
       meter: this.meter,
       logger: this.logger,

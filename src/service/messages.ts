@@ -2,6 +2,7 @@
 import type { MessagePort } from 'node:worker_threads';
 import type { ErrorMessage } from '../component/errors.ts';
 import type { Signal } from '../component/signal.ts';
+import type { ComponentPlan } from '../config/collector-plan.ts';
 import type { LogDescriptor } from '../queue/log/contract.ts';
 import type { LoggerOptions } from '../telemetry/logger.ts';
 import type { MeterSnapshot } from '../telemetry/registry.ts';
@@ -26,6 +27,16 @@ export interface RoutePlan {
   logs: number[];
 }
 
+/** Processors between a receiver and the logs of one pipeline. */
+export interface ChainPlan {
+  pipelineId: string;
+  signal: Signal;
+  /** Indexes into `logs` of the worker: what is stored in all of them is the result. */
+  logs: number[];
+  /** In the order of the pipeline, at least one. */
+  processors: ComponentPlan[];
+}
+
 interface WorkerInit {
   /** Name of this incarnation, e.g. `pipeline-0#2`. */
   name: string;
@@ -39,6 +50,8 @@ export interface PipelineWorkerInit extends WorkerInit {
   requestRing: SharedArrayBuffer;
   ackRing: SharedArrayBuffer;
   routes: RoutePlan[];
+  /** Of pipelines that have processors. */
+  chains: ChainPlan[];
   logs: LogDescriptor[];
 }
 

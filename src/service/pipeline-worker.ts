@@ -12,7 +12,7 @@ import {
 } from '../component/consumer.ts';
 import { PipelineError } from '../component/errors.ts';
 import type { Counter, Logger } from '../component/settings.ts';
-import { ITEM_SUFFIX } from '../component/signal.ts';
+import { ITEM_SUFFIX, type Signal } from '../component/signal.ts';
 import { jsonToProto } from '../otlp/json-to-proto.ts';
 import { scanRequest } from '../otlp/scan.ts';
 import { withoutRejected } from '../otlp/slice.ts';
@@ -27,23 +27,63 @@ import { CommitGroup } from './commit-group.ts';
 import { decompress } from './decompress.ts';
 import { REQUEST_META_BYTES, RequestMeta } from './frame.ts';
 import { type PipelineWorkerInit, type RoutePlan, WORD_CURRENT_REQUEST, WORD_FLUSHING } from './messages.ts';
+import type { ProcessorChain } from './processor-chain.ts';
 
 /** Bytes taken from the ring before the event loop gets its turn: about a millisecond of work. */
 const TURN_BYTES = 2 << 20;
 /** One group being flushed while the next is filled; more would only lengthen the wait for an ack. */
 const COMMITS_IN_FLIGHT_MAX = 2;
 const RETRY_AFTER_MS = 1000;
+const NO_BYTES = new Uint8Array(0);
 
 export interface PipelineWorkerDependencies {
   writers: LogWriter[];
+  /** Processors of pipelines, with the logs that get their results. */
+  chains: readonly { readonly logs: readonly number[]; readonly chain: ProcessorChain }[];
   clock: Clock;
   meter: ThreadMeter;
   logger: Logger;
   onStorageFailed(error: PipelineError): void;
 }
 
+/** Logs of one route that get the same bytes. */
+interface Branch {
+  readonly chain: ProcessorChain | undefined;
+  readonly logs: readonly number[];
+  /** What is stored of the present request. */
+  payload: Uint8Array;
+  itemCount: number;
+}
+
+interface Route {
+  readonly signal: Signal;
+  readonly branches: readonly Branch[];
+  readonly hasProcessors: boolean;
+}
+
+function makeRoute({ signal, logs }: RoutePlan, chains: PipelineWorkerDependencies['chains']): Route {
+  const branch = (own: readonly number[], chain: ProcessorChain | undefined): Branch => {
+    return { chain, logs: own, payload: NO_BYTES, itemCount: 0 };
+  };
+  const branches = chains
+    .map(({ chain, logs: own }) =>
+      branch(
+        logs.filter((log) => own.includes(log)),
+        chain,
+      ),
+    )
+    .filter(({ logs: own }) => own.length > 0);
+  const plain = logs.filter((log) => !branches.some((each) => each.logs.includes(log)));
+  const hasProcessors = branches.length > 0;
+  return {
+    signal,
+    branches: plain.length > 0 ? [branch(plain, undefined), ...branches] : branches,
+    hasProcessors,
+  };
+}
+
 export class PipelineWorker {
-  readonly #routes: readonly RoutePlan[];
+  readonly #routes: readonly Route[];
   readonly #writers: readonly LogWriter[];
   readonly #deps: PipelineWorkerDependencies;
   readonly #ring: RingConsumer;
@@ -65,7 +105,7 @@ export class PipelineWorker {
   #hasFailed = false;
 
   constructor(init: PipelineWorkerInit, deps: PipelineWorkerDependencies) {
-    this.#routes = init.routes;
+    this.#routes = init.routes.map((route) => makeRoute(route, deps.chains));
     this.#writers = deps.writers;
     this.#deps = deps;
     this.#ring = new RingConsumer(init.requestRing);
@@ -149,31 +189,55 @@ export class PipelineWorker {
       const index = this.#index;
       scanRequest(route.signal, bytes, start, end, index);
       itemCount = index.itemCount;
+      const { acceptedCount, rejectedCount } = index;
       if (index.needsRewrite) {
         bytes = withoutRejected(route.signal, bytes, start, end, index);
         start = 0;
         end = bytes.byteLength;
+        // Processors work by the index, which has to be that of the bytes they get.
+        if (route.hasProcessors) scanRequest(route.signal, bytes, start, end, index);
       }
       failpoint('pipeline.decoded');
-      this.#append(route, bytes.subarray(start, end), index.acceptedCount, index.rejectedCount);
+      if (acceptedCount > 0) this.#process(route, bytes, start, end, acceptedCount);
+      this.#append(route, acceptedCount, rejectedCount);
     } catch (error) {
       this.#answerError(error, itemCount);
     }
   }
 
-  #append(route: RoutePlan, payload: Uint8Array, itemCount: number, rejectedCount: number): void {
+  /** Works out what each pipeline stores before anything is stored, so that a refusal leaves nothing behind. */
+  #process(route: Route, bytes: Uint8Array, start: number, end: number, itemCount: number): void {
+    for (const branch of route.branches) {
+      if (branch.chain === undefined) {
+        branch.payload = bytes.subarray(start, end);
+        branch.itemCount = itemCount;
+      } else {
+        const result = branch.chain.process(bytes, start, end, this.#index);
+        branch.payload = result.bytes.subarray(result.start, result.end);
+        branch.itemCount = result.itemCount;
+      }
+    }
+  }
+
+  #append(route: Route, itemCount: number, rejectedCount: number): void {
     const meta = this.#meta;
     if (itemCount === 0) return this.#accept(meta.requestId, rejectedCount, rejectedCount);
     if (this.#hasFailed) return this.#unavailable(itemCount, 'storage failed');
     if (this.#group.isEmpty) this.#group.startedMs = this.#deps.clock.monotonicMs();
-    for (const log of route.logs) {
-      if (!this.#writers[log]!.tryAppend(payload, itemCount, meta.receivedUnixMs)) {
-        for (const counter of this.#enqueueFailed[log]!) counter.add(itemCount);
-        return this.#unavailable(itemCount, 'the queue on disk is full');
+    let isStored = false;
+    for (const branch of route.branches) {
+      if (branch.itemCount === 0) continue;
+      for (const log of branch.logs) {
+        if (!this.#writers[log]!.tryAppend(branch.payload, branch.itemCount, meta.receivedUnixMs)) {
+          for (const counter of this.#enqueueFailed[log]!) counter.add(branch.itemCount);
+          return this.#unavailable(itemCount, 'the queue on disk is full');
+        }
+        this.#group.touch(log);
+        isStored = true;
       }
-      this.#group.touch(log);
     }
-    this.#group.add(meta.requestId, itemCount + rejectedCount, rejectedCount);
+    if (isStored) this.#group.add(meta.requestId, itemCount + rejectedCount, rejectedCount);
+    else this.#accept(meta.requestId, itemCount + rejectedCount, rejectedCount);
   }
 
   #accept(requestId: number, itemCount: number, rejectedCount: number): void {
@@ -188,6 +252,8 @@ export class PipelineWorker {
   #answerError(error: unknown, itemCount: number): void {
     let code: OutcomeCode = OUTCOME_INTERNAL;
     let message = 'internal error';
+    if (error instanceof PipelineError && !error.permanent)
+      return this.#unavailable(itemCount, error.message);
     if (error instanceof PipelineError) {
       code = error.code === 'BODY_TOO_LARGE' ? OUTCOME_TOO_LARGE : OUTCOME_MALFORMED;
       message = error.message;

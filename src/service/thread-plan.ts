@@ -13,7 +13,7 @@ import type { CollectorPlan, PipelinePlan } from '../config/collector-plan.ts';
 import type { BudgetGroup, LogDescriptor, LogLimits } from '../queue/log/contract.ts';
 import { createSharedWords } from '../queue/log/shared-words.ts';
 import { findFactory, type Registry } from '../registry/registry.ts';
-import type { ExporterPlan, RoutePlan } from './messages.ts';
+import type { ChainPlan, ExporterPlan, RoutePlan } from './messages.ts';
 
 export interface ThreadPlanOptions {
   dataDir: string;
@@ -28,6 +28,8 @@ export interface ThreadPlanOptions {
 export interface ThreadPlan {
   /** One per (receiver, signal) that is in a pipeline; indexes into the logs of every worker. */
   routes: RoutePlan[];
+  /** Of the pipelines that have processors. */
+  chains: ChainPlan[];
   /** Logs of each pipeline worker; worker 0 also owns logs that earlier, larger worker counts left behind. */
   logsByWorker: LogDescriptor[][];
   exportersByWorker: ExporterPlan[][];
@@ -175,6 +177,16 @@ function planRoutes(plan: CollectorPlan, groups: readonly LogGroup[]): RoutePlan
   return routes;
 }
 
+function planChains(plan: CollectorPlan, groups: readonly LogGroup[]): ChainPlan[] {
+  const withProcessors = plan.pipelines.filter(({ processors }) => processors.length > 0);
+  return withProcessors.map((pipeline) => ({
+    pipelineId: pipeline.id,
+    signal: pipeline.signal,
+    logs: [...groups.keys()].filter((log) => groups[log]!.pipeline === pipeline),
+    processors: pipeline.processors.map((id) => plan.processors.find((each) => each.id === id)!),
+  }));
+}
+
 /** Exporter instances (id and signal) dealt out to exporter workers in the order of the configuration. */
 function planExporters(
   plan: CollectorPlan,
@@ -222,6 +234,7 @@ export function planThreads(plan: CollectorPlan, registry: Registry, options: Th
   });
   return {
     routes: planRoutes(plan, groups),
+    chains: planChains(plan, groups),
     logsByWorker,
     exportersByWorker: planExporters(plan, logsByGroup, options.exporterWorkers),
     bodyBytesMax: Math.max(...bodyBytes),
