@@ -27,8 +27,25 @@ export interface TelemetryPlan {
     level: TelemetryLevel;
     /** Where `/metrics` is served; undefined when nothing asks for it. */
     prometheus: { host: string; port: number } | undefined;
+    /** How names and labels on it look. */
+    exposition: {
+      hasTypeSuffix: boolean;
+      hasUnitSuffix: boolean;
+      /** Resource attributes that become labels of every series: those listed (all when undefined) but the excluded. */
+      constantLabels: { included: string[] | undefined; excluded: string[] } | undefined;
+    };
   };
-  logs: { level: 'debug' | 'info' | 'warn' | 'error'; encoding: 'console' | 'json' };
+  logs: {
+    level: 'debug' | 'info' | 'warn' | 'error';
+    encoding: 'console' | 'json';
+    sampling: { tickMs: number; initial: number; thereafter: number } | 'off';
+    /** `stderr`, `stdout` or paths of files. */
+    outputPaths: string[];
+    errorOutputPaths: string[];
+    initialFields: Record<string, unknown>;
+  };
+  /** Attributes of the engine itself; null takes one away that it would have by itself. */
+  resource: Record<string, string | null>;
 }
 
 export interface CollectorPlan {

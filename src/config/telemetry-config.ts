@@ -1,10 +1,8 @@
-/** `service::telemetry`: the engine's own metrics and logs. */
+/** `service::telemetry`: the engine's own metrics, logs and resource. */
 import type { TelemetryLevel, TelemetryPlan } from './collector-plan.ts';
 import {
   anything,
   boolean,
-  count,
-  duration,
   endpoint,
   ignored,
   integer,
@@ -12,15 +10,29 @@ import {
   refused,
   section,
   sections,
+  squash,
   string,
   stringList,
 } from './field-kinds.ts';
 import { parseHostPort } from './host-port.ts';
 import { type CheckIssue, defineShape, mapShape, type Shape } from './schema.ts';
+import { telemetryLogsShape } from './telemetry-logs-config.ts';
+import { readResource } from './telemetry-resource.ts';
+
+type MetricsPlan = TelemetryPlan['metrics'];
 
 interface PrometheusReader {
   host: string;
   port: number;
+  exposition: MetricsPlan['exposition'];
+}
+
+interface PrometheusKeys {
+  host: string;
+  port: number;
+  withoutUnits: boolean;
+  withoutTypeSuffix: boolean;
+  constantLabels: { included: string[] | undefined; excluded: string[] } | undefined;
 }
 
 interface ReaderKeys {
@@ -33,31 +45,51 @@ interface MetricsKeys {
   readers: ReaderKeys[] | undefined;
 }
 
-interface LogsKeys {
-  level: 'debug' | 'info' | 'warn' | 'error';
-  encoding: 'console' | 'json';
-  outputPaths: string[];
-  errorOutputPaths: string[];
-}
+const EXPOSITION_DEFAULT: MetricsPlan['exposition'] = {
+  hasTypeSuffix: false,
+  hasUnitSuffix: false,
+  constantLabels: undefined,
+};
 
 /** Where metrics are when the file does not say: loopback, by address so that no resolver decides. */
-const PROMETHEUS_DEFAULT: PrometheusReader = { host: '127.0.0.1', port: 8888 };
+const ADDRESS_DEFAULT = { host: '127.0.0.1', port: 8888 };
 
-const NAMES_FIXED = 'metric names always follow the Collector, with unit and type';
-const OWN_LOG = 'log lines have a fixed form';
+const constantLabelsShape = defineShape<{ included: string[] | undefined; excluded: string[] }>({
+  included: stringList('included', { doc: 'Names of the attributes; all unless given.' }),
+  excluded: stringList('excluded', { default: [], doc: 'Names of attributes that are left out.' }),
+});
 
-const prometheusShape = defineShape<PrometheusReader>(
-  {
-    host: string('host', { default: 'localhost', doc: 'Address to listen on.' }),
-    port: integer('port', { default: 8888, min: 0, max: 65_535, doc: 'Port to listen on.' }),
-  },
-  undefined,
-  [
-    ignored(boolean('without_scope_info', { doc: 'Leave out scope labels.' }), NAMES_FIXED),
-    ignored(boolean('without_units', { doc: 'Leave out units.' }), NAMES_FIXED),
-    ignored(boolean('without_type_suffix', { doc: 'Leave out type suffixes.' }), NAMES_FIXED),
-    ignored(anything('with_resource_constant_labels', { doc: 'Resource labels.' }), NAMES_FIXED),
-  ],
+const prometheusShape: Shape<PrometheusReader> = mapShape(
+  defineShape<PrometheusKeys>(
+    {
+      host: string('host', { default: 'localhost', doc: 'Address to listen on.' }),
+      port: integer('port', { default: 8888, min: 0, max: 65_535, doc: 'Port to listen on.' }),
+      withoutUnits: boolean('without_units', {
+        default: true,
+        doc: 'No `_seconds` and `_bytes` behind names that have none.',
+      }),
+      withoutTypeSuffix: boolean('without_type_suffix', {
+        default: true,
+        doc: 'No `_total` behind counters.',
+      }),
+      constantLabels: section('with_resource_constant_labels', constantLabelsShape, {
+        optional: true,
+        doc: 'Resource attributes that become labels of every series.',
+      }),
+    },
+    undefined,
+    [
+      ignored(
+        boolean('without_scope_info', { doc: 'Leave out scope labels.' }),
+        'own metrics never have scope labels',
+      ),
+    ],
+  ),
+  ({ host, port, withoutUnits, withoutTypeSuffix, constantLabels }) => ({
+    host,
+    port,
+    exposition: { hasUnitSuffix: !withoutUnits, hasTypeSuffix: !withoutTypeSuffix, constantLabels },
+  }),
 );
 
 const exporterShape = defineShape<{ prometheus: PrometheusReader | undefined }>({
@@ -99,18 +131,23 @@ const metricsShape: Shape<TelemetryPlan['metrics']> = mapShape(
     checkMetrics,
     [refused('views')],
   ),
-  ({ level, address, readers }) => ({
-    level,
-    prometheus: level === 'none' ? undefined : choosePrometheus(address, readers),
-  }),
+  ({ level, address, readers }) => {
+    const reader = level === 'none' ? undefined : chooseReader(address, readers);
+    return {
+      level,
+      prometheus: reader && { host: reader.host, port: reader.port },
+      exposition: reader?.exposition ?? EXPOSITION_DEFAULT,
+    };
+  },
 );
 
-function choosePrometheus(
+function chooseReader(
   address: string | undefined,
   readers: ReaderKeys[] | undefined,
 ): PrometheusReader | undefined {
   if (readers !== undefined) return readers[0]?.pull?.exporter.prometheus;
-  return (address === undefined ? undefined : parseHostPort(address)) ?? PROMETHEUS_DEFAULT;
+  const written = address === undefined ? undefined : parseHostPort(address);
+  return { ...(written ?? ADDRESS_DEFAULT), exposition: EXPOSITION_DEFAULT };
 }
 
 function checkMetrics({ level, address, readers }: MetricsKeys): CheckIssue[] {
@@ -135,54 +172,6 @@ function checkMetrics({ level, address, readers }: MetricsKeys): CheckIssue[] {
   return issues;
 }
 
-const samplingShape = defineShape({
-  enabled: boolean('enabled', { default: true, doc: 'Whether repeated lines are thinned out.' }),
-  tickMs: duration('tick', { default: '10s', doc: 'Time over which lines are counted.' }),
-  initial: count('initial', { default: 10, doc: 'Lines of one message before thinning.' }),
-  thereafter: count('thereafter', { default: 100, doc: 'One of this many lines after that.' }),
-});
-
-const logsShape: Shape<TelemetryPlan['logs']> = mapShape(
-  defineShape<LogsKeys>(
-    {
-      level: oneOf('level', {
-        values: ['debug', 'info', 'warn', 'error'],
-        default: 'info',
-        ignoreCase: true,
-        doc: 'Least severity that is printed.',
-      }),
-      encoding: oneOf('encoding', {
-        values: ['console', 'json'],
-        default: 'console',
-        doc: 'Lines for people or for programs.',
-      }),
-      outputPaths: stringList('output_paths', { default: ['stderr'], doc: 'Only stderr.' }),
-      errorOutputPaths: stringList('error_output_paths', { default: ['stderr'], doc: 'Only stderr.' }),
-    },
-    (logs) => [
-      ...checkOutput('output_paths', logs.outputPaths),
-      ...checkOutput('error_output_paths', logs.errorOutputPaths),
-    ],
-    [
-      ignored(boolean('development', { doc: 'Development mode.' }), OWN_LOG),
-      ignored(boolean('disable_caller', { doc: 'No source positions.' }), OWN_LOG),
-      ignored(boolean('disable_stacktrace', { doc: 'No stack traces.' }), OWN_LOG),
-      ignored(boolean('disable_zap_resource', { doc: 'No resource fields.' }), OWN_LOG),
-      ignored(anything('initial_fields', { doc: 'Fields of every line.' }), OWN_LOG),
-      ignored(
-        section('sampling', samplingShape, { doc: 'Thinning.' }),
-        'repeated lines are always thinned out',
-      ),
-      refused('processors'),
-    ],
-  ),
-  ({ level, encoding }) => ({ level, encoding }),
-);
-
-function checkOutput(key: string, paths: readonly string[]): CheckIssue[] {
-  return paths.length === 1 && paths[0] === 'stderr' ? [] : [{ key, message: 'only [stderr] is supported' }];
-}
-
 const tracesShape = defineShape({}, undefined, [
   ignored(string('level', { doc: 'How much is traced.' }), 'the engine does not trace itself'),
   ignored(stringList('propagators', { doc: 'Context formats.' }), 'the engine does not trace itself'),
@@ -191,14 +180,25 @@ const tracesShape = defineShape({}, undefined, [
   refused('limits'),
 ]);
 
+/** A table of its own, so that its mistakes are listed beside those of the other keys. */
+const resourceShape: Shape<TelemetryPlan['resource']> = mapShape(
+  defineShape<{ resource: unknown }>(
+    {
+      resource: anything('resource', {
+        doc: 'Attributes of the engine itself: a map of names to values (null takes one away), or `attributes`.',
+      }),
+    },
+    ({ resource }) => readResource(resource).problems.map((message) => ({ key: 'resource', message })),
+  ),
+  ({ resource }) => readResource(resource).attributes,
+);
+
 export const telemetryShape: Shape<TelemetryPlan> = defineShape<TelemetryPlan>(
   {
     metrics: section('metrics', metricsShape, { doc: "The engine's own metrics." }),
-    logs: section('logs', logsShape, { doc: "The engine's own log lines, on stderr." }),
+    logs: section('logs', telemetryLogsShape, { doc: "The engine's own log lines." }),
+    resource: squash(resourceShape),
   },
   undefined,
-  [
-    ignored(section('traces', tracesShape, { doc: 'Own traces.' }), 'the engine does not trace itself'),
-    ignored(anything('resource', { doc: 'Own resource.' }), 'own metrics carry no resource attributes'),
-  ],
+  [ignored(section('traces', tracesShape, { doc: 'Own traces.' }), 'the engine does not trace itself')],
 );

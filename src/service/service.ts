@@ -12,8 +12,9 @@ import type { Registry } from '../registry/registry.ts';
 import type { Clock } from '../stdx/clock.ts';
 import { failpoint, setFailpoints } from '../stdx/failpoint.ts';
 import { MeterAggregate } from '../telemetry/aggregate.ts';
-import { formatPercentiles, formatPrometheus } from '../telemetry/prometheus.ts';
+import { type ExpositionOptions, formatPercentiles, formatPrometheus } from '../telemetry/prometheus.ts';
 import { ThreadMeter } from '../telemetry/registry.ts';
+import { constantLabelNames, mergeResource, ownResource } from '../telemetry/resource.ts';
 import { TelemetryServer } from '../telemetry/server.ts';
 import { DataPath } from './data-path.ts';
 import { ExtensionSet } from './extension-set.ts';
@@ -62,6 +63,7 @@ export class Service {
   readonly #extensions: ExtensionSet;
   readonly #receivers: ReceiverSet;
   readonly #startedUnixMs: number;
+  readonly #ownResource: Record<string, string>;
   readonly #readiness: ReadinessWatch;
   #phase: ServicePhase = 'starting';
   #plan: CollectorPlan | undefined;
@@ -87,6 +89,7 @@ export class Service {
     });
     this.#receivers = new ReceiverSet({ ...shared, settings: (id) => this.#settings(id) });
     this.#startedUnixMs = clock.unixMs();
+    this.#ownResource = ownResource(options.version);
     this.#readiness = new ReadinessWatch(clock, () => ({ phase: this.#phase, path: this.#path }));
   }
 
@@ -144,7 +147,21 @@ export class Service {
     this.#process.update();
     this.#path?.update();
     await this.#collect();
-    return formatPrometheus(this.#aggregate, this.#options.clock.monotonicMs());
+    return formatPrometheus(this.#aggregate, this.#options.clock.monotonicMs(), this.#exposition());
+  }
+
+  #exposition(): ExpositionOptions | undefined {
+    if (this.#plan === undefined) return undefined;
+    const { metrics, resource: configured } = this.#plan.telemetry;
+    const { level, exposition } = metrics;
+    const resource = mergeResource(this.#ownResource, configured);
+    return {
+      level: level === 'none' ? 'normal' : level,
+      resource,
+      constantLabels: constantLabelNames(resource, exposition.constantLabels),
+      hasTypeSuffix: exposition.hasTypeSuffix,
+      hasUnitSuffix: exposition.hasUnitSuffix,
+    };
   }
 
   async latencyText(stage: string): Promise<string | undefined> {

@@ -1,9 +1,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { CollectorPlan, ComponentPlan } from '../config/collector-plan.ts';
+import { readDefaults } from '../config/schema.ts';
+import { telemetryShape } from '../config/telemetry-config.ts';
 import type { RunCommand } from './cli.ts';
 import type { Engine } from './engine.ts';
 import { startupText } from './startup-text.ts';
+
+const TELEMETRY = readDefaults(telemetryShape);
 
 function text(options: {
   http?: { host: string | undefined; port: number };
@@ -20,10 +24,7 @@ function text(options: {
     exporters: options.exporters ?? [],
     extensions: options.extensions ?? [],
     pipelines: [],
-    telemetry: {
-      metrics: { level: 'normal', prometheus: options.metrics },
-      logs: { level: 'info', encoding: 'console' },
-    },
+    telemetry: { ...TELEMETRY, metrics: { ...TELEMETRY.metrics, prometheus: options.metrics } },
     warnings: [],
   };
   const command: RunCommand = {

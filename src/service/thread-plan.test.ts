@@ -5,6 +5,8 @@ import fc from 'fast-check';
 import { PipelineError } from '../component/errors.ts';
 import { SIGNALS, type Signal } from '../component/signal.ts';
 import type { CollectorPlan } from '../config/collector-plan.ts';
+import { readDefaults } from '../config/schema.ts';
+import { telemetryShape } from '../config/telemetry-config.ts';
 import { deliveryConfig } from '../exporters/helper/delivery.test-peer.ts';
 import { BUILTIN } from '../registry/builtin.ts';
 import { planThreads, type ThreadPlanOptions } from './thread-plan.ts';
@@ -54,10 +56,7 @@ function collectorPlan(
       processors: [],
       exporters: pipeline.exporters,
     })),
-    telemetry: {
-      metrics: { level: 'normal', prometheus: undefined },
-      logs: { level: 'info', encoding: 'console' },
-    },
+    telemetry: readDefaults(telemetryShape),
     warnings: [],
   };
 }

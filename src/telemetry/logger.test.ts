@@ -47,7 +47,7 @@ test('E8: whatever a message or field holds, an event is one printable line', ()
   const control = /[\u0000-\u0008\u000a-\u001f\u007f-\u009f\u2028\u2029]/;
   fc.assert(
     fc.property(hostile, hostile, hostile, (msg, value, key) => {
-      const event = { time: '2026-01-01T00:00:00.000Z', level: 'info', [`k${key}`]: value, msg };
+      const event = { ts: '2026-01-01T00:00:00.000Z', level: 'info', [`k${key}`]: value, msg };
       const line = formatConsoleLine(`${JSON.stringify(event)}\n`);
       assert.ok(line.endsWith('\n'));
       assert.doesNotMatch(line.slice(0, -1), control);
@@ -86,8 +86,8 @@ for (const encoding of ['json', 'console']) {
       assert.match(lines[0]!, /^\d{4}-.*Z\twarn\tline\\u000abreak\t\{"worker":"w\\u009b","size":3\}$/);
     else
       assert.deepEqual(
-        { ...JSON.parse(lines[0]!), time: 0 },
-        { level: 'warn', time: 0, worker: 'w\u009b', size: 3, msg: 'line\nbreak' },
+        { ...JSON.parse(lines[0]!), ts: 0 },
+        { level: 'warn', ts: 0, worker: 'w\u009b', size: 3, msg: 'line\nbreak' },
       );
   });
 }

@@ -1,41 +1,60 @@
-/** Structured logs by pino to stderr, rate-limited per message like the Collector's sampling. */
+/** Structured logs by pino, rate-limited per message like the Collector's sampling. */
 import pino from 'pino';
+import { PipelineError } from '../component/errors.ts';
 import type { LogFields, Logger } from '../component/settings.ts';
 import type { Clock } from '../stdx/clock.ts';
 
 export const LOG_LEVELS = ['debug', 'info', 'warn', 'error'] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
 
+/** Of each message the first ones of a tick are printed, then one of so many; 0 for none of them. */
+export interface LogSampling {
+  tickMs: number;
+  initial: number;
+  thereafter: number;
+}
+
+/** Plain data: it goes to every thread. */
 export interface LoggerOptions {
   level: LogLevel;
   encoding: 'console' | 'json';
+  sampling?: LogSampling | 'off';
+  /** `stderr`, `stdout` or paths of files. */
+  outputPaths?: readonly string[];
+  /** Where it is said that an output fails. */
+  errorOutputPaths?: readonly string[];
+  /** Of every line. */
+  initialFields?: LogFields;
 }
 
-const TICK_MS = 10_000;
-const INITIAL = 10;
-const THEREAFTER = 100;
+export const LOG_SAMPLING_DEFAULT: LogSampling = { tickMs: 10_000, initial: 10, thereafter: 100 };
 /** Messages are literals of the code, so this bound is only reached by a bug. */
 const MESSAGES_MAX = 1_000;
+/** What a full disk may keep waiting; later lines are lost. */
+const UNWRITTEN_BYTES_MAX = 1 << 20;
 
-/** Lets the first ten of a message through in ten seconds, then one of a hundred. */
+/** Lets the first of a message through in each tick, then one of so many. */
 export class LogSampler {
   readonly #clock: Clock;
+  readonly #sampling: LogSampling;
   readonly #counts = new Map<string, number>();
   #tickStartMs = 0;
 
-  constructor(clock: Clock) {
+  constructor(clock: Clock, sampling: LogSampling = LOG_SAMPLING_DEFAULT) {
     this.#clock = clock;
+    this.#sampling = sampling;
   }
 
   admits(message: string): boolean {
+    const { tickMs, initial, thereafter } = this.#sampling;
     const nowMs = this.#clock.monotonicMs();
-    if (nowMs - this.#tickStartMs >= TICK_MS || this.#counts.size >= MESSAGES_MAX) {
+    if (nowMs - this.#tickStartMs >= tickMs || this.#counts.size >= MESSAGES_MAX) {
       this.#tickStartMs = nowMs;
       this.#counts.clear();
     }
     const count = (this.#counts.get(message) ?? 0) + 1;
     this.#counts.set(message, count);
-    return count <= INITIAL || (count - INITIAL) % THEREAFTER === 0;
+    return count <= initial || (thereafter > 0 && (count - initial) % thereafter === 0);
   }
 }
 
@@ -53,37 +72,41 @@ export function escapeJsonLine(json: string): string {
   return json.replace(/[\u007f-\u009f\u2028\u2029]/g, escapeChar);
 }
 
-/** One event, one line: `2026-01-01T00:00:00.000Z  info  message  {"field": ...}`. */
+/** One event, one line, tabs between its parts: time, level, message, and a JSON object of the fields. */
 export function formatConsoleLine(json: string): string {
-  const { time, level, msg, ...fields } = JSON.parse(json) as Record<string, unknown>;
+  const { ts, level, msg, ...fields } = JSON.parse(json) as Record<string, unknown>;
   const rest = Object.keys(fields).length === 0 ? '' : `\t${escapeJsonLine(JSON.stringify(fields))}`;
-  return `${String(time)}\t${String(level)}\t${escapeControl(String(msg))}${rest}\n`;
+  return `${String(ts)}\t${String(level)}\t${escapeControl(String(msg))}${rest}\n`;
 }
 
 class PinoLogger implements Logger {
   readonly #pino: pino.Logger;
-  readonly #sampler: LogSampler;
+  /** Undefined when every line is printed. */
+  readonly #sampler: LogSampler | undefined;
 
-  constructor(instance: pino.Logger, sampler: LogSampler) {
+  constructor(instance: pino.Logger, sampler: LogSampler | undefined) {
     this.#pino = instance;
     this.#sampler = sampler;
   }
 
   debug(message: string, fields: LogFields = {}): void {
-    if (this.#pino.isLevelEnabled('debug') && this.#sampler.admits(message))
-      this.#pino.debug(fields, message);
+    if (this.#pino.isLevelEnabled('debug') && this.#admits(message)) this.#pino.debug(fields, message);
   }
 
   info(message: string, fields: LogFields = {}): void {
-    if (this.#sampler.admits(message)) this.#pino.info(fields, message);
+    if (this.#admits(message)) this.#pino.info(fields, message);
   }
 
   warn(message: string, fields: LogFields = {}): void {
-    if (this.#sampler.admits(message)) this.#pino.warn(fields, message);
+    if (this.#admits(message)) this.#pino.warn(fields, message);
   }
 
   error(message: string, fields: LogFields = {}): void {
-    if (this.#sampler.admits(message)) this.#pino.error(fields, message);
+    if (this.#admits(message)) this.#pino.error(fields, message);
+  }
+
+  #admits(message: string): boolean {
+    return this.#sampler === undefined || this.#sampler.admits(message);
   }
 
   child(fields: LogFields): Logger {
@@ -91,19 +114,64 @@ class PinoLogger implements Logger {
   }
 }
 
-/** Synchronous writes to stderr: lines before an exit must not be lost, and sampling keeps them few. */
+/** Where lines go: one stream a path, opened by every thread for itself and appended to. */
+class LogOutput {
+  readonly #streams: pino.DestinationStream[];
+
+  /** @throws PipelineError START_FAILED naming the path that cannot be opened. */
+  constructor(paths: readonly string[], key: string, onFailure: (path: string, error: Error) => void) {
+    // A path that is listed twice gets a line once.
+    this.#streams = [...new Set(paths)].map((path) => openStream(path, key, onFailure));
+  }
+
+  write(line: string): void {
+    for (const stream of this.#streams) stream.write(line);
+  }
+}
+
+function openStream(
+  path: string,
+  key: string,
+  onFailure: (path: string, error: Error) => void,
+): pino.DestinationStream {
+  const dest = path === 'stderr' ? 2 : path === 'stdout' ? 1 : path;
+  try {
+    const stream = pino.destination({ dest, sync: true, append: true, maxLength: UNWRITTEN_BYTES_MAX });
+    stream.on('error', (error: Error) => onFailure(path, error));
+    return stream;
+  } catch (cause) {
+    const message = `service::telemetry::logs::${key}: cannot open ${path}: ${(cause as Error).message}`;
+    throw new PipelineError('START_FAILED', message, { permanent: true, cause });
+  }
+}
+
+/**
+ * Synchronous writes: lines before an exit must not be lost, and sampling keeps them few.
+ *
+ * @throws PipelineError START_FAILED when an output cannot be opened.
+ */
 export function createLogger(options: LoggerOptions, clock: Clock): Logger {
-  const stderr = pino.destination({ dest: 2, sync: true });
+  const {
+    outputPaths = ['stderr'],
+    errorOutputPaths = ['stderr'],
+    sampling = LOG_SAMPLING_DEFAULT,
+  } = options;
+  const failures = new LogSampler(clock, { tickMs: 10_000, initial: 1, thereafter: 0 });
+  const errors = new LogOutput(errorOutputPaths, 'error_output_paths', () => undefined);
+  const output = new LogOutput(outputPaths, 'output_paths', (path, { message }) => {
+    const time = new Date(clock.unixMs()).toISOString();
+    const text = escapeControl(`cannot write the log to ${path}: ${message}`);
+    if (failures.admits(path)) errors.write(`${time}\terror\t${text}\n`);
+  });
   const format = options.encoding === 'json' ? escapeJsonLine : formatConsoleLine;
-  const destination = { write: (json: string) => stderr.write(format(json)) };
   const instance = pino(
     {
       level: options.level,
-      base: null,
-      timestamp: () => `,"time":"${new Date(clock.unixMs()).toISOString()}"`,
+      base: options.initialFields ?? null,
+      timestamp: () => `,"ts":"${new Date(clock.unixMs()).toISOString()}"`,
       formatters: { level: (level) => ({ level }) },
     },
-    destination,
+    { write: (json: string) => output.write(format(json)) },
   );
-  return new PinoLogger(instance, new LogSampler(clock));
+  return new PinoLogger(instance, sampling === 'off' ? undefined : new LogSampler(clock, sampling));
 }
