@@ -63,10 +63,8 @@ function isAllowed(file: string, target: string): boolean {
   const layer = layerOf(file);
   const inSrc = target.slice('src/'.length);
   const component = componentOf(file);
-  if (component !== undefined && layerOf(target) !== layer) {
-    // A component may use its own kind's helper, never a neighbour.
-    if (inSrc.startsWith(`${file.split('/')[1]}/helper/`)) return true;
-  }
+  // A component may use its own kind's helper, never a neighbour.
+  if (component !== undefined && inSrc.startsWith(`${file.split('/')[1]}/helper/`)) return true;
   if (component !== undefined && componentOf(target) !== undefined) return component === componentOf(target);
   if (layerOf(target) === layer) return true;
   return (MAY_IMPORT[layer] ?? []).some((allowed) => inSrc === allowed || inSrc.startsWith(`${allowed}/`));
