@@ -3,6 +3,8 @@ import { clickhouseExporterFactory } from '../exporters/clickhouse/factory.ts';
 import { debugExporterFactory } from '../exporters/debug/factory.ts';
 import { fileExporterFactory } from '../exporters/file/factory.ts';
 import { nopExporterFactory } from '../exporters/nop/factory.ts';
+import { otlpExporterFactory } from '../exporters/otlp/factory.ts';
+import { otlpHttpExporterFactory } from '../exporters/otlphttp/factory.ts';
 import { embeddedClickhouseExtensionFactory } from '../extensions/embedded_clickhouse/factory.ts';
 import { fileStorageExtensionFactory } from '../extensions/file_storage/factory.ts';
 import { healthCheckExtensionFactory } from '../extensions/health_check/factory.ts';
@@ -21,6 +23,8 @@ export const BUILTIN = createRegistry([
   debugExporterFactory,
   fileExporterFactory,
   nopExporterFactory,
+  otlpExporterFactory,
+  otlpHttpExporterFactory,
   // Extensions.
   embeddedClickhouseExtensionFactory,
   fileStorageExtensionFactory,
