@@ -24,5 +24,6 @@ const exitCode = await runProgram({
   onSignal: (onStop) => {
     for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => onStop(signal));
   },
+  onReload: (onReload) => process.on('SIGHUP', onReload),
 });
 process.exit(exitCode);

@@ -133,6 +133,10 @@ export class Engine {
     await this.#service.reload(plan);
   }
 
+  reloaded(outcome: 'success' | 'unchanged' | 'failed'): void {
+    this.#service.reportReload(outcome);
+  }
+
   /** Everything acknowledged is on disk when it returns. */
   async stop(deadlineMs: number): Promise<void> {
     await this.#service.stop(deadlineMs);

@@ -28,6 +28,8 @@ Flags
   --disk-budget SIZE    most that waiting data may take on disk, such as 500MB or 20GiB;
                         when it is used up, senders are asked to retry later
   --workers N           threads that decode and write; default: one less than the cores
+  --watch               take a changed configuration file over without a restart; SIGHUP does
+                        so at any time. A wrong one changes nothing
   Flags are written --flag value or --flag=value.
 
 Where the data is

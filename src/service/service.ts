@@ -33,6 +33,9 @@ const COLLECT_MS = 5_000;
 /** What a reload gives components that it ends; then their connections and threads are cut. */
 const REPLACE_MS = 5_000;
 
+/** What a stop keeps for itself of its time while it waits for a reload. */
+const HALF_WAY_MS = 3_000;
+
 /** A thread that outlives its deadline by this much cannot be ended at all. */
 const ENDLESS_MS = 5_000;
 
@@ -130,17 +133,14 @@ export class Service {
     await this.#receivers.shutdown(deadlineMs);
   }
 
+  /** For the scrape. */
+  reportReload(outcome: string): void {
+    this.#meter.counter('millrace_config_reloads', { outcome }).add(1);
+    this.#meter.gauge('millrace_config_last_reload_successful').set(outcome === 'failed' ? 0 : 1);
+  }
+
   readiness(): Readiness {
     return this.#readiness.look();
-  }
-
-  /** Rings and logs that run now; undefined between two configurations. */
-  get path(): DataPath | undefined {
-    return this.#path;
-  }
-
-  get meter(): ThreadMeter {
-    return this.#meter;
   }
 
   async metricsText(): Promise<string> {
@@ -282,7 +282,7 @@ export class Service {
       );
     };
     // A reload half-way would start the rest behind the stop's back.
-    await this.#reloading.catch(() => undefined);
+    await this.#reloadedBy(deadlineMs - HALF_WAY_MS);
     await settle('receivers', this.#receivers.shutdown(deadlineMs));
     await settle('the data path', this.#path?.stop(deadlineMs) ?? Promise.resolve());
     await settle('extensions', this.#extensions.shutdown(Math.max(deadlineMs, clock.monotonicMs() + 500)));
@@ -290,16 +290,26 @@ export class Service {
     this.#process.close();
   }
 
+  async #reloadedBy(deadlineMs: number): Promise<void> {
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, Math.max(deadlineMs - this.#options.clock.monotonicMs(), 0));
+    });
+    await Promise.race([this.#reloading.catch(() => undefined), late]);
+    clearTimeout(timer);
+  }
+
   async #replaceTelemetry(plan: CollectorPlan): Promise<void> {
     const wanted = plan.telemetry.metrics.prometheus;
     const old = this.#telemetry;
     if (wanted?.host === old?.host && wanted?.port === old?.port) return;
-    this.#telemetry = undefined;
+    let next: typeof old;
     if (wanted !== undefined) {
       const server = new TelemetryServer(this);
       await server.listen(wanted.host, wanted.port);
-      this.#telemetry = { server, ...wanted };
+      next = { server, ...wanted };
     }
+    this.#telemetry = next;
     await old?.server.close();
   }
 

@@ -35,6 +35,7 @@ function text(options: {
     durability: options.durability ?? 'disk',
     workerCount: undefined,
     diskBudgetBytes: undefined,
+    isWatching: false,
     warnings: [],
   };
   return startupText(command, plan, { dataDir: '/var/millrace' } as Engine);

@@ -32,11 +32,13 @@ async function startEngine(t: TestContext, failpoints: string, dataDir?: string)
   const engine = new Engine({
     command: {
       command: 'run',
-      config: '',
+      configs: [],
+      sets: [],
       dataDir: directory,
       durability: 'disk',
       workerCount: 1,
       diskBudgetBytes: undefined,
+      isWatching: false,
       warnings: [],
     },
     plan: loaded.plan,

@@ -65,6 +65,8 @@ export function engineConfig(
 
 export interface EngineStart {
   config: string;
+  /** Instead of `config`, for tests that change the file. */
+  configFile?: string;
   dataDir: string;
   failpoints?: string;
   flags?: readonly string[];
@@ -78,7 +80,8 @@ export class EngineProcess {
   readonly #exit: Promise<{ code: number | null; signal: NodeJS.Signals | null }>;
 
   private constructor(start: EngineStart) {
-    const args = ['--config', `yaml:${start.config}`, '--data-dir', start.dataDir, ...(start.flags ?? [])];
+    const source = start.configFile ?? `yaml:${start.config}`;
+    const args = ['--config', source, '--data-dir', start.dataDir, ...(start.flags ?? [])];
     this.child = spawn(process.execPath, [MAIN, ...args], {
       stdio: ['ignore', 'pipe', 'pipe'],
       env: { ...process.env, ...start.env, MILLRACE_FAILPOINTS: start.failpoints ?? '' },
