@@ -236,7 +236,8 @@ export function oneOf<const V extends string, const O extends OneOfOptions<V>>(
     return found ?? { error: `expected one of ${values.join(', ')}` };
   });
   const spellings = ignoreCase ? values.flatMap(casesOf) : values;
-  const traits = { type: values.join(' | '), reading: 'text' as const, json: { enum: spellings } };
+  const type = values.map((value) => value || '""').join(' | ');
+  const traits = { type, reading: 'text' as const, json: { enum: spellings } };
   return leaf<V, O>(key, options, { ...traits, schema });
 }
 

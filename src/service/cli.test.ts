@@ -23,7 +23,6 @@ const RUN = {
   durability: 'disk',
   workerCount: undefined,
   diskBudgetBytes: undefined,
-  isWatching: false,
   warnings: [],
 };
 
@@ -41,7 +40,6 @@ test('every flag is read, behind a blank and behind an equals sign', () => {
     durability: 'memory',
     workerCount: 3,
     diskBudgetBytes: 20 * 2 ** 30,
-    isWatching: false,
   };
   const flags = ['--config', 'yaml:a=b', '--data-dir', '/data', '--durability', 'memory'];
   assert.deepEqual(commandOf(...flags, '--workers', '3', '--disk-budget', '20GiB'), expected);
@@ -56,7 +54,7 @@ test('validate, components, version and help', () => {
     sets: [],
     warnings: [],
   });
-  assert.deepEqual(commandOf('components'), { command: 'components' });
+  assert.deepEqual(commandOf('components'), { command: 'components', format: 'yaml' });
   for (const word of ['version', '--version', '-v'])
     assert.deepEqual(commandOf(word), { command: 'version' });
   for (const word of ['help', '--help', '-h']) assert.deepEqual(commandOf(word), { command: 'help' });
@@ -118,7 +116,7 @@ test('sources and overrides are repeatable, in their order', () => {
   ]);
 });
 
-test('print-config, under both names', () => {
+test('print-config, under both names, config-schema, and components for documentation', () => {
   const print = {
     command: 'print-config',
     configs: ['a'],
@@ -134,6 +132,8 @@ test('print-config, under both names', () => {
     format: 'json',
     isRedacted: false,
   });
+  assert.deepEqual(commandOf('config-schema'), { command: 'config-schema' });
+  assert.deepEqual(commandOf('components', '--markdown'), { command: 'components', format: 'markdown' });
   assert.deepEqual(issuesOf('print-config', '--config=a', '--mode=all', '--validate=x'), [
     'unexpected-value --validate takes no value',
     'bad-value --mode must be redacted or unredacted, got "all"',

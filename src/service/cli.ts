@@ -22,8 +22,6 @@ export interface RunCommand extends SourceFlags {
   workerCount: number | undefined;
   /** Bytes that waiting data may take on disk; undefined leaves it to the engine. */
   diskBudgetBytes: number | undefined;
-  /** Reload when a file of `configs` changes. */
-  isWatching: boolean;
 }
 
 export interface PrintConfigCommand extends SourceFlags {
@@ -37,7 +35,8 @@ export type CliCommand =
   | RunCommand
   | PrintConfigCommand
   | (SourceFlags & { command: 'validate' })
-  | { command: 'components' }
+  | { command: 'components'; format: 'yaml' | 'markdown' }
+  | { command: 'config-schema' }
   | { command: 'version' }
   | { command: 'help' };
 
@@ -64,7 +63,15 @@ export type CliResult = { command: CliCommand; issues: [] } | { command: undefin
 export const DEFAULT_DATA_DIR = './millrace-data';
 const WORKERS_MAX = 1024;
 
-const COMMANDS = ['run', 'validate', 'print-config', 'components', 'version', 'help'] as const;
+const COMMANDS = [
+  'run',
+  'validate',
+  'print-config',
+  'config-schema',
+  'components',
+  'version',
+  'help',
+] as const;
 type CommandName = (typeof COMMANDS)[number];
 /** The Collector's earlier spellings. */
 const COMMAND_ALIASES: ReadonlyMap<string, CommandName> = new Map([['print-initial-config', 'print-config']]);
@@ -87,10 +94,10 @@ const FLAGS = {
   '--durability': { takesValue: true, commands: WITH_SOURCES },
   '--workers': { takesValue: true, commands: WITH_SOURCES },
   '--disk-budget': { takesValue: true, commands: WITH_SOURCES },
-  '--watch': { takesValue: false, commands: WITH_SOURCES },
   '--format': { takesValue: true, commands: ['print-config'] },
   '--mode': { takesValue: true, commands: ['print-config'] },
   '--validate': { takesValue: false, commands: ['print-config'] },
+  '--markdown': { takesValue: false, commands: ['components'] },
 } as const satisfies Readonly<Record<string, Flag>>;
 type FlagName = keyof typeof FLAGS;
 
@@ -226,7 +233,7 @@ function buildCommand(name: CommandName, words: Words): CliCommand {
       };
     }
     case 'components':
-      return { command: 'components' };
+      return { command: 'components', format: values.has('--markdown') ? 'markdown' : 'yaml' };
     default:
       return { command: name };
   }
@@ -242,7 +249,6 @@ function readRun(values: Values, issues: CliIssue[]): RunCommand {
     durability: readChoice(values, '--durability', ['disk', 'memory'], issues),
     workerCount: readWorkerCount(values, issues),
     diskBudgetBytes: readDiskBudget(values, issues),
-    isWatching: values.has('--watch'),
   };
 }
 

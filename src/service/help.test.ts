@@ -10,13 +10,22 @@ test('every example of the help is a valid command line', () => {
     .split('\n')
     .filter((line) => line.startsWith('  millrace ') && !/FILE/.test(line))
     .map((line) => line.trim().split(/ {2,}/)[0]!.split(' ').slice(1));
-  assert.ok(examples.length >= 7);
+  assert.ok(examples.length >= 9);
   for (const argv of examples) assert.deepEqual(parseCli(argv).issues, [], argv.join(' '));
 });
 
 test('the help names every flag and every exit code, and fits a terminal', () => {
-  for (const flag of ['--config', '--data-dir', '--durability', '--disk-budget', '--workers']) {
-    assert.ok(new RegExp(`^  ${flag} [A-Z]+ {2,}\\S`, 'm').test(helpText()), flag);
+  for (const flag of [
+    '--config',
+    '--set',
+    '--data-dir',
+    '--durability',
+    '--disk-budget',
+    '--workers',
+    '--format',
+    '--mode',
+  ]) {
+    assert.ok(new RegExp(`^  ${flag} [A-Z=]+ {2,}\\S`, 'm').test(helpText()), flag);
   }
   for (const code of [0, 1, 70, 74, 75]) assert.match(helpText(), new RegExp(`^  ${code} +\\w`, 'm'));
   for (const line of helpText().split('\n')) assert.ok(line.length <= 100, line);

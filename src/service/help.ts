@@ -9,8 +9,10 @@ OpenTelemetry Collector.
 
 Usage
   millrace [run] --config FILE [flags]
-  millrace validate --config FILE     check a configuration, list every mistake, start nothing
-  millrace components                 list the components of this build as YAML
+  millrace validate --config FILE      check a configuration, list every mistake, start nothing
+  millrace print-config --config FILE  the configuration that takes effect, secrets hidden
+  millrace config-schema               JSON Schema of the configuration, for editors
+  millrace components                  list the components of this build as YAML
   millrace --version
   millrace --help
 
@@ -19,17 +21,21 @@ Examples
   millrace validate --config gateway.yaml
   millrace --config gateway.yaml --data-dir /var/lib/millrace --disk-budget 50GiB
   millrace --config env:MILLRACE_CONFIG
+  millrace --config gateway.yaml --config site.yaml --set service.telemetry.logs.level=debug
   millrace --config gateway.yaml --durability memory
 
 Flags
-  --config SOURCE       a path, or file:PATH, env:NAME (the variable holds the YAML), yaml:TEXT
+  --config SOURCE       a path, or file:PATH, env:NAME (the variable holds the YAML), yaml:TEXT;
+                        several are merged, later ones win
+  --set KEY=VALUE       one value over all of --config, such as exporters.nop.timeout=5s; repeatable
   --data-dir DIR        where data waits for delivery; default ${DEFAULT_DATA_DIR}
   --durability MODE     disk (default) or memory, see below
   --disk-budget SIZE    most that waiting data may take on disk, such as 500MB or 20GiB;
                         when it is used up, senders are asked to retry later
   --workers N           threads that decode and write; default: one less than the cores
-  --watch               take a changed configuration file over without a restart; SIGHUP does
-                        so at any time. A wrong one changes nothing
+  --format FORMAT       of print-config: yaml (default) or json
+  --mode MODE           of print-config: redacted (default) or unredacted, which shows secrets
+  --markdown            of components: every key of every component
   Flags are written --flag value or --flag=value.
 
 Where the data is
@@ -44,6 +50,7 @@ What --durability memory gives up
 
 In the configuration
   \${env:NAME} or \${NAME}    value of a variable; \${env:NAME:-text} with a default
+  \${file:PATH}             content of a file: a secret, or a whole section
   $$                        a single dollar sign
 
 Exit codes
