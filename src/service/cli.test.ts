@@ -23,6 +23,7 @@ const RUN = {
   durability: 'disk',
   workerCount: undefined,
   diskBudgetBytes: undefined,
+  isWatching: false,
   warnings: [],
 };
 
@@ -40,6 +41,7 @@ test('every flag is read, behind a blank and behind an equals sign', () => {
     durability: 'memory',
     workerCount: 3,
     diskBudgetBytes: 20 * 2 ** 30,
+    isWatching: false,
   };
   const flags = ['--config', 'yaml:a=b', '--data-dir', '/data', '--durability', 'memory'];
   assert.deepEqual(commandOf(...flags, '--workers', '3', '--disk-budget', '20GiB'), expected);

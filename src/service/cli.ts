@@ -22,6 +22,8 @@ export interface RunCommand extends SourceFlags {
   workerCount: number | undefined;
   /** Bytes that waiting data may take on disk; undefined leaves it to the engine. */
   diskBudgetBytes: number | undefined;
+  /** Reload when a file of `configs` changes. */
+  isWatching: boolean;
 }
 
 export interface PrintConfigCommand extends SourceFlags {
@@ -94,6 +96,7 @@ const FLAGS = {
   '--durability': { takesValue: true, commands: WITH_SOURCES },
   '--workers': { takesValue: true, commands: WITH_SOURCES },
   '--disk-budget': { takesValue: true, commands: WITH_SOURCES },
+  '--watch': { takesValue: false, commands: WITH_SOURCES },
   '--format': { takesValue: true, commands: ['print-config'] },
   '--mode': { takesValue: true, commands: ['print-config'] },
   '--validate': { takesValue: false, commands: ['print-config'] },
@@ -249,6 +252,7 @@ function readRun(values: Values, issues: CliIssue[]): RunCommand {
     durability: readChoice(values, '--durability', ['disk', 'memory'], issues),
     workerCount: readWorkerCount(values, issues),
     diskBudgetBytes: readDiskBudget(values, issues),
+    isWatching: values.has('--watch'),
   };
 }
 

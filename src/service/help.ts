@@ -12,6 +12,7 @@ Usage
   millrace validate --config FILE      check a configuration, list every mistake, start nothing
   millrace print-config --config FILE  the configuration that takes effect, secrets hidden
   millrace config-schema               JSON Schema of the configuration, for editors
+  millrace deadletter ACTION          list, show or retry --config FILE what a backend refused for good
   millrace components                  list the components of this build as YAML
   millrace --version
   millrace --help
@@ -33,6 +34,8 @@ Flags
   --disk-budget SIZE    most that waiting data may take on disk, such as 500MB or 20GiB;
                         when it is used up, senders are asked to retry later
   --workers N           threads that decode and write; default: one less than the cores
+  --watch               take a changed configuration file over without a restart; SIGHUP does
+                        so at any time. A wrong one changes nothing
   --format FORMAT       of print-config: yaml (default) or json
   --mode MODE           of print-config: redacted (default) or unredacted, which shows secrets
   --markdown            of components: every key of every component
