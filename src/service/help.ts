@@ -12,7 +12,7 @@ Usage
   millrace validate --config FILE      check a configuration, list every mistake, start nothing
   millrace print-config --config FILE  the configuration that takes effect, secrets hidden
   millrace config-schema               JSON Schema of the configuration, for editors
-  millrace deadletter ACTION          list, show or retry --config FILE what a backend refused for good
+  millrace deadletter ACTION           list, show or retry (--config FILE) what a backend refused
   millrace components                  list the components of this build as YAML
   millrace --version
   millrace --help

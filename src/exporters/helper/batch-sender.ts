@@ -9,7 +9,7 @@ import type { Clock } from '../../stdx/clock.ts';
 import type { Prng } from '../../stdx/prng.ts';
 import { type AttemptDependencies, AttemptRunner } from './attempt.ts';
 import { BatchParts } from './batch-parts.ts';
-import type { DeadLetters } from './dead-letters.ts';
+import type { DeadLetterSink } from './dead-letters.ts';
 import type { DeliveryMetrics } from './delivery-metrics.ts';
 import { type FailedPart, isolatePoison, type PartOutcome } from './poison.ts';
 
@@ -23,7 +23,7 @@ export interface SenderDependencies {
   /** Longest time from the first attempt to giving up on a retryable error; 0 means for ever. */
   maxElapsedMs: number;
   /** Where refused items go; without it they are dropped. */
-  deadLetters: DeadLetters | undefined;
+  deadLetters: DeadLetterSink | undefined;
   clock: Clock;
   prng: Prng;
   logger: Logger;
@@ -131,7 +131,7 @@ export class BatchSender {
   }
 
   async #setAside(
-    deadLetters: DeadLetters,
+    deadLetters: DeadLetterSink,
     batch: ExportBatch,
     parts: BatchParts,
     failed: readonly FailedPart[],

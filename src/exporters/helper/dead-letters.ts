@@ -15,6 +15,8 @@ const TOTAL_BYTES_MAX = 256 << 20;
 /** Text that is put together before it is written. */
 const CHUNK_CHARS = 1 << 20;
 const LINE_FEED = 0x0a;
+/** Beside a file: which of its lines were sent again since. Written by the command line alone. */
+export const RETRIED_SUFFIX = '.retried';
 const FILE_PATTERN = /^(traces|metrics|logs)-(\d{8,})\.jsonl$/;
 
 /** Fields of a line. `request` alone is needed to send the item again. */
@@ -82,8 +84,19 @@ function lineOf(
   }
 }
 
+/** Where items go that a backend refuses for good. */
+export interface DeadLetterSink {
+  /** For people: where to look for them. */
+  readonly directory: string;
+  /**
+   * Resolves when every item of the parts is on disk.
+   * @returns items that were deleted to keep the limit.
+   */
+  write(batch: ExportBatch, parts: BatchParts, failed: readonly FailedPart[]): Promise<number>;
+}
+
 /** Writes for one exporter instance in one thread; calls are served one after the other. */
-export class DeadLetters {
+export class DeadLetters implements DeadLetterSink {
   readonly directory: string;
   readonly #settings: DeadLettersSettings;
   #turn: Promise<unknown> = Promise.resolve();
@@ -93,11 +106,7 @@ export class DeadLetters {
     this.directory = settings.directory;
   }
 
-  /**
-   * Resolves when every item of the parts is on disk. After a rejection some lines may be there all the same, and a
-   * repeat writes them again.
-   * @returns items that were deleted to keep the limit.
-   */
+  /** After a rejection some lines may be there all the same, and a repeat writes them again. */
   write(batch: ExportBatch, parts: BatchParts, failed: readonly FailedPart[]): Promise<number> {
     const work = this.#turn.then(() => this.#write(batch, parts, failed));
     this.#turn = work.catch(() => undefined);
@@ -160,7 +169,7 @@ export class DeadLetters {
       const path = join(this.directory, files[index]!);
       droppedCount += countLines(await readFile(path));
       await unlink(path);
-      await unlink(`${path}.retried`).catch(() => undefined);
+      await unlink(path + RETRIED_SUFFIX).catch(() => undefined);
       totalBytes -= sizes[index]!;
     }
     return droppedCount;

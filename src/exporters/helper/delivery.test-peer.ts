@@ -11,7 +11,7 @@ import { Prng } from '../../stdx/prng.ts';
 import { MeterAggregate } from '../../telemetry/aggregate.ts';
 import { ThreadMeter } from '../../telemetry/registry.ts';
 import { requestType } from '../../testkit/otlp-root.ts';
-import type { DeadLetters } from './dead-letters.ts';
+import type { DeadLetterSink } from './dead-letters.ts';
 import { Delivery } from './delivery.ts';
 import { DeliveryMetrics } from './delivery-metrics.ts';
 import { SendSlots } from './send-slots.ts';
@@ -182,7 +182,7 @@ export interface DrainOptions {
   isDurable?: boolean;
   clock?: Clock;
   slots?: SendSlots;
-  deadLetters?: DeadLetters;
+  deadLetters?: DeadLetterSink;
   graceMs?: number;
 }
 

@@ -10,7 +10,7 @@ import { failpoint } from '../../stdx/failpoint.ts';
 import type { Prng } from '../../stdx/prng.ts';
 import { type AssembledBatch, assembleBoundary, BatchAssembler } from './batch-assembler.ts';
 import { BatchSender } from './batch-sender.ts';
-import type { DeadLetters } from './dead-letters.ts';
+import type { DeadLetterSink } from './dead-letters.ts';
 import type { DeliveryMetrics } from './delivery-metrics.ts';
 import type { SendSlots } from './send-slots.ts';
 
@@ -33,7 +33,7 @@ export interface DeliveryDependencies {
   /** Sends in flight of all deliveries of this exporter: `num_consumers` bounds them together. */
   slots: SendSlots;
   /** Where items go that the backend refuses for good; without it they are dropped. */
-  deadLetters?: DeadLetters;
+  deadLetters?: DeadLetterSink;
   /** Instead of the usual time that an exporter gets behind its timeout, for tests. */
   graceMs?: number;
 }
