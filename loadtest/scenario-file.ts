@@ -37,6 +37,8 @@ export interface Scenario {
   /** Loads of one run meet the same engine; otherwise each has a fresh one. */
   readonly sharesEngine: boolean;
   readonly needsNullClickhouse: boolean;
+  /** An OTLP server on ports of its own that keeps nothing, behind the engine. */
+  readonly needsNullOtlp: boolean;
   readonly loads: readonly ScenarioLoad[];
   /** Numbers that a kind needs beside its loads, such as the bytes of an outage. */
   readonly settings: Readonly<Record<string, number>>;
@@ -80,6 +82,7 @@ interface RawScenario {
   runs?: number;
   shares_engine?: boolean;
   null_clickhouse?: boolean;
+  null_otlp?: boolean;
   loads: Record<string, Record<string, string | number>>;
   settings?: Record<string, number>;
   bars: { name: string; metric: string; unit?: string; must: string; goal?: string }[];
@@ -92,6 +95,7 @@ const KEYS = [
   'runs',
   'shares_engine',
   'null_clickhouse',
+  'null_otlp',
   'loads',
   'settings',
   'bars',
@@ -120,6 +124,7 @@ export function parseScenario(name: string, text: string): Scenario {
     runs: raw.runs ?? 3,
     sharesEngine: raw.shares_engine ?? false,
     needsNullClickhouse: raw.null_clickhouse ?? false,
+    needsNullOtlp: raw.null_otlp ?? false,
     loads: Object.entries(raw.loads).map(([load, flags]) => parseLoad(load, flags)),
     settings: raw.settings ?? {},
     bars: raw.bars.map((bar) => ({

@@ -10,6 +10,8 @@ import { progressLine } from './report.ts';
 import type { Scenario, ScenarioLoad } from './scenario-file.ts';
 
 const OTLP_PORTS = [4317, 4318];
+/** As the relay configurations name them. */
+const NULL_OTLP_PORTS = { http: 14_318, grpc: 14_317 };
 const NULL_CLICKHOUSE_PORT = 18_123;
 const MIB = 1024 * 1024;
 const POLL_MS = 200;
@@ -38,6 +40,24 @@ async function writeCertificate(directory: string): Promise<void> {
   writeFileSync(join(directory, 'server.key'), key, { mode: 0o600 });
 }
 
+interface Sink {
+  readonly script: string;
+  readonly flags: readonly string[];
+  readonly ports: readonly number[];
+}
+
+/** The process behind the engine, if the scenario wants one. */
+function sinkOf(scenario: Scenario): Sink | undefined {
+  if (scenario.needsNullClickhouse) {
+    const flags = ['--port', String(NULL_CLICKHOUSE_PORT)];
+    return { script: 'null-clickhouse.js', flags, ports: [NULL_CLICKHOUSE_PORT] };
+  }
+  if (!scenario.needsNullOtlp) return undefined;
+  const { http, grpc } = NULL_OTLP_PORTS;
+  const flags = ['--http', String(http), '--grpc', String(grpc)];
+  return { script: 'null-otlp.js', flags, ports: [http, grpc] };
+}
+
 /** Processes of one run. */
 export class Stage {
   readonly #scenario: Scenario;
@@ -64,13 +84,12 @@ export class Stage {
     rmSync(workDir, { recursive: true, force: true });
     mkdirSync(workDir, { recursive: true });
     await writeCertificate(workDir);
-    await assertPortsFree(
-      this.#scenario.needsNullClickhouse ? [...OTLP_PORTS, NULL_CLICKHOUSE_PORT] : OTLP_PORTS,
-    );
-    if (this.#scenario.needsNullClickhouse) {
-      const script = join(root, 'dist/loadtest/sinks/null-clickhouse.js');
-      this.#sink = new ManagedProcess('sink', [script, '--port', String(NULL_CLICKHOUSE_PORT)], workDir);
-      await this.#sink.ready([NULL_CLICKHOUSE_PORT]);
+    const sink = sinkOf(this.#scenario);
+    await assertPortsFree([...OTLP_PORTS, ...(sink?.ports ?? [])]);
+    if (sink !== undefined) {
+      const args = [join(root, 'dist/loadtest/sinks', sink.script), ...sink.flags];
+      this.#sink = new ManagedProcess('sink', args, workDir);
+      await this.#sink.ready(sink.ports);
     }
     this.#writeConfig(0);
     const args = [join(root, 'dist/src/main.js'), '--config', this.#configPath, '--data-dir', this.dataDir];
