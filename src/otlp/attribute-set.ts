@@ -280,7 +280,8 @@ export class AttributeSet {
   }
 }
 
-function skipLongField(bytes: Uint8Array, start: number, end: number): number {
+/** Offset behind a field whose tag at `start` takes several bytes. */
+export function skipLongField(bytes: Uint8Array, start: number, end: number): number {
   const cursor = new FieldCursor(bytes, start, end);
   cursor.next();
   return cursor.fieldEnd;

@@ -9,6 +9,7 @@ import { embeddedClickhouseExtensionFactory } from '../extensions/embedded_click
 import { fileStorageExtensionFactory } from '../extensions/file_storage/factory.ts';
 import { healthCheckExtensionFactory } from '../extensions/health_check/factory.ts';
 import { attributesProcessorFactory } from '../processors/attributes/factory.ts';
+import { filterProcessorFactory } from '../processors/filter/factory.ts';
 import { resourceProcessorFactory } from '../processors/resource/factory.ts';
 import { otlpReceiverFactory } from '../receivers/otlp/factory.ts';
 import { createRegistry } from './registry.ts';
@@ -17,6 +18,7 @@ export const BUILTIN = createRegistry([
   otlpReceiverFactory,
   // Processors.
   attributesProcessorFactory,
+  filterProcessorFactory,
   resourceProcessorFactory,
   // Exporters.
   clickhouseExporterFactory,

@@ -6,9 +6,12 @@ import {
   ANY_EMPTY,
   ANY_INT,
   ANY_STRING,
-  type AnyValueView,
+  AnyValueView,
 } from '../../otlp/any-value-view.ts';
-import { AttributeCursor } from '../../otlp/item-view.ts';
+import { skipLongField } from '../../otlp/attribute-set.ts';
+import { ItemView } from '../../otlp/item-view.ts';
+import { TAG_KEY_VALUE_KEY, TAG_KEY_VALUE_VALUE } from '../../otlp/tags.ts';
+import { lengthEnd, skipField, skipVarint, WIRE_LEN } from '../../otlp/wire-reader.ts';
 import type { AttributeCriterion } from './match-config.ts';
 import { RegexList } from './regex.ts';
 
@@ -54,7 +57,9 @@ interface WantedAttribute {
 export class AttributesTest {
   readonly #wanted: readonly WantedAttribute[];
   readonly #isSeen: Uint8Array;
-  readonly #cursor = new AttributeCursor();
+  readonly #fields = new ItemView();
+  readonly #value = new AnyValueView();
+  #leftCount = 0;
 
   constructor(criteria: readonly AttributeCriterion[], isRegexp: boolean) {
     this.#wanted = criteria.map(({ key, value }) => ({
@@ -70,20 +75,65 @@ export class AttributesTest {
 
   /** @param tag of the repeated KeyValue field of the message in [start, end). */
   matches(bytes: Uint8Array, start: number, end: number, tag: number): boolean {
-    const cursor = this.#cursor;
-    const wanted = this.#wanted;
-    let leftCount = wanted.length;
+    this.#leftCount = this.#wanted.length;
     this.#isSeen.fill(0);
-    cursor.reset(bytes, start, end, tag);
-    while (leftCount > 0 && cursor.next()) {
-      for (let i = 0; i < wanted.length; i++) {
-        if (this.#isSeen[i] !== 0 || !cursor.isKey(wanted[i]!.key)) continue;
-        if (!hasValue(wanted[i]!, cursor.value)) return false;
-        this.#isSeen[i] = 1;
-        leftCount--;
+    let pos = start;
+    while (pos < end) {
+      const found = bytes[pos]!;
+      if (found >= 0x80) {
+        pos = skipLongField(bytes, pos, end);
+        continue;
+      }
+      if ((found & 7) !== WIRE_LEN) {
+        pos = skipField(bytes, found, pos + 1, end, 0);
+        continue;
+      }
+      const fieldEnd = lengthEnd(bytes, pos + 1, end);
+      if (found === tag) {
+        if (!this.#testAttribute(bytes, pos + 1, fieldEnd)) return false;
+        if (this.#leftCount === 0) return true;
+      }
+      pos = fieldEnd;
+    }
+    return this.#leftCount === 0;
+  }
+
+  /** @returns false when it is one of the wanted ones and its value is not. */
+  #testAttribute(bytes: Uint8Array, lengthAt: number, end: number): boolean {
+    const start = bytes[lengthAt]! < 0x80 ? lengthAt + 1 : skipVarint(bytes, lengthAt, end);
+    let keyStart = 0;
+    let keyEnd = 0;
+    let valueStart = 0;
+    let valueEnd = 0;
+    // The form that SDKs send: key, then value. Anything else is read field by field.
+    if (start + 2 <= end && bytes[start] === TAG_KEY_VALUE_KEY && bytes[start + 1]! < 0x80) {
+      keyStart = start + 2;
+      keyEnd = keyStart + bytes[start + 1]!;
+      if (keyEnd + 2 <= end && bytes[keyEnd] === TAG_KEY_VALUE_VALUE) {
+        valueEnd = lengthEnd(bytes, keyEnd + 1, end);
+        valueStart = bytes[keyEnd + 1]! < 0x80 ? keyEnd + 2 : skipVarint(bytes, keyEnd + 1, end);
       }
     }
-    return leftCount === 0;
+    if (valueEnd !== end) {
+      const fields = this.#fields;
+      fields.reset(bytes, start, end);
+      fields.find(TAG_KEY_VALUE_KEY);
+      keyStart = fields.contentStart;
+      keyEnd = fields.contentEnd;
+      fields.find(TAG_KEY_VALUE_VALUE);
+      valueStart = fields.contentStart;
+      valueEnd = fields.contentEnd;
+    }
+    const wanted = this.#wanted;
+    for (let i = 0; i < wanted.length; i++) {
+      const each = wanted[i]!;
+      if (this.#isSeen[i] !== 0 || !isEqual(each.key, bytes, keyStart, keyEnd)) continue;
+      this.#value.reset(bytes, valueStart, valueEnd);
+      if (!hasValue(each, this.#value)) return false;
+      this.#isSeen[i] = 1;
+      this.#leftCount--;
+    }
+    return true;
   }
 }
 

@@ -6,7 +6,6 @@ import {
   count,
   ignored,
   oneOf,
-  refused,
   section,
   sections,
   string,
@@ -80,7 +79,8 @@ const libraryShape = defineShape<LibraryCriterion>({
   version: string('version', { doc: 'Its version; without one any version matches.' }),
 });
 
-interface SeverityKeys {
+/** As written. */
+export interface SeverityKeys {
   min: unknown;
   matchesUndefined: boolean;
 }
@@ -111,7 +111,7 @@ export function severityOf(keys: SeverityKeys | undefined): SeverityCriterion | 
   return { min: severityNumber(keys.min) ?? 0, matchesUndefined: keys.matchesUndefined };
 }
 
-export const matchTypeField = oneOf('match_type', {
+const matchTypeField = oneOf('match_type', {
   values: ['strict', 'regexp'],
   required: true,
   doc: 'Whether texts have to be equal, or an RE2 expression has to be found in them.',
@@ -261,5 +261,3 @@ export function signalIssues(criteria: MatchCriteria | undefined, block: string,
   );
   return strange.map((property) => `"${block}.${MATCH_KEYS[property]}" cannot match ${signal}`);
 }
-
-export const REFUSED_EXPRESSIONS = refused('expressions', 'is not supported yet: only strict and regexp are');
