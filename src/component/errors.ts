@@ -27,6 +27,11 @@ export interface PipelineErrorOptions {
   permanent: boolean;
   /** Wait that the other side asked for, in milliseconds; clamped by whoever honours it. */
   retryAfterMs?: number;
+  /**
+   * Permanent for a reason that is not in the items (credentials, address, an answer that nobody can read): parts of
+   * the batch would fare no better, so none are tried.
+   */
+  isIndivisible?: boolean;
   cause?: unknown;
 }
 
@@ -43,12 +48,14 @@ export class PipelineError extends Error {
   readonly code: ErrorCode;
   readonly permanent: boolean;
   readonly retryAfterMs: number | undefined;
+  readonly isIndivisible: boolean;
 
   constructor(code: ErrorCode, message: string, options: PipelineErrorOptions) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.code = code;
     this.permanent = options.permanent;
     this.retryAfterMs = options.retryAfterMs;
+    this.isIndivisible = options.isIndivisible ?? false;
   }
 
   /** Structured clone turns this class into a bare Error without `code`: send this object instead. */

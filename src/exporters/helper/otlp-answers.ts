@@ -9,8 +9,11 @@ import {
   GRPC_DATA_LOSS,
   GRPC_DEADLINE_EXCEEDED,
   GRPC_OUT_OF_RANGE,
+  GRPC_PERMISSION_DENIED,
   GRPC_RESOURCE_EXHAUSTED,
+  GRPC_UNAUTHENTICATED,
   GRPC_UNAVAILABLE,
+  GRPC_UNIMPLEMENTED,
   type RpcStatus,
 } from '../../otlp/status.ts';
 
@@ -24,6 +27,13 @@ const RETRYABLE_CODES: ReadonlySet<number> = new Set([
   GRPC_DATA_LOSS,
 ]);
 const HTTP_RETRYABLE: ReadonlySet<number> = new Set([429, 502, 503, 504]);
+/** About us or the address, not about the data. */
+const HTTP_INDIVISIBLE: ReadonlySet<number> = new Set([401, 403, 404, 405, 407]);
+const INDIVISIBLE_CODES: ReadonlySet<number> = new Set([
+  GRPC_PERMISSION_DENIED,
+  GRPC_UNAUTHENTICATED,
+  GRPC_UNIMPLEMENTED,
+]);
 /** Statuses whose Retry-After counts. */
 const HTTP_THROTTLING: ReadonlySet<number> = new Set([429, 503]);
 
@@ -56,6 +66,7 @@ export function grpcError(status: RpcStatus): PipelineError {
     RETRYABLE_CODES.has(code) || isThrottled,
     `rpc error: code = ${name} desc = ${message}`,
     retryDelayMs,
+    INDIVISIBLE_CODES.has(code),
   );
 }
 
@@ -73,7 +84,7 @@ export function httpError(failed: HttpFailure, nowUnixMs: number): PipelineError
   const { status, details } = failed;
   let text = `error exporting items, request to ${failed.url} responded with HTTP Status Code ${status}`;
   if (details !== undefined && details.message !== '') text += `, Message=${details.message}`;
-  if (!HTTP_RETRYABLE.has(status)) return failure(false, text, undefined);
+  if (!HTTP_RETRYABLE.has(status)) return failure(false, text, undefined, HTTP_INDIVISIBLE.has(status));
   const asked = HTTP_THROTTLING.has(status) ? parseRetryAfter(failed.retryAfter, nowUnixMs) : undefined;
   return failure(true, text, asked ?? details?.retryDelayMs);
 }
@@ -88,9 +99,15 @@ export function parseRetryAfter(text: string | undefined, nowUnixMs: number): nu
   return waitMs > 0 ? waitMs : undefined;
 }
 
-function failure(isRetryable: boolean, message: string, retryAfterMs: number | undefined): PipelineError {
+function failure(
+  isRetryable: boolean,
+  message: string,
+  retryAfterMs: number | undefined,
+  isIndivisible = false,
+): PipelineError {
   return new PipelineError(isRetryable ? 'EXPORT_UNAVAILABLE' : 'EXPORT_REJECTED', message, {
     permanent: !isRetryable,
+    isIndivisible,
     ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
   });
 }

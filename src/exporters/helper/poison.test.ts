@@ -99,3 +99,21 @@ test('a stop in the middle ends the search at once', async () => {
   );
   assert.deepEqual([found.isStopped, attempts], [true, 4]);
 });
+
+test('a refusal that is not about the items is not searched: one attempt, and all of the batch is set aside', async () => {
+  const denied = new PipelineError('EXPORT_REJECTED', '401', { permanent: true, isIndivisible: true });
+  const parts: ItemRange[] = [];
+  const tryPart = async (range: ItemRange): Promise<PartOutcome> => {
+    parts.push(range);
+    return denied;
+  };
+  const found = await isolatePoison(64, denied, tryPart, { isHopeless: false });
+  assert.deepEqual([ranges(found), parts], [[[0, 64]], []]);
+  // It may also come up in the middle: then what is open is asked once more each, and not split.
+  const later = await isolatePoison(64, refusal, tryPart, { isHopeless: false });
+  assert.deepEqual(ranges(later), [
+    [32, 64],
+    [0, 32],
+  ]);
+  assert.equal(parts.length, 2);
+});

@@ -67,7 +67,8 @@ class PoisonSearch {
 
   /** Goes on with a refused part: its halves come next, unless it cannot or must not be split. */
   refine(range: ItemRange, error: PipelineError): void {
-    if (range.to - range.from === 1 || this.#attempts >= ATTEMPTS_MAX) this.failed.push({ ...range, error });
+    const isEnd = range.to - range.from === 1 || error.isIndivisible || this.#attempts >= ATTEMPTS_MAX;
+    if (isEnd) this.failed.push({ ...range, error });
     else this.#open.push(...halves(range).reverse());
   }
 
@@ -109,7 +110,7 @@ export async function isolatePoison(
 ): Promise<Isolation> {
   const search = new PoisonSearch(itemCount, tryPart);
   const whole = { from: 0, to: itemCount };
-  if (itemCount <= 1) {
+  if (itemCount <= 1 || error.isIndivisible) {
     search.failed.push({ ...whole, error });
     return search;
   }

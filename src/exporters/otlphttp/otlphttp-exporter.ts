@@ -92,7 +92,8 @@ export class OtlpHttpExporter implements Exporter {
     if (answer.status < 200 || answer.status > 299) throw this.#failure(answer);
     if (answer.isTooLong) {
       const message = `the answer of ${this.#peer} is longer than ${RESPONSE_BYTES_MAX} bytes`;
-      throw new PipelineError('EXPORT_REJECTED', message, { permanent: true });
+      // It took the batch, most likely: sending parts of it again would only make copies.
+      throw new PipelineError('EXPORT_REJECTED', message, { permanent: true, isIndivisible: true });
     }
     return acceptAnswer(batch, this.#settings.logger, () => this.#readResult(answer));
   }
