@@ -25,6 +25,8 @@ export type AuthResult =
 export interface ServerAuthenticator {
   /** Lower case. A receiver collects these headers and no others. */
   readonly headerNames: readonly string[];
+  /** What HTTP clients are told in WWW-Authenticate (RFC 9110, section 11.6.1), e.g. `Bearer`. */
+  readonly challenge: string;
   /**
    * Never throws and never blocks: what takes long happens on another thread and gives a promise, which never
    * rejects. Compares in constant time.

@@ -5,8 +5,11 @@ import { fileExporterFactory } from '../exporters/file/factory.ts';
 import { nopExporterFactory } from '../exporters/nop/factory.ts';
 import { otlpExporterFactory } from '../exporters/otlp/factory.ts';
 import { otlpHttpExporterFactory } from '../exporters/otlphttp/factory.ts';
+import { basicAuthExtensionFactory } from '../extensions/basicauth/factory.ts';
+import { bearerTokenAuthExtensionFactory } from '../extensions/bearertokenauth/factory.ts';
 import { embeddedClickhouseExtensionFactory } from '../extensions/embedded_clickhouse/factory.ts';
 import { fileStorageExtensionFactory } from '../extensions/file_storage/factory.ts';
+import { headersSetterExtensionFactory } from '../extensions/headers_setter/factory.ts';
 import { healthCheckExtensionFactory } from '../extensions/health_check/factory.ts';
 import { attributesProcessorFactory } from '../processors/attributes/factory.ts';
 import { filterProcessorFactory } from '../processors/filter/factory.ts';
@@ -28,7 +31,10 @@ export const BUILTIN = createRegistry([
   otlpExporterFactory,
   otlpHttpExporterFactory,
   // Extensions.
+  basicAuthExtensionFactory,
+  bearerTokenAuthExtensionFactory,
   embeddedClickhouseExtensionFactory,
   fileStorageExtensionFactory,
+  headersSetterExtensionFactory,
   healthCheckExtensionFactory,
 ]);

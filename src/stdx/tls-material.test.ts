@@ -89,7 +89,7 @@ test('an unusable file is named with its key, and its content is not shown', asy
   await fails({ certFile, keyFile: broken }, /key_file: .*broken\.pem holds no usable PEM key/);
   await fails({ certFile, keyPem: 'CANARY' }, /key_pem holds no usable PEM key/);
   await fails({ certFile, keyFile: other.keyFile }, /do not belong together/);
-  await fails({ caFile: keyFile }, /ca_file: .*one\.key holds no PEM certificate/);
+  await fails({ caFile: keyFile }, /ca_file: .*one\.key holds no usable PEM certificate/);
   await fails({ caFile: directory }, /ca_file: cannot read .*: EISDIR/);
 });
 

@@ -70,6 +70,9 @@ export async function loadTlsOptions(settings: TlsClientSettings | TlsServerSett
     readPem({ key: 'key', file: settings.keyFile, pem: settings.keyPem }),
     isServer ? readClientCas(settings) : readServerCas(settings),
   ]);
+  // Node leaves out an empty text without a word, and a file that is just being written is empty.
+  if (cert !== undefined) assertPem(cert, 'CERTIFICATE', 'cert', settings.certFile);
+  if (key !== undefined) assertPem(key, 'PRIVATE KEY', 'key', settings.keyFile);
   const options: TlsOptions = {
     ...(ca === undefined ? {} : { ca }),
     ...(cert === undefined ? {} : { cert }),
@@ -187,7 +190,7 @@ async function readPem({ key, file, pem }: PemSource): Promise<string | undefine
 /** undefined: no authorities given, and the TLS library's bundle is as good as any. */
 async function readServerCas(settings: TlsSettings): Promise<string[] | undefined> {
   const own = await readPem({ key: 'ca', file: settings.caFile, pem: settings.caPem });
-  if (own !== undefined) assertCertificates(own, 'ca', settings.caFile);
+  if (own !== undefined) assertPem(own, 'CERTIFICATE', 'ca', settings.caFile);
   if (own !== undefined && !settings.includesSystemCas) return [own];
   const system = await readSystemCas();
   return own === undefined ? system : [own, ...(system ?? rootCertificates)];
@@ -197,7 +200,7 @@ async function readClientCas(settings: TlsServerSettings): Promise<string[] | un
   const { clientCaFile } = settings;
   if (clientCaFile === undefined) return undefined;
   const pem = await readPem({ key: 'client_ca', file: clientCaFile, pem: undefined });
-  assertCertificates(pem ?? '', 'client_ca', clientCaFile);
+  assertPem(pem ?? '', 'CERTIFICATE', 'client_ca', clientCaFile);
   return [pem ?? ''];
 }
 
@@ -214,10 +217,12 @@ async function readSystemCas(): Promise<string[] | undefined> {
 }
 
 /** OpenSSL takes a file without any certificate as an empty list, which would then refuse everybody. */
-function assertCertificates(pem: string, key: string, file: string | undefined): void {
-  if (pem.includes('-----BEGIN CERTIFICATE-----')) return;
+function assertPem(pem: string, label: string, key: string, file: string | undefined): void {
+  // Keys are called RSA, EC or ENCRYPTED PRIVATE KEY as well.
+  if (pem.includes('-----BEGIN ') && pem.includes(`${label}-----`)) return;
   const where = file === undefined ? `${key}_pem` : `${key}_file: ${file}`;
-  throw new TlsMaterialError(`${where} holds no PEM certificate`);
+  const what = label === 'CERTIFICATE' ? 'certificate' : 'key';
+  throw new TlsMaterialError(`${where} holds no usable PEM ${what}`);
 }
 
 function protocolOptions(settings: TlsSettings): TlsOptions {

@@ -5,6 +5,7 @@ import type { ComponentSettings, Labels, Logger, Meter } from '../../component/s
 import { SIGNALS, type Signal } from '../../component/signal.ts';
 import { type Clock, systemClock } from '../../stdx/clock.ts';
 import { Admission, type AdmissionLimits } from './admission.ts';
+import type { AuthGate } from './auth-gate.ts';
 import { HttpReplies, type HttpRepliesConfig } from './http-replies.ts';
 import type { HttpServer, HttpServerSettings } from './http-server.ts';
 import { NodeHttpServer } from './node-http-server.ts';
@@ -120,6 +121,7 @@ export interface HttpBedOptions {
   limits?: AdmissionLimits;
   server?: Partial<HttpServerSettings>;
   replies?: HttpRepliesConfig;
+  auth?: AuthGate;
 }
 
 export const TEST_BODY_BYTES_MAX = 300_000;
@@ -144,8 +146,11 @@ export async function startHttpBed(
     writeTimeoutMs: 0,
     idleTimeoutMs: 0,
     connectionsMax: 100,
+    connectionsPerAddressMax: 100,
+    tls: undefined,
     exchange: {
       admission,
+      auth: options.auth,
       replies: new HttpReplies(options.replies ?? { responseHeaders: [], cors: undefined }),
       paths: new Map([...consumer.signals].map((signal) => [`/v1/${signal}`, signal])),
       compressions: new Set(['gzip', 'zstd', 'deflate']),

@@ -6,7 +6,7 @@ import { UwsServer } from './uws-server.ts';
 
 /**
  * uWebSockets.js where its native build loads and its fixed timeouts are what the user asked for (nothing),
- * node:http otherwise.
+ * node:http otherwise, and always with TLS.
  */
 export function chooseHttpServer(settings: HttpServerSettings): HttpServer {
   const hasTimeout =
@@ -14,6 +14,7 @@ export function chooseHttpServer(settings: HttpServerSettings): HttpServer {
     settings.readTimeoutMs > 0 ||
     settings.writeTimeoutMs > 0 ||
     settings.idleTimeoutMs > 0;
-  const library = hasTimeout ? undefined : loadUws();
+  // The registry's build has no TLS, and no build exchanges certificates without a new listener.
+  const library = hasTimeout || settings.tls !== undefined ? undefined : loadUws();
   return library === undefined ? new NodeHttpServer(settings) : new UwsServer(library, settings);
 }

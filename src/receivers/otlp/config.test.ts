@@ -87,8 +87,12 @@ test('keys of the Collector reach the servers', () => {
 
 test('what cannot be kept is refused by name', () => {
   const cases: [unknown, RegExp][] = [
-    [{ grpc: { tls: {} } }, /protocols grpc tls "tls" is not supported yet/],
-    [{ http: { auth: { authenticator: 'basicauth' } } }, /"auth" is not supported yet/],
+    [{ grpc: { tls: {} } }, /protocols grpc tls TLS configuration must include both certificate and key/],
+    [{ http: { auth: {} } }, /auth authenticator is required/],
+    [
+      { http: { auth: { authenticator: 'a', request_params: ['b'] } } },
+      /"request_params" is not supported yet/,
+    ],
     [{ http: { include_metadata: true } }, /include_metadata is not supported yet/],
     [{ http: { keep_alives_enabled: false } }, /keep_alives_enabled false is not supported yet/],
     [{ http: { compression_algorithms: ['lz4'] } }, /"lz4" is not supported yet/],

@@ -16,6 +16,8 @@ import {
 } from '../../config/field-kinds.ts';
 import { parseHostPort } from '../../config/host-port.ts';
 import { type CheckIssue, defineConfig, defineShape, mapShape, type Shape } from '../../config/schema.ts';
+import { tlsServerShape } from '../../config/tls-server.ts';
+import type { TlsServerSettings } from '../../stdx/tls-settings.ts';
 import { keepaliveShape } from './config-keepalive.ts';
 import type { CorsConfig } from './cors.ts';
 import type { GrpcKeepaliveConfig } from './grpc-session.ts';
@@ -30,6 +32,8 @@ export interface ListenConfig {
   /** undefined: every address of the machine. */
   host: string | undefined;
   port: number;
+  tls: TlsServerSettings | undefined;
+  auth: AuthKeys | undefined;
 }
 
 export interface OtlpGrpcConfig extends ListenConfig {
@@ -74,10 +78,36 @@ const COMPRESSION_NAMES: Readonly<Record<string, Compression>> = {
 };
 const NOT_SUPPORTED_COMPRESSIONS = ['snappy', 'x-snappy-framed', 'lz4'];
 
-const NOT_YET = [refused('tls'), refused('auth'), refused('middlewares'), refused('transport')];
+const NOT_YET = [refused('middlewares'), refused('transport')];
+
+interface AuthKeys {
+  authenticator: string;
+}
+
+const authShape = defineShape<AuthKeys>(
+  {
+    authenticator: string('authenticator', {
+      required: true,
+      doc: 'Id of the extension that checks every request by its headers.',
+    }),
+  },
+  undefined,
+  [refused('request_params')],
+);
+
+/** Fields of both protocols, each built anew, because a table owns its fields. */
+const securityFields = () => ({
+  tls: section('tls', tlsServerShape, { optional: true, doc: 'TLS; absent means plain text.' }),
+  auth: section('auth', authShape, { optional: true, doc: 'Who may send; absent means everybody.' }),
+});
 const NO_SOCKET_BUFFER = 'buffers follow the bodies, bounded over all connections';
 
-interface GrpcKeys {
+interface SecurityKeys {
+  tls: TlsServerSettings | undefined;
+  auth: AuthKeys | undefined;
+}
+
+interface GrpcKeys extends SecurityKeys {
   endpoint: string;
   maxRecvMsgSizeMib: number;
   maxConcurrentStreams: number;
@@ -102,6 +132,7 @@ const grpcShape: Shape<OtlpGrpcConfig> = mapShape(
         default: 0,
         doc: 'Calls that one connection may have open; 0 means 128.',
       }),
+      ...securityFields(),
       keepalive: section('keepalive', keepaliveShape, { doc: 'Life of connections and pings.' }),
       includesMetadata: boolean('include_metadata', { default: false, doc: 'Only false is supported.' }),
     },
@@ -113,14 +144,14 @@ const grpcShape: Shape<OtlpGrpcConfig> = mapShape(
     ],
   ),
   (keys) => ({
-    ...listenConfig(keys.endpoint),
+    ...listenConfig(keys),
     messageBytesMax: (keys.maxRecvMsgSizeMib || DEFAULT_MESSAGE_MIB) * MIB,
     concurrentStreamsMax: keys.maxConcurrentStreams || STREAMS_MAX,
     keepalive: keys.keepalive,
   }),
 );
 
-interface HttpKeys {
+interface HttpKeys extends SecurityKeys {
   endpoint: string;
   maxRequestBodySize: number;
   tracesUrlPath: string;
@@ -162,6 +193,7 @@ const httpKeysShape = defineShape<HttpKeys>(
       default: 'localhost:4318',
       doc: 'Address to listen on.',
     }),
+    ...securityFields(),
     maxRequestBodySize: byteCount('max_request_body_size', {
       default: DEFAULT_BODY_BYTES,
       max: BODY_MIB_MAX * MIB,
@@ -197,7 +229,7 @@ const httpKeysShape = defineShape<HttpKeys>(
 const httpShape: Shape<OtlpHttpConfig> = mapShape(httpKeysShape, (keys) => {
   const { readTimeoutMs, readHeaderTimeoutMs, writeTimeoutMs, idleTimeoutMs, cors } = keys;
   return {
-    ...listenConfig(keys.endpoint),
+    ...listenConfig(keys),
     bodyBytesMax: keys.maxRequestBodySize || DEFAULT_BODY_BYTES,
     paths: urlPaths(keys),
     responseHeaders: keys.responseHeaders,
@@ -226,9 +258,14 @@ export const otlpConfigSchema = defineConfig<OtlpReceiverConfig>({
   protocols: section('protocols', protocolsShape, { doc: 'What to listen for.' }),
 });
 
-function listenConfig(text: string): ListenConfig {
-  const parsed = parseHostPort(text);
-  return { host: parsed?.host === '' ? undefined : parsed?.host, port: parsed?.port ?? 0 };
+function listenConfig(keys: SecurityKeys & { endpoint: string }): ListenConfig {
+  const parsed = parseHostPort(keys.endpoint);
+  return {
+    host: parsed?.host === '' ? undefined : parsed?.host,
+    port: parsed?.port ?? 0,
+    tls: keys.tls,
+    auth: keys.auth,
+  };
 }
 
 function urlPaths(keys: HttpKeys): Record<Signal, string> {

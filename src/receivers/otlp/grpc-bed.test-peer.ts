@@ -11,6 +11,7 @@ import {
 import type { Signal } from '../../component/signal.ts';
 import type { Clock } from '../../stdx/clock.ts';
 import { Admission, type AdmissionLimits } from './admission.ts';
+import type { AuthGate } from './auth-gate.ts';
 import { ReadableMeter, RecordingConsumer, testSettings } from './bed.test-peer.ts';
 import { GrpcServer, type GrpcServerSettings } from './grpc-server.ts';
 import type { GrpcKeepaliveConfig } from './grpc-session.ts';
@@ -45,6 +46,7 @@ export interface GrpcBedOptions {
   keepalive?: Partial<GrpcKeepaliveConfig>;
   client?: ClientOptions;
   clock?: Clock;
+  auth?: AuthGate;
 }
 
 export async function startGrpcBed(options: GrpcBedOptions = {}): Promise<GrpcBed> {
@@ -57,9 +59,12 @@ export async function startGrpcBed(options: GrpcBedOptions = {}): Promise<GrpcBe
     port: 0,
     concurrentStreamsMax: 128,
     connectionsMax: 100,
+    connectionsPerAddressMax: 100,
+    tls: undefined,
     keepalive: { ...NO_KEEPALIVE, ...options.keepalive },
     call: {
       admission,
+      auth: options.auth,
       methods: new Map([...GRPC_METHODS].filter(([, signal]) => consumer.signals.has(signal))),
       messageBytesMax: TEST_MESSAGE_BYTES_MAX,
     },
@@ -90,14 +95,19 @@ export interface UnaryResult {
 export class GrpcClient {
   readonly #client: Client;
 
-  constructor(port: number, options: ClientOptions = {}) {
-    this.#client = new Client(`127.0.0.1:${port}`, credentials.createInsecure(), {
+  constructor(port: number, options: ClientOptions = {}, channel = credentials.createInsecure()) {
+    this.#client = new Client(`127.0.0.1:${port}`, channel, {
       'grpc.enable_retries': 0,
       ...options,
     });
   }
 
-  export(message: Uint8Array, path = TRACES_PATH, deadlineMs?: number): Promise<UnaryResult> {
+  export(
+    message: Uint8Array,
+    path = TRACES_PATH,
+    deadlineMs?: number,
+    metadata = new Metadata(),
+  ): Promise<UnaryResult> {
     const definition: MethodDefinition<Buffer, Buffer> = {
       path,
       requestStream: false,
@@ -123,7 +133,7 @@ export class GrpcClient {
         definition.requestSerialize,
         definition.responseDeserialize,
         Buffer.from(message),
-        new Metadata(),
+        metadata,
         options,
         done,
       );

@@ -6,6 +6,7 @@ import { OUTCOME_OK } from '../../component/consumer.ts';
 import type { Signal } from '../../component/signal.ts';
 import type { RpcStatus } from '../../otlp/status.ts';
 import type { Admission } from './admission.ts';
+import type { AuthGate, AuthRefusal } from './auth-gate.ts';
 import { BodyAssembler } from './body-assembler.ts';
 import { GrpcFrameReader } from './grpc-frames.ts';
 import {
@@ -21,7 +22,7 @@ import {
   UNSUPPORTED_ENCODING,
   UPLOAD_TOO_SLOW,
 } from './grpc-replies.ts';
-import { outcomeStatus } from './http-replies.ts';
+import { authStatus, outcomeStatus } from './http-replies.ts';
 import { REQUEST_TIMEOUT_MS, SEND_STALL_MS } from './limits.ts';
 import { parseCompression, parseGrpcTimeout } from './routes.ts';
 
@@ -41,6 +42,8 @@ const OK_TRAILERS = { 'grpc-status': '0' };
 /** What all calls of one listener share. */
 export interface GrpcCallContext {
   admission: Admission;
+  /** undefined: everybody may send. */
+  auth: AuthGate | undefined;
   /** Full method names of the signals that are in a pipeline. */
   methods: ReadonlyMap<string, Signal>;
   /** Bound of the message as sent and after decompression. */
@@ -49,6 +52,7 @@ export interface GrpcCallContext {
 
 /** What a call tells the connection it came on. */
 export interface GrpcCallOwner {
+  readonly remoteAddress: string;
   /** An answer was sent: a client that is served may ping. */
   callAnswered(): void;
   callClosed(call: GrpcCall): void;
@@ -63,6 +67,10 @@ export class GrpcCall {
   #signal: Signal = 'traces';
   #compression: Compression = 'identity';
   #timeoutMs = Infinity;
+  /** The verdict on the client is still to come: the end of its message waits for it. */
+  #isHeld = false;
+  #hasEnded = false;
+  #headRefusal: GrpcRefusal | undefined;
   #isComplete = false;
   #isClosed = false;
   #deadlineMs: number;
@@ -90,9 +98,11 @@ export class GrpcCall {
       this.#refuseTransport();
       return;
     }
+    const { auth } = this.#context;
+    if (auth !== undefined && !this.#checkClient(auth, headers)) return;
     const refusal = this.#readHeaders(headers);
     if (refusal !== undefined) {
-      this.#refuse(refusal);
+      this.#refuseHead(refusal);
       return;
     }
     stream.on('data', (chunk: Buffer) => this.#data(chunk));
@@ -108,6 +118,53 @@ export class GrpcCall {
     if (this.#isClosed) this.#stream.close(constants.NGHTTP2_CANCEL);
     else if (!this.#isComplete) this.#refuse(UPLOAD_TOO_SLOW);
     this.#deadlineMs = nowMs + SEND_STALL_MS;
+  }
+
+  /** @returns false when the call is refused or will be: then its message is not read. */
+  #checkClient(gate: AuthGate, headers: IncomingHttpHeaders): boolean {
+    const verdict = gate.check({
+      header: (name) => {
+        const value = headers[name];
+        return Array.isArray(value) ? value.join(', ') : value;
+      },
+      address: () => this.#owner.remoteAddress,
+    });
+    if (!(verdict instanceof Promise)) {
+      if (verdict !== undefined) this.#refuseClient(verdict);
+      return verdict === undefined;
+    }
+    this.#isHeld = true;
+    void verdict.then((late) => {
+      if (this.#isClosed) return;
+      this.#isHeld = false;
+      if (late !== undefined) this.#refuseClient(late);
+      else if (this.#headRefusal !== undefined) this.#refuse(this.#headRefusal);
+      else if (this.#hasEnded) this.#end();
+    });
+    return true;
+  }
+
+  #refuseClient(refusal: AuthRefusal): void {
+    const { reason, delayMs } = refusal;
+    const refuse = () => {
+      if (!this.#isClosed) this.#refuse({ status: authStatus(refusal), reason });
+    };
+    if (delayMs === 0) {
+      refuse();
+      return;
+    }
+    // What comes meanwhile is thrown away.
+    this.#isHeld = true;
+    this.#body.release();
+    this.#stream.removeAllListeners('data');
+    this.#stream.resume();
+    setTimeout(refuse, delayMs);
+  }
+
+  /** A stranger gets the answer to its credentials first. */
+  #refuseHead(refusal: GrpcRefusal): void {
+    if (this.#isHeld) this.#headRefusal = refusal;
+    else this.#refuse(refusal);
   }
 
   #readHeaders(headers: IncomingHttpHeaders): GrpcRefusal | undefined {
@@ -135,6 +192,10 @@ export class GrpcCall {
   #end(): void {
     // A stream cut off by a disconnect ends before it closes, and cannot be answered any more.
     if (this.#isClosed || this.#stream.aborted) return;
+    if (this.#isHeld) {
+      this.#hasEnded = true;
+      return;
+    }
     const fault = this.#reader.end();
     if (fault !== undefined) {
       this.#refuse(frameFaultRefusal(fault));

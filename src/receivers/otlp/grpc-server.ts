@@ -2,11 +2,18 @@
  * OTLP/gRPC on bare node:http2: unary calls of three methods need no more of gRPC than its framing and its
  * trailers, and windows that a library would not let us widen decide the speed of uploads.
  */
-import type { Http2Server, ServerHttp2Session, ServerHttp2Stream } from 'node:http2';
-import { createServer } from 'node:http2';
+import type {
+  Http2SecureServer,
+  Http2Server,
+  ServerHttp2Session,
+  ServerHttp2Stream,
+  ServerOptions,
+} from 'node:http2';
+import { createSecureServer, createServer } from 'node:http2';
 import type { Socket } from 'node:net';
 import { Prng } from '../../stdx/prng.ts';
 import { bindFailed } from './bind.ts';
+import { ConnectionTable } from './connection-table.ts';
 import { GrpcCall, type GrpcCallContext } from './grpc-call.ts';
 import { type GrpcKeepaliveConfig, GrpcSession } from './grpc-session.ts';
 import {
@@ -22,6 +29,7 @@ import {
   SWEEP_INTERVAL_MS,
   WINDOW_BYTES,
 } from './limits.ts';
+import type { ListenerTls } from './listener-tls.ts';
 
 export interface GrpcServerSettings {
   host: string | undefined;
@@ -29,6 +37,9 @@ export interface GrpcServerSettings {
   port: number;
   concurrentStreamsMax: number;
   connectionsMax: number;
+  connectionsPerAddressMax: number;
+  /** undefined: plain text. */
+  tls: ListenerTls | undefined;
   keepalive: GrpcKeepaliveConfig;
   call: GrpcCallContext;
 }
@@ -39,13 +50,19 @@ export class GrpcServer {
   readonly #nowMs: () => number;
   readonly #ages: Prng;
   readonly #drainWaiters: (() => void)[] = [];
-  #server: Http2Server | undefined;
+  readonly #connections: ConnectionTable;
+  #server: Http2Server | Http2SecureServer | undefined;
   #sweepTimer: NodeJS.Timeout | undefined;
 
   constructor(settings: GrpcServerSettings) {
     this.#settings = settings;
     this.#nowMs = () => settings.call.admission.nowMs();
     this.#ages = new Prng(settings.port);
+    const { metrics } = settings.call.admission;
+    this.#connections = new ConnectionTable({
+      perAddressMax: settings.connectionsPerAddressMax,
+      refused: () => metrics.countRefusedConnection('grpc', 'address_limit'),
+    });
   }
 
   get connectionCount(): number {
@@ -58,17 +75,18 @@ export class GrpcServer {
    * @throws PipelineError START_FAILED when the address cannot be bound; it names the endpoint.
    */
   async start(): Promise<number> {
-    const server = this.#createServer();
+    const { host, port, connectionsMax, tls } = this.#settings;
+    const server = await this.#createServer();
     this.#server = server;
-    const { host, port, connectionsMax } = this.#settings;
     server.maxConnections = connectionsMax;
     // Runs before node's own listener, which makes the session of this socket and announces it at once.
     let accepted: Socket | undefined;
-    server.prependListener('connection', (socket: Socket) => {
+    server.prependListener(tls === undefined ? 'connection' : 'secureConnection', (socket: Socket) => {
       accepted = socket;
       socket.setNoDelay(true);
       socket.on('error', () => {});
     });
+    server.on('connection', (socket: Socket) => this.#connections.tryAdd(socket));
     server.on('session', (session) => {
       if (accepted !== undefined) this.#openSession(session, accepted);
       accepted = undefined;
@@ -104,11 +122,28 @@ export class GrpcServer {
     clearInterval(this.#sweepTimer);
     for (const session of this.#sessions.values()) session.destroy();
     this.#sessions.clear();
+    this.#connections.destroyAll();
+    this.#settings.tls?.stop();
     this.#server = undefined;
   }
 
-  #createServer(): Http2Server {
-    return createServer({
+  async #createServer(): Promise<Http2Server | Http2SecureServer> {
+    const { tls } = this.#settings;
+    if (tls === undefined) return createServer(this.#serverOptions());
+    const server = createSecureServer({ ...this.#serverOptions(), ...(await tls.load()), allowHTTP1: false });
+    tls.attach(server);
+    const { metrics } = this.#settings.call.admission;
+    server.on('tlsClientError', () => metrics.countRefusedConnection('grpc', 'tls'));
+    // A client that agreed on no protocol, or on another than HTTP/2.
+    server.on('unknownProtocol', (socket) => {
+      metrics.countRefusedConnection('grpc', 'tls');
+      socket.destroy();
+    });
+    return server;
+  }
+
+  #serverOptions(): ServerOptions {
+    return {
       streamResetBurst: RESET_BURST,
       streamResetRate: RESET_RATE_PER_S,
       maxSessionMemory: SESSION_MEMORY_MB,
@@ -124,7 +159,7 @@ export class GrpcServer {
         maxHeaderListSize: HEADER_BYTES_MAX,
         headerTableSize: 4096,
       },
-    });
+    };
   }
 
   #openSession(session: ServerHttp2Session, socket: Socket): void {

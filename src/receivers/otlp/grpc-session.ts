@@ -65,6 +65,10 @@ export class GrpcSession implements GrpcCallOwner {
     session.setLocalWindowSize(WINDOW_BYTES);
   }
 
+  get remoteAddress(): string {
+    return this.#socket.remoteAddress ?? '';
+  }
+
   callOpened(call: GrpcCall): void {
     this.#calls.add(call);
     this.#lastActiveMs = this.#nowMs();

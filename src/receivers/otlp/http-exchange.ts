@@ -4,6 +4,7 @@ import { OUTCOME_TOO_LARGE } from '../../component/consumer.ts';
 import type { Signal } from '../../component/signal.ts';
 import type { Admission } from './admission.ts';
 import { unavailable } from './admission.ts';
+import type { AuthGate, AuthRefusal, AuthSource } from './auth-gate.ts';
 import { BodyAssembler } from './body-assembler.ts';
 import type { HttpReplies } from './http-replies.ts';
 import type { HttpReply, HttpReplyPort, HttpRequestHead } from './http-server.ts';
@@ -16,6 +17,8 @@ const NO_BODY = new Uint8Array(0);
 /** What all exchanges of one listener share. */
 export interface HttpExchangeContext {
   admission: Admission;
+  /** undefined: everybody may send. */
+  auth: AuthGate | undefined;
   replies: HttpReplies;
   /** URL paths of the signals that are in a pipeline. */
   paths: ReadonlyMap<string, Signal>;
@@ -42,6 +45,9 @@ export class HttpExchange {
   #origin = '';
   #refusal: HttpReply | undefined;
   #discardedBytes = 0;
+  /** The verdict on the client, or its late answer, is still to come: `end` waits for it. */
+  #isHeld = false;
+  #hasEnded = false;
   #isComplete = false;
   #isClosed = false;
 
@@ -57,8 +63,9 @@ export class HttpExchange {
     return !this.#isClosed;
   }
 
-  begin(head: HttpRequestHead): void {
-    const { admission, replies, bodyBytesMax } = this.#context;
+  /** @param source needed when the context has an AuthGate; read before the call returns. */
+  begin(head: HttpRequestHead, source?: AuthSource): void {
+    const { replies } = this.#context;
     this.#origin = head.origin;
     if (head.headerCount > HEADER_COUNT_MAX) {
       this.#refuse(replies.tooManyHeaders, 'headers');
@@ -72,6 +79,16 @@ export class HttpExchange {
       this.#refusal = replies.preflight(head.origin);
       if (this.#refusal !== undefined) return;
     }
+    // Before anything that depends on the request: strangers learn nothing, and their bodies are not kept.
+    if (source !== undefined && this.#context.auth !== undefined) {
+      this.#checkClient(this.#context.auth, source, head);
+      if (this.#refusal !== undefined) return;
+    }
+    this.#route(head);
+  }
+
+  #route(head: HttpRequestHead): void {
+    const { admission, replies, bodyBytesMax } = this.#context;
     const signal = this.#context.paths.get(head.path);
     if (signal === undefined) {
       this.#refuse(replies.notFound, 'not_found');
@@ -115,6 +132,11 @@ export class HttpExchange {
   /** @param last the rest of the body; it only has to live until the call returns. */
   end(last?: Uint8Array): void {
     if (this.#isClosed) return;
+    if (this.#isHeld) {
+      if (last !== undefined) this.data(last, false);
+      this.#hasEnded = true;
+      return;
+    }
     this.#isComplete = true;
     const sizeBytes = this.#body.sizeBytes + (last?.byteLength ?? 0);
     if (this.#refusal === undefined && sizeBytes > this.#context.bodyBytesMax) this.#refuseTooLarge();
@@ -144,6 +166,35 @@ export class HttpExchange {
     if (this.#isClosed) return;
     if (!this.#isComplete) this.#context.admission.metrics.countRefusedRequest('http', 'aborted');
     this.#close();
+  }
+
+  #checkClient(gate: AuthGate, source: AuthSource, head: HttpRequestHead): void {
+    const verdict = gate.check(source);
+    if (!(verdict instanceof Promise)) {
+      if (verdict !== undefined) this.#refuseClient(verdict, head);
+      return;
+    }
+    this.#isHeld = true;
+    void verdict.then((late) => {
+      if (this.#isClosed) return;
+      if (late === undefined) this.#letGo();
+      else this.#refuseClient(late, head);
+    });
+  }
+
+  #refuseClient(refusal: AuthRefusal, head: HttpRequestHead): void {
+    const { replies } = this.#context;
+    this.#refuse(replies.unauthenticated(refusal, parseContentType(head.contentType)), refusal.reason);
+    this.#isHeld = refusal.delayMs > 0 || this.#isHeld;
+    if (!this.#isHeld) return;
+    setTimeout(() => {
+      if (!this.#isClosed) this.#letGo();
+    }, refusal.delayMs);
+  }
+
+  #letGo(): void {
+    this.#isHeld = false;
+    if (this.#hasEnded) this.end();
   }
 
   #answer(outcome: RequestOutcome): void {

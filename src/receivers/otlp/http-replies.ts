@@ -16,13 +16,16 @@ import {
   GRPC_INTERNAL,
   GRPC_INVALID_ARGUMENT,
   GRPC_RESOURCE_EXHAUSTED,
+  GRPC_UNAUTHENTICATED,
   GRPC_UNAVAILABLE,
   GRPC_UNIMPLEMENTED,
   type RpcStatus,
 } from '../../otlp/status.ts';
+import type { AuthRefusal } from './auth-gate.ts';
 import type { CorsConfig } from './cors.ts';
 import { CorsPolicy } from './cors.ts';
 import type { HttpReply } from './http-server.ts';
+import { RETRY_AFTER_MS } from './limits.ts';
 import { CONTENT_TYPE_JSON, CONTENT_TYPE_PROTO } from './routes.ts';
 
 type Header = readonly [string, string];
@@ -57,6 +60,18 @@ export function outcomeStatus(outcome: RequestOutcome): RpcStatus {
   if (outcome.code !== OUTCOME_UNAVAILABLE || outcome.retryAfterMs <= 0) return status;
   return { ...status, retryDelayMs: outcome.retryAfterMs };
 }
+
+/** The google.rpc.Status of a client that was not let in, for both protocols. */
+export function authStatus({ reason, message }: AuthRefusal): RpcStatus {
+  if (reason === 'unauthenticated') return { code: GRPC_UNAUTHENTICATED, message };
+  return { code: GRPC_UNAVAILABLE, message, retryDelayMs: RETRY_AFTER_MS };
+}
+
+const AUTH_HTTP_STATUS: Readonly<Record<AuthRefusal['reason'], number>> = {
+  unauthenticated: 401,
+  auth_limited: 429,
+  unavailable: 503,
+};
 
 function encodeFailure(status: RpcStatus, encoding: PayloadEncoding): Uint8Array {
   return encoding === 'json' ? encodeStatusJson(status) : encodeStatus(status);
@@ -96,6 +111,20 @@ export class HttpReplies {
     };
   }
 
+  /** Answer to a client that is not let in: as OTLP wants it where the request was OTLP, else as text. */
+  unauthenticated(refusal: AuthRefusal, encoding: PayloadEncoding | undefined): HttpReply {
+    const httpStatus = AUTH_HTTP_STATUS[refusal.reason];
+    const status = authStatus(refusal);
+    const reply =
+      encoding === undefined
+        ? this.#text(httpStatus, refusal.message)
+        : this.#reply(httpStatus, CONTENT_TYPE[encoding], encodeFailure(status, encoding));
+    const headers = [...reply.headers];
+    if (refusal.challenge !== '') headers.push(['www-authenticate', refusal.challenge]);
+    if (status.retryDelayMs !== undefined) headers.push(['retry-after', retrySeconds(status.retryDelayMs)]);
+    return { ...reply, headers };
+  }
+
   /** Answer to a Content-Encoding without a decoder, in the encoding of the request. */
   unsupportedEncoding(contentEncoding: string, encoding: PayloadEncoding): HttpReply {
     const shown = contentEncoding.slice(0, ECHOED_TEXT_MAX);
@@ -116,9 +145,7 @@ export class HttpReplies {
     const body = encodeFailure(status, encoding);
     const reply = this.#reply(HTTP_STATUS[outcome.code], CONTENT_TYPE[encoding], body);
     if (status.retryDelayMs === undefined) return reply;
-    // Whole seconds only: rounded up, so that nobody comes back too early.
-    const seconds = String(Math.ceil(status.retryDelayMs / 1000));
-    return { ...reply, headers: [...reply.headers, ['retry-after', seconds]] };
+    return { ...reply, headers: [...reply.headers, ['retry-after', retrySeconds(status.retryDelayMs)]] };
   }
 
   /** Answer to a CORS preflight; undefined when CORS is off, so that OPTIONS is treated as any other method. */
@@ -147,4 +174,9 @@ export class HttpReplies {
       closesConnection: false,
     };
   }
+}
+
+/** Whole seconds only: rounded up, so that nobody comes back too early. */
+function retrySeconds(delayMs: number): string {
+  return String(Math.ceil(delayMs / 1000));
 }

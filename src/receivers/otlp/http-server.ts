@@ -3,6 +3,7 @@
  * node:http everywhere. A server turns its own events into calls of HttpExchange and writes one HttpReply.
  */
 import type { HttpExchangeContext } from './http-exchange.ts';
+import type { ListenerTls } from './listener-tls.ts';
 
 /** What an exchange needs of the request line and headers. Header values as sent, '' when absent. */
 export interface HttpRequestHead {
@@ -51,6 +52,10 @@ export interface HttpServerSettings {
   writeTimeoutMs: number;
   idleTimeoutMs: number;
   connectionsMax: number;
+  /** Bound by address; uWebSockets.js does not know addresses when it accepts. */
+  connectionsPerAddressMax: number;
+  /** undefined: plain text. */
+  tls: ListenerTls | undefined;
   exchange: HttpExchangeContext;
 }
 

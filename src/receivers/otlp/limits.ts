@@ -38,3 +38,18 @@ export const SESSION_MEMORY_MB = 10;
 export const PING_STRIKES_MAX = 2;
 /** A peer that takes nothing of an answer for this long is holding memory. */
 export const SEND_STALL_MS = 30_000;
+
+/** Connections of one address on one listener: a flood from one place leaves room for the others. */
+export const CONNECTIONS_PER_ADDRESS_MAX = 1024;
+export const TLS_HANDSHAKE_TIMEOUT_MS = 10_000;
+/** An upload slower than this after the grace time is ended: it would hold its memory and its slot for long. */
+export const BODY_RATE_BYTES_PER_S_MIN = 1024;
+export const BODY_RATE_GRACE_MS = 5000;
+
+/** Authentication: failures of one address that cost nothing, and what each one more costs. */
+export const AUTH_FAILURES_FREE = 10;
+export const AUTH_WINDOW_MS = 60_000;
+export const AUTH_DELAY_MS = 1000;
+/** Delayed answers that one address may wait for; past it its requests are refused unexamined. */
+export const AUTH_DELAYED_MAX = 8;
+export const AUTH_ADDRESSES_MAX = 1000;

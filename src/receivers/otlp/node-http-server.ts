@@ -1,6 +1,17 @@
 /** OTLP/HTTP on node:http: runs wherever Node runs, and honours every timeout of the configuration. */
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import {
+  createServer,
+  type IncomingMessage,
+  type RequestListener,
+  type Server,
+  type ServerOptions,
+  type ServerResponse,
+} from 'node:http';
+import { createServer as createSecureServer } from 'node:https';
+import type { Socket } from 'node:net';
+import type { AuthSource } from './auth-gate.ts';
 import { bindFailed } from './bind.ts';
+import { ConnectionTable } from './connection-table.ts';
 import { HttpExchange } from './http-exchange.ts';
 import { addHeader, createHead } from './http-head.ts';
 import type {
@@ -24,14 +35,20 @@ const CONNECTION_CHECK_MS = 1000;
 export class NodeHttpServer implements HttpServer {
   readonly implementation = 'node';
   readonly #settings: HttpServerSettings;
+  readonly #connections: ConnectionTable;
   #server: Server | undefined;
 
   constructor(settings: HttpServerSettings) {
     this.#settings = settings;
+    const { metrics } = settings.exchange.admission;
+    this.#connections = new ConnectionTable({
+      perAddressMax: settings.connectionsPerAddressMax,
+      refused: () => metrics.countRefusedConnection('http', 'address_limit'),
+    });
   }
 
   async start(): Promise<number> {
-    const server = this.#createServer();
+    const server = await this.#createServer();
     this.#server = server;
     const { host, port } = this.#settings;
     await new Promise<void>((resolve, reject) => {
@@ -58,27 +75,39 @@ export class NodeHttpServer implements HttpServer {
 
   close(): void {
     this.#server?.closeAllConnections();
+    this.#connections.destroyAll();
+    this.#settings.tls?.stop();
     this.#server = undefined;
   }
 
-  #createServer(): Server {
+  async #createServer(): Promise<Server> {
     const settings = this.#settings;
     const requestTimeout = settings.readTimeoutMs || REQUEST_TIMEOUT_MS;
-    const server = createServer(
-      {
-        maxHeaderSize: HEADER_BYTES_MAX,
-        headersTimeout: Math.min(settings.readHeaderTimeoutMs || HEADERS_TIMEOUT_MS, requestTimeout),
-        requestTimeout,
-        keepAliveTimeout: settings.idleTimeoutMs || KEEP_ALIVE_TIMEOUT_MS,
-        connectionsCheckingInterval: CONNECTION_CHECK_MS,
-        noDelay: true,
-        insecureHTTPParser: false,
-      },
-      (request, response) => this.#serve(request, response),
-    );
+    const options = {
+      maxHeaderSize: HEADER_BYTES_MAX,
+      headersTimeout: Math.min(settings.readHeaderTimeoutMs || HEADERS_TIMEOUT_MS, requestTimeout),
+      requestTimeout,
+      keepAliveTimeout: settings.idleTimeoutMs || KEEP_ALIVE_TIMEOUT_MS,
+      connectionsCheckingInterval: CONNECTION_CHECK_MS,
+      noDelay: true,
+      insecureHTTPParser: false,
+    };
+    const serve = (request: IncomingMessage, response: ServerResponse) => this.#serve(request, response);
+    const server =
+      settings.tls === undefined ? createServer(options, serve) : await this.#secureServer(options, serve);
+    server.on('connection', (socket: Socket) => this.#connections.tryAdd(socket));
     server.maxConnections = settings.connectionsMax;
     // Node would silently drop the lines above its bound, so the exchange counts and refuses.
     server.maxHeadersCount = 0;
+    return server;
+  }
+
+  async #secureServer(options: ServerOptions, serve: RequestListener): Promise<Server> {
+    const tls = this.#settings.tls!;
+    const server = createSecureServer({ ...options, ...(await tls.load()) }, serve);
+    tls.attach(server);
+    const { metrics } = this.#settings.exchange.admission;
+    server.on('tlsClientError', () => metrics.countRefusedConnection('http', 'tls'));
     return server;
   }
 
@@ -90,7 +119,7 @@ export class NodeHttpServer implements HttpServer {
     request.on('error', () => {});
     response.on('error', () => {});
     response.on('close', () => exchange.abort());
-    exchange.begin(readHead(request));
+    exchange.begin(readHead(request), context.auth === undefined ? undefined : authSource(request));
     request.on('data', (chunk: Buffer) => exchange.data(chunk, true));
     request.on('end', () => exchange.end());
   }
@@ -118,6 +147,22 @@ class NodeReplyPort implements HttpReplyPort {
       response.setTimeout(this.#writeTimeoutMs, () => response.destroy());
     }
   }
+}
+
+function authSource(request: IncomingMessage): AuthSource {
+  return {
+    // Not `request.headers`: it keeps the first of two credentials, and a gateway before us may have checked the second.
+    header: (name) => {
+      const raw = request.rawHeaders;
+      let joined: string | undefined;
+      for (let i = 0; i + 1 < raw.length; i += 2) {
+        if (raw[i]!.toLowerCase() !== name) continue;
+        joined = joined === undefined ? raw[i + 1]! : `${joined}, ${raw[i + 1]!}`;
+      }
+      return joined;
+    },
+    address: () => request.socket.remoteAddress ?? '',
+  };
 }
 
 /** The raw list instead of node's header object, which costs more to build. */

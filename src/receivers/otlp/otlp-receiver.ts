@@ -5,17 +5,27 @@ import { PipelineError } from '../../component/errors.ts';
 import type { ComponentSettings } from '../../component/settings.ts';
 import type { Signal } from '../../component/signal.ts';
 import { Admission } from './admission.ts';
+import { AuthGate } from './auth-gate.ts';
+import { AuthLimiter } from './auth-limiter.ts';
 import { printEndpoint } from './bind.ts';
-import type { OtlpConfig, OtlpGrpcConfig, OtlpHttpConfig } from './config.ts';
+import type { ListenConfig, OtlpConfig, OtlpGrpcConfig, OtlpHttpConfig } from './config.ts';
 import type { GrpcServer } from './grpc-server.ts';
 import type { HttpServer } from './http-server.ts';
-import { ASSEMBLY_BYTES_MAX, CONNECTIONS_MAX, IN_FLIGHT_BYTES_MAX } from './limits.ts';
+import {
+  ASSEMBLY_BYTES_MAX,
+  CONNECTIONS_MAX,
+  CONNECTIONS_PER_ADDRESS_MAX,
+  IN_FLIGHT_BYTES_MAX,
+} from './limits.ts';
+import { ListenerTls } from './listener-tls.ts';
 import { GRPC_METHODS } from './routes.ts';
 
 export class OtlpReceiver implements Component {
   readonly #settings: ComponentSettings;
   readonly #config: OtlpConfig;
   readonly #admission: Admission;
+  /** One for both protocols, so that guessing gains nothing by changing them. */
+  readonly #limiter = new AuthLimiter();
   #http: HttpServer | undefined;
   #grpc: GrpcServer | undefined;
   #httpPort: number | undefined;
@@ -74,15 +84,18 @@ export class OtlpReceiver implements Component {
       port: config.port,
       concurrentStreamsMax: config.concurrentStreamsMax,
       connectionsMax: CONNECTIONS_MAX,
+      connectionsPerAddressMax: CONNECTIONS_PER_ADDRESS_MAX,
+      tls: this.#listenerTls(config),
       keepalive: config.keepalive,
       call: {
         admission: this.#admission,
+        auth: this.#authGate(config),
         methods: new Map([...GRPC_METHODS].filter(([, signal]) => signals.has(signal))),
         messageBytesMax: config.messageBytesMax,
       },
     });
     this.#grpcPort = await this.#grpc.start();
-    this.#logStart('grpc', 'node:http2', config.host, this.#grpcPort);
+    this.#logStart('grpc', 'node:http2', config, this.#grpcPort);
   }
 
   async #startHttp(config: OtlpHttpConfig): Promise<void> {
@@ -100,8 +113,11 @@ export class OtlpReceiver implements Component {
       writeTimeoutMs: config.writeTimeoutMs,
       idleTimeoutMs: config.idleTimeoutMs,
       connectionsMax: CONNECTIONS_MAX,
+      connectionsPerAddressMax: CONNECTIONS_PER_ADDRESS_MAX,
+      tls: this.#listenerTls(config),
       exchange: {
         admission: this.#admission,
+        auth: this.#authGate(config),
         replies: new HttpReplies({
           responseHeaders: Object.entries(config.responseHeaders),
           cors: config.cors,
@@ -114,14 +130,23 @@ export class OtlpReceiver implements Component {
       },
     });
     this.#httpPort = await this.#http.start();
-    this.#logStart('http', this.#http.implementation, config.host, this.#httpPort);
+    this.#logStart('http', this.#http.implementation, config, this.#httpPort);
   }
 
-  #logStart(protocol: string, implementation: string, host: string | undefined, port: number): void {
+  #authGate({ auth }: ListenConfig): AuthGate | undefined {
+    return auth === undefined ? undefined : new AuthGate(this.#settings, auth.authenticator, this.#limiter);
+  }
+
+  #listenerTls({ tls }: ListenConfig): ListenerTls | undefined {
+    return tls === undefined ? undefined : new ListenerTls(tls, this.#settings.logger);
+  }
+
+  #logStart(protocol: string, implementation: string, config: ListenConfig, port: number): void {
     this.#settings.logger.info('listening', {
       protocol,
       implementation,
-      endpoint: printEndpoint(host, port),
+      endpoint: printEndpoint(config.host, port),
+      tls: config.tls !== undefined,
     });
   }
 

@@ -19,9 +19,15 @@ export const REFUSAL_REASONS = [
   'draining',
   'deadline',
   'aborted',
+  'unauthenticated',
+  'auth_limited',
   'internal',
 ] as const;
 export type RefusalReason = (typeof REFUSAL_REASONS)[number];
+
+/** Why a connection was closed before its first request. */
+export const CONNECTION_REASONS = ['address_limit', 'tls'] as const;
+export type ConnectionReason = (typeof CONNECTION_REASONS)[number];
 
 interface TransportSeries {
   accepted: Record<Signal, Counter>;
@@ -30,6 +36,7 @@ interface TransportSeries {
   failed: Record<Signal, Counter>;
   rejected: Record<Signal, Counter>;
   refusedRequests: Record<RefusalReason, Counter>;
+  refusedConnections: Record<ConnectionReason, Counter>;
   latency: LatencyRecorder;
 }
 
@@ -60,6 +67,10 @@ export class RequestMetrics {
     this.#series[transport].refusedRequests[reason].add(1);
   }
 
+  countRefusedConnection(transport: Transport, reason: ConnectionReason): void {
+    this.#series[transport].refusedConnections[reason].add(1);
+  }
+
   /** From the complete body to the answer. */
   recordLatency(transport: Transport, latencyUs: number): void {
     this.#series[transport].latency.record(latencyUs);
@@ -72,12 +83,10 @@ function openSeries(meter: Meter, receiver: string, transport: Transport): Trans
     Object.fromEntries(
       SIGNALS.map((signal) => [signal, meter.counter(`${prefix}_${ITEM_SUFFIX[signal]}`, labels)]),
     ) as Record<Signal, Counter>;
-  const refusedRequests = Object.fromEntries(
-    REFUSAL_REASONS.map((reason) => [
-      reason,
-      meter.counter('millrace_receiver_refused_requests', { ...labels, reason }),
-    ]),
-  ) as Record<RefusalReason, Counter>;
+  const byReason = <R extends string>(name: string, reasons: readonly R[]): Record<R, Counter> =>
+    Object.fromEntries(
+      reasons.map((reason) => [reason, meter.counter(name, { ...labels, reason })]),
+    ) as Record<R, Counter>;
   return {
     accepted: bySignal('otelcol_receiver_accepted'),
     refused: bySignal('otelcol_receiver_refused'),
@@ -88,7 +97,8 @@ function openSeries(meter: Meter, receiver: string, transport: Transport): Trans
         meter.counter('millrace_receiver_rejected_items', { ...labels, otel_signal: signal }),
       ]),
     ) as Record<Signal, Counter>,
-    refusedRequests,
+    refusedRequests: byReason('millrace_receiver_refused_requests', REFUSAL_REASONS),
+    refusedConnections: byReason('millrace_receiver_refused_connections', CONNECTION_REASONS),
     latency: meter.latency('request_to_ack', labels),
   };
 }

@@ -22,6 +22,7 @@ export interface UwsResponse {
   cork(write: () => void): UwsResponse;
   close(): UwsResponse;
   onAborted(handler: () => void): UwsResponse;
+  getRemoteAddressAsText(): ArrayBuffer;
   /** The buffer is detached when the handler returns. */
   onData(handler: (chunk: ArrayBuffer, isLast: boolean) => void): UwsResponse;
 }

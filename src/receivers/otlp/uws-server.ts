@@ -5,6 +5,7 @@
  * sets one gets node:http instead; see choose-http-server.ts.
  */
 import { STATUS_CODES } from 'node:http';
+import type { AuthSource } from './auth-gate.ts';
 import { bindFailed } from './bind.ts';
 import { HttpExchange } from './http-exchange.ts';
 import { addHeader, createHead } from './http-head.ts';
@@ -70,9 +71,10 @@ export class UwsServer implements HttpServer {
   }
 
   #serve(response: UwsResponse, request: UwsRequest): void {
-    const exchange = new HttpExchange(this.#settings.exchange, new UwsReplyPort(response));
+    const { exchange: context } = this.#settings;
+    const exchange = new HttpExchange(context, new UwsReplyPort(response));
     response.onAborted(() => exchange.abort());
-    exchange.begin(readHead(request));
+    exchange.begin(readHead(request), context.auth === undefined ? undefined : authSource(request, response));
     response.onData((chunk, isLast) => {
       if (isLast) exchange.end(new Uint8Array(chunk));
       else exchange.data(new Uint8Array(chunk), false);
@@ -101,6 +103,19 @@ class UwsReplyPort implements HttpReplyPort {
       response.end(reply.body, reply.closesConnection);
     });
   }
+}
+
+function authSource(request: UwsRequest, response: UwsResponse): AuthSource {
+  return {
+    header: (wanted) => {
+      let joined: string | undefined;
+      request.forEach((name, value) => {
+        if (name === wanted) joined = joined === undefined ? value : `${joined}, ${value}`;
+      });
+      return joined;
+    },
+    address: () => Buffer.from(response.getRemoteAddressAsText()).toString('latin1'),
+  };
 }
 
 /** One pass over all lines: looked up by name, a second Content-Length would stay unseen. */
