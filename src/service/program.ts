@@ -14,6 +14,7 @@ import { EXIT_CONFIG, EXIT_OK } from './exit-codes.ts';
 import { cliIssuesText, componentsText, helpText, versionText } from './help.ts';
 import { printConfig } from './print-config.ts';
 import { configFiles } from './reload-watch.ts';
+import { runTopCommand } from './top-command.ts';
 
 const NOTHING_STARTED = 'nothing was started';
 
@@ -46,6 +47,7 @@ export function packageVersion(): string {
 export async function runProgram(program: Program): Promise<number> {
   const [word, ...argv] = program.argv;
   if (word === 'deadletter') return runDeadletter({ ...program, argv });
+  if (word === 'top') return runTopCommand({ ...program, argv });
   const { command, issues } = parseCli(program.argv);
   if (command === undefined) {
     program.writeError(cliIssuesText(issues));

@@ -29,6 +29,8 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   otlp: ['component/errors.ts', 'component/signal.ts', 'pdata', 'stdx'],
   config: ['component', 'stdx'],
   telemetry: ['component', 'stdx'],
+  // The view of another process: it knows the scrape and nothing of the engine.
+  top: ['telemetry', 'stdx'],
   queue: ['component', 'stdx'],
   // The delivery loop is the engine's half of every exporter: it reads the log, but only through its contract.
   'exporters/helper': [...COMPONENT_MAY, 'queue/log/contract.ts'],
@@ -36,7 +38,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   registry: ['component', ...COMPONENT_FOLDERS],
   service: [
     ...['registry', 'component', 'config', 'ring', 'queue', 'otlp', 'pdata', 'telemetry', 'stdx'],
-    'exporters/helper',
+    ...['exporters/helper', 'top'],
   ],
   'main.ts': ['service', 'registry', 'config', 'telemetry', 'stdx', 'component'],
 };
