@@ -79,7 +79,8 @@ export class Stage {
     return this.#engine;
   }
 
-  async start(): Promise<void> {
+  /** @param environment of the engine, for configurations that read it. */
+  async start(environment: Record<string, string> = {}): Promise<void> {
     const { root, workDir } = this.#settings;
     rmSync(workDir, { recursive: true, force: true });
     mkdirSync(workDir, { recursive: true });
@@ -93,7 +94,10 @@ export class Stage {
     }
     this.#writeConfig(0);
     const args = [join(root, 'dist/src/main.js'), '--config', this.#configPath, '--data-dir', this.dataDir];
-    this.#engine = new ManagedProcess('engine', args, workDir, { LOADTEST_WORK_DIR: workDir });
+    this.#engine = new ManagedProcess('engine', args, workDir, {
+      LOADTEST_WORK_DIR: workDir,
+      ...environment,
+    });
     await this.#engine.ready(OTLP_PORTS);
   }
 

@@ -49,6 +49,7 @@ const KIND_METRICS: Readonly<Record<string, readonly string[]>> = {
     'outage.drainRatio',
     'outage.returnSeconds',
   ],
+  isolation: ['alive.deliveryP99Ms', 'dead.deliveryP99Ms'],
 };
 
 test('every scenario names a configuration that exists, loads that parse and metrics that are measured', () => {

@@ -6,9 +6,10 @@ import type { CommandLine } from './options.ts';
 import { runDelivery } from './scenario-delivery.ts';
 import type { Bar, Scenario } from './scenario-file.ts';
 import { evaluateMetric, formatBound, meetsBound, readScenarios } from './scenario-file.ts';
+import { runIsolation } from './scenario-isolation.ts';
 import { type Metrics, type RunSettings, runOutage, runSteady } from './scenario-run.ts';
 
-const KINDS = { steady: runSteady, delivery: runDelivery, outage: runOutage };
+const KINDS = { steady: runSteady, delivery: runDelivery, outage: runOutage, isolation: runIsolation };
 
 export type Verdict = 'goal' | 'must' | 'MISS' | 'ERROR';
 
