@@ -4,6 +4,7 @@
  * `$$`, by the Collector's rules, with one difference: an escaped reference does not switch off those behind it.
  */
 import { type Environment, readTextFile, URI_SCHEME } from './source-text.ts';
+import { countValues, VALUES_MAX } from './yaml-text.ts';
 
 /** What a reference gives may hold references, this deep. */
 export const EXPANSION_DEPTH_MAX = 10;
@@ -46,6 +47,7 @@ export class ExpansionError extends Error {
 export class ExpansionBudget {
   #references = 0;
   #characters = 0;
+  #values = 0;
   readonly #files = new Map<string, string>();
 
   takeReference(): void {
@@ -57,6 +59,10 @@ export class ExpansionBudget {
 
   takeText(text: string): string {
     this.#characters += text.length;
+    this.#values += countValues(text);
+    if (this.#values > VALUES_MAX) {
+      throw new ExpansionError(`references give more than ${VALUES_MAX} lines and values`, true);
+    }
     if (this.#characters > REFERENCED_CHARACTERS_MAX) {
       throw new ExpansionError(`references give more than ${REFERENCED_CHARACTERS_MAX} characters`, true);
     }

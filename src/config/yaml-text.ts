@@ -15,6 +15,8 @@ import {
 /** Aliases in one text, and nodes that they may stand for together: what a few lines can otherwise explode to. */
 export const ALIASES_MAX = 100;
 export const ALIASED_NODES_MAX = 100_000;
+/** Values of one text, and of all that references give: each costs a few microseconds and a kilobyte. */
+export const VALUES_MAX = 250_000;
 const SYNTAX_ISSUES_MAX = 20;
 
 const PLAIN_TAGS = new Set(
@@ -35,6 +37,10 @@ export function parseYaml(file: string, text: string): YamlResult {
     return { file, line, column: col };
   };
   const issues: SourceIssue[] = [];
+  if (countValues(text) > VALUES_MAX) {
+    const message = `more than ${VALUES_MAX} lines and values`;
+    return { root: undefined, issues: [{ file, line: 1, column: 1, path: '', message }] };
+  }
   try {
     const document = yaml.parseDocument(text, {
       lineCounter: lines,
@@ -61,6 +67,21 @@ export function parseYaml(file: string, text: string): YamlResult {
     return { root: undefined, issues: [{ file, line: 1, column: 1, path: '', message: nestingMessage }] };
   }
 }
+
+/** A bound of the values that a text can hold, without parsing it. */
+export function countValues(text: string): number {
+  let count = 1;
+  for (let offset = 0; offset < text.length; offset += 1) {
+    const code = text.charCodeAt(offset);
+    if (code === LINE_FEED || code === COMMA || code === BRACKET || code === BRACE) count += 1;
+  }
+  return count;
+}
+
+const LINE_FEED = 0x0a;
+const COMMA = 0x2c;
+const BRACKET = 0x5b;
+const BRACE = 0x7b;
 
 /** Plain data as YAML that reads back to the same values, also by a loader that replaces `${...}`. */
 export function printYaml(value: unknown): string {
