@@ -35,21 +35,28 @@ export interface ValueRange {
   end: number;
 }
 
+/* Words of one entry, in one array so that an entry is one stretch of memory. */
+const FIELD_START = 0;
+/** 0: added, it stands in no field of the message. */
+const FIELD_END = 1;
+const KEY_START = 2;
+const KEY_END = 3;
+const VALUE_START = 4;
+const VALUE_END = 5;
+/** Source of the key, source of the value (each 2 bits), state above. */
+const SOURCES = 6;
+const WORDS = 8;
+const VALUE_SOURCE_SHIFT = 2;
+const STATE_SHIFT = 4;
+const KEY_SOURCE_MASK = 3;
+
 export class AttributeSet {
   count = 0;
   isChanged = false;
   bytes: Uint8Array = new Uint8Array(0);
-  keyStart = new Uint32Array(FIRST_CAPACITY);
-  keyEnd = new Uint32Array(FIRST_CAPACITY);
   readonly #constants: Uint8Array;
   readonly #computed: WireWriter;
-  #fieldStart = new Uint32Array(FIRST_CAPACITY);
-  #fieldEnd = new Uint32Array(FIRST_CAPACITY);
-  #valueStart = new Uint32Array(FIRST_CAPACITY);
-  #valueEnd = new Uint32Array(FIRST_CAPACITY);
-  #keySource = new Uint8Array(FIRST_CAPACITY);
-  #valueSource = new Uint8Array(FIRST_CAPACITY);
-  #state = new Uint8Array(FIRST_CAPACITY);
+  #words = new Uint32Array(FIRST_CAPACITY * WORDS);
   #start = 0;
   #end = 0;
   #tag = 0;
@@ -72,7 +79,7 @@ export class AttributeSet {
     this.count = 0;
     this.isChanged = false;
     this.#computed.reset();
-    if (this.#state.length > KEPT_CAPACITY) this.#setCapacity(FIRST_CAPACITY);
+    if (this.#words.length > KEPT_CAPACITY * WORDS) this.#words = new Uint32Array(FIRST_CAPACITY * WORDS);
     let pos = start;
     while (pos < end) {
       const fieldStart = pos;
@@ -97,31 +104,45 @@ export class AttributeSet {
   }
 
   isRemoved(entry: number): boolean {
-    return this.#state[entry] === REMOVED;
+    return this.#words[entry * WORDS + SOURCES]! >> STATE_SHIFT === REMOVED;
   }
 
   /** Bytes in which `keyStart` and `keyEnd` of the entry are offsets. */
   keyBytes(entry: number): Uint8Array {
-    return this.#bytesOf(this.#keySource[entry]!);
+    return this.#bytesOf(this.#words[entry * WORDS + SOURCES]! & KEY_SOURCE_MASK);
+  }
+
+  keyStart(entry: number): number {
+    return this.#words[entry * WORDS + KEY_START]!;
+  }
+
+  keyEnd(entry: number): number {
+    return this.#words[entry * WORDS + KEY_END]!;
   }
 
   readValue(entry: number, value: AnyValueView): void {
-    value.reset(this.#bytesOf(this.#valueSource[entry]!), this.#valueStart[entry]!, this.#valueEnd[entry]!);
+    const at = entry * WORDS;
+    const bytes = this.#bytesOf(this.#valueSource(entry));
+    value.reset(bytes, this.#words[at + VALUE_START]!, this.#words[at + VALUE_END]!);
   }
 
-  /** Where the value of an entry lies, for `setValue` of another. */
+  /** Where the value of an entry lies, for `replace` of another. */
   valueRange(entry: number, range: ValueRange): void {
-    range.source = this.#valueSource[entry]!;
-    range.start = this.#valueStart[entry]!;
-    range.end = this.#valueEnd[entry]!;
+    range.source = this.#valueSource(entry);
+    range.start = this.#words[entry * WORDS + VALUE_START]!;
+    range.end = this.#words[entry * WORDS + VALUE_END]!;
   }
 
   /** Gives an entry another value. */
   replace(entry: number, source: number, start: number, end: number): void {
-    this.#valueSource[entry] = source;
-    this.#valueStart[entry] = start;
-    this.#valueEnd[entry] = end;
-    if (this.#state[entry] === SAME) this.#state[entry] = REPLACED;
+    const words = this.#words;
+    const at = entry * WORDS;
+    const sources = words[at + SOURCES]!;
+    const state = sources >> STATE_SHIFT === SAME ? REPLACED : sources >> STATE_SHIFT;
+    words[at + VALUE_START] = start;
+    words[at + VALUE_END] = end;
+    words[at + SOURCES] =
+      (sources & KEY_SOURCE_MASK) | (source << VALUE_SOURCE_SHIFT) | (state << STATE_SHIFT);
     this.isChanged = true;
   }
 
@@ -131,56 +152,59 @@ export class AttributeSet {
   }
 
   remove(entry: number): void {
-    this.#state[entry] = REMOVED;
+    this.#words[entry * WORDS + SOURCES] = REMOVED << STATE_SHIFT;
     this.isChanged = true;
   }
 
   /** Adds an attribute whose key lies in the constants. */
   add(keyStart: number, keyEnd: number, source: number, start: number, end: number): void {
-    const entry = this.#nextEntry();
-    this.#keySource[entry] = FROM_CONSTANTS;
-    this.keyStart[entry] = keyStart;
-    this.keyEnd[entry] = keyEnd;
-    this.#valueSource[entry] = source;
-    this.#valueStart[entry] = start;
-    this.#valueEnd[entry] = end;
-    this.#state[entry] = ADDED;
+    const at = this.#nextEntry();
+    const words = this.#words;
+    words[at + FIELD_START] = 0;
+    words[at + FIELD_END] = 0;
+    words[at + KEY_START] = keyStart;
+    words[at + KEY_END] = keyEnd;
+    words[at + VALUE_START] = start;
+    words[at + VALUE_END] = end;
+    words[at + SOURCES] = FROM_CONSTANTS | (source << VALUE_SOURCE_SHIFT) | (ADDED << STATE_SHIFT);
     this.isChanged = true;
   }
 
   /** Writes the whole message with its attributes as they are now. */
   write(writer: WireWriter): void {
+    const words = this.#words;
     let runStart = this.#start;
-    for (let entry = 0; entry < this.count; entry++) {
-      const state = this.#state[entry]!;
+    const wordsEnd = this.count * WORDS;
+    for (let at = 0; at < wordsEnd; at += WORDS) {
+      const state = words[at + SOURCES]! >> STATE_SHIFT;
       if (state === SAME) continue;
-      if (this.#fieldEnd[entry] !== 0) {
-        if (this.#fieldStart[entry]! > runStart)
-          writer.writeRaw(this.bytes, runStart, this.#fieldStart[entry]!);
-        runStart = this.#fieldEnd[entry]!;
-      } else {
-        // Added: everything of the message itself goes first.
-        if (this.#end > runStart) writer.writeRaw(this.bytes, runStart, this.#end);
-        runStart = this.#end;
-      }
-      if (state !== REMOVED) this.#writeAttribute(writer, entry);
+      // An added one comes behind everything of the message itself.
+      const isAdded = words[at + FIELD_END] === 0;
+      const runEnd = isAdded ? this.#end : words[at + FIELD_START]!;
+      if (runEnd > runStart) writer.writeRaw(this.bytes, runStart, runEnd);
+      runStart = isAdded ? this.#end : words[at + FIELD_END]!;
+      if (state !== REMOVED) this.#writeAttribute(writer, at);
     }
     if (this.#end > runStart) writer.writeRaw(this.bytes, runStart, this.#end);
   }
 
-  #writeAttribute(writer: WireWriter, entry: number): void {
-    const keyBytes = this.keyEnd[entry]! - this.keyStart[entry]!;
-    const valueBytes = this.#valueEnd[entry]! - this.#valueStart[entry]!;
+  #writeAttribute(writer: WireWriter, at: number): void {
+    const words = this.#words;
+    const keyStart = words[at + KEY_START]!;
+    const valueStart = words[at + VALUE_START]!;
+    const keyBytes = words[at + KEY_END]! - keyStart;
+    const valueBytes = words[at + VALUE_END]! - valueStart;
+    const sources = words[at + SOURCES]!;
     writer.writeVarint32(this.#tag);
     writer.writeVarint32(2 + varint32Bytes(keyBytes) + keyBytes + varint32Bytes(valueBytes) + valueBytes);
-    writer.writeBytesField(
-      TAG_KEY_VALUE_KEY,
-      this.keyBytes(entry),
-      this.keyStart[entry]!,
-      this.keyEnd[entry]!,
-    );
-    const source = this.#bytesOf(this.#valueSource[entry]!);
-    writer.writeBytesField(TAG_KEY_VALUE_VALUE, source, this.#valueStart[entry]!, this.#valueEnd[entry]!);
+    const key = this.#bytesOf(sources & KEY_SOURCE_MASK);
+    writer.writeBytesField(TAG_KEY_VALUE_KEY, key, keyStart, keyStart + keyBytes);
+    const value = this.#bytesOf((sources >> VALUE_SOURCE_SHIFT) & KEY_SOURCE_MASK);
+    writer.writeBytesField(TAG_KEY_VALUE_VALUE, value, valueStart, valueStart + valueBytes);
+  }
+
+  #valueSource(entry: number): number {
+    return (this.#words[entry * WORDS + SOURCES]! >> VALUE_SOURCE_SHIFT) & KEY_SOURCE_MASK;
   }
 
   #bytesOf(source: number): Uint8Array {
@@ -189,94 +213,75 @@ export class AttributeSet {
   }
 
   #findFrom(key: Uint8Array, from: number): number {
+    const words = this.#words;
     const sizeBytes = key.length;
-    for (let entry = from; entry < this.count; entry++) {
-      const start = this.keyStart[entry]!;
-      if (this.keyEnd[entry]! - start !== sizeBytes || this.#state[entry] === REMOVED) continue;
-      const bytes = this.#keySource[entry] === FROM_MESSAGE ? this.bytes : this.#constants;
+    const wordsEnd = this.count * WORDS;
+    for (let entry = from * WORDS; entry < wordsEnd; entry += WORDS) {
+      const start = words[entry + KEY_START]!;
+      if (words[entry + KEY_END]! - start !== sizeBytes) continue;
+      const sources = words[entry + SOURCES]!;
+      if (sources >> STATE_SHIFT === REMOVED) continue;
+      const bytes = (sources & KEY_SOURCE_MASK) === FROM_MESSAGE ? this.bytes : this.#constants;
       // Keys share their beginnings (http.request, http.response), so the end tells them apart sooner.
       let at = sizeBytes - 1;
       while (at >= 0 && bytes[start + at] === key[at]) at--;
-      if (at < 0) return entry;
+      if (at < 0) return entry / WORDS;
     }
     return -1;
   }
 
   #addLoaded(fieldStart: number, lengthAt: number, fieldEnd: number): void {
     const bytes = this.bytes;
-    const entry = this.#nextEntry();
-    this.#fieldStart[entry] = fieldStart;
-    this.#fieldEnd[entry] = fieldEnd;
+    const at = this.#nextEntry();
+    const words = this.#words;
+    words[at + FIELD_START] = fieldStart;
+    words[at + FIELD_END] = fieldEnd;
+    words[at + SOURCES] = 0;
     const pos = bytes[lengthAt]! < 0x80 ? lengthAt + 1 : skipVarint(bytes, lengthAt, fieldEnd);
     // The form that SDKs send: key, then value, nothing else.
     if (pos + 2 <= fieldEnd && bytes[pos] === TAG_KEY_VALUE_KEY && bytes[pos + 1]! < 0x80) {
       const keyEnd = pos + 2 + bytes[pos + 1]!;
-      if (keyEnd + 2 <= fieldEnd && bytes[keyEnd] === TAG_KEY_VALUE_VALUE) {
-        const valueEnd = lengthEnd(bytes, keyEnd + 1, fieldEnd);
-        if (valueEnd === fieldEnd) {
-          this.keyStart[entry] = pos + 2;
-          this.keyEnd[entry] = keyEnd;
-          this.#valueStart[entry] =
-            bytes[keyEnd + 1]! < 0x80 ? keyEnd + 2 : skipVarint(bytes, keyEnd + 1, fieldEnd);
-          this.#valueEnd[entry] = valueEnd;
-          return;
-        }
+      if (
+        keyEnd + 2 <= fieldEnd &&
+        bytes[keyEnd] === TAG_KEY_VALUE_VALUE &&
+        lengthEnd(bytes, keyEnd + 1, fieldEnd) === fieldEnd
+      ) {
+        words[at + KEY_START] = pos + 2;
+        words[at + KEY_END] = keyEnd;
+        words[at + VALUE_START] =
+          bytes[keyEnd + 1]! < 0x80 ? keyEnd + 2 : skipVarint(bytes, keyEnd + 1, fieldEnd);
+        words[at + VALUE_END] = fieldEnd;
+        return;
       }
     }
-    this.#loadFields(entry, pos, fieldEnd);
+    this.#loadFields(at, pos, fieldEnd);
   }
 
   /** Any other order of fields; of several keys or values the last one counts. */
-  #loadFields(entry: number, start: number, end: number): void {
+  #loadFields(at: number, start: number, end: number): void {
+    const words = this.#words;
+    words.fill(0, at + KEY_START, at + VALUE_END + 1);
     const cursor = new FieldCursor(this.bytes, start, end);
     while (cursor.next()) {
       if (cursor.tag === TAG_KEY_VALUE_KEY) {
-        this.keyStart[entry] = cursor.contentStart;
-        this.keyEnd[entry] = cursor.fieldEnd;
+        words[at + KEY_START] = cursor.contentStart;
+        words[at + KEY_END] = cursor.fieldEnd;
       } else if (cursor.tag === TAG_KEY_VALUE_VALUE) {
-        this.#valueStart[entry] = cursor.contentStart;
-        this.#valueEnd[entry] = cursor.fieldEnd;
+        words[at + VALUE_START] = cursor.contentStart;
+        words[at + VALUE_END] = cursor.fieldEnd;
       }
     }
   }
 
-  /** An entry of nothing. */
+  /** Room for one entry; its words hold anything. @returns the offset of its words. */
   #nextEntry(): number {
-    const entry = this.count;
-    if (entry === this.#state.length) this.#setCapacity(entry * 2);
-    this.#fieldStart[entry] = 0;
-    this.#fieldEnd[entry] = 0;
-    this.keyStart[entry] = 0;
-    this.keyEnd[entry] = 0;
-    this.#valueStart[entry] = 0;
-    this.#valueEnd[entry] = 0;
-    this.#keySource[entry] = FROM_MESSAGE;
-    this.#valueSource[entry] = FROM_MESSAGE;
-    this.#state[entry] = SAME;
-    this.count = entry + 1;
-    return entry;
-  }
-
-  #setCapacity(capacity: number): void {
-    const words = (from: Uint32Array) => {
-      const grown = new Uint32Array(capacity);
-      grown.set(from.subarray(0, Math.min(this.count, capacity)));
-      return grown;
-    };
-    const octets = (from: Uint8Array) => {
-      const grown = new Uint8Array(capacity);
-      grown.set(from.subarray(0, Math.min(this.count, capacity)));
-      return grown;
-    };
-    this.keyStart = words(this.keyStart);
-    this.keyEnd = words(this.keyEnd);
-    this.#fieldStart = words(this.#fieldStart);
-    this.#fieldEnd = words(this.#fieldEnd);
-    this.#valueStart = words(this.#valueStart);
-    this.#valueEnd = words(this.#valueEnd);
-    this.#keySource = octets(this.#keySource);
-    this.#valueSource = octets(this.#valueSource);
-    this.#state = octets(this.#state);
+    const at = this.count++ * WORDS;
+    if (at === this.#words.length) {
+      const grown = new Uint32Array(at * 2);
+      grown.set(this.#words);
+      this.#words = grown;
+    }
+    return at;
   }
 }
 

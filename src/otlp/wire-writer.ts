@@ -2,6 +2,7 @@
 
 const UTF8 = new TextEncoder();
 const SHORT_TEXT_UNITS = 40;
+const SHORT_COPY_BYTES = 32;
 
 /** Bytes that a length or another uint32 takes as a varint: 1..5. */
 export function varint32Bytes(value: number): number {
@@ -105,6 +106,14 @@ export class WireWriter {
   /** Bytes as they are, without tag or length: already encoded fields, for example. `source` may be shared. */
   writeRaw(source: Uint8Array, start = 0, end = source.length): void {
     this.ensure(end - start);
+    if (end - start <= SHORT_COPY_BYTES) {
+      // A view and a call cost more than this loop.
+      const bytes = this.bytes;
+      let at = this.pos;
+      for (let from = start; from < end; from++) bytes[at++] = source[from]!;
+      this.pos = at;
+      return;
+    }
     this.bytes.set(start === 0 && end === source.length ? source : source.subarray(start, end), this.pos);
     this.pos += end - start;
   }

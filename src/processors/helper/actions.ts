@@ -186,7 +186,7 @@ function deleteKey(set: AttributeSet, key: Uint8Array): void {
 
 function hasName(set: AttributeSet, entry: number, pattern: RegexList): boolean {
   if (set.isRemoved(entry)) return false;
-  return pattern.matches(set.keyBytes(entry), set.keyStart[entry]!, set.keyEnd[entry]!);
+  return pattern.matches(set.keyBytes(entry), set.keyStart(entry), set.keyEnd(entry));
 }
 
 function deleteMatching(set: AttributeSet, pattern: RegexList): void {

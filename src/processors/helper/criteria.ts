@@ -57,6 +57,8 @@ interface WantedAttribute {
 export class AttributesTest {
   readonly #wanted: readonly WantedAttribute[];
   readonly #isSeen: Uint8Array;
+  /** By their sizes below 128: keys of another size need no look. */
+  readonly #hasKeySize = new Uint8Array(128);
   readonly #fields = new ItemView();
   readonly #value = new AnyValueView();
   #leftCount = 0;
@@ -71,6 +73,7 @@ export class AttributesTest {
       hi: Math.floor(Number(value) / 2 ** 32) | 0,
     }));
     this.#isSeen = new Uint8Array(criteria.length);
+    for (const { key } of this.#wanted) if (key.length < 128) this.#hasKeySize[key.length] = 1;
   }
 
   /** @param tag of the repeated KeyValue field of the message in [start, end). */
@@ -109,6 +112,7 @@ export class AttributesTest {
     if (start + 2 <= end && bytes[start] === TAG_KEY_VALUE_KEY && bytes[start + 1]! < 0x80) {
       keyStart = start + 2;
       keyEnd = keyStart + bytes[start + 1]!;
+      if (this.#hasKeySize[bytes[start + 1]!] === 0 && isLastField(bytes, keyEnd, end)) return true;
       if (keyEnd + 2 <= end && bytes[keyEnd] === TAG_KEY_VALUE_VALUE) {
         valueEnd = lengthEnd(bytes, keyEnd + 1, end);
         valueStart = bytes[keyEnd + 1]! < 0x80 ? keyEnd + 2 : skipVarint(bytes, keyEnd + 1, end);
@@ -135,6 +139,11 @@ export class AttributesTest {
     }
     return true;
   }
+}
+
+/** Whether a value of less than 128 bytes at `pos` fills the rest of its KeyValue. */
+function isLastField(bytes: Uint8Array, pos: number, end: number): boolean {
+  return pos + 2 <= end && bytes[pos] === TAG_KEY_VALUE_VALUE && pos + 2 + bytes[pos + 1]! === end;
 }
 
 function hasValue(wanted: WantedAttribute, value: AnyValueView): boolean {
