@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { createServer, type IncomingMessage, type RequestListener, type ServerResponse } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -11,6 +12,7 @@ import { gzipSync } from 'node:zlib';
 import type { Exporter } from '../../component/exporter.ts';
 import { systemClock } from '../../stdx/clock.ts';
 import { ThreadMeter } from '../../telemetry/registry.ts';
+import { TestAuthority } from '../../testkit/certificates.ts';
 import { until } from '../../testkit/engine-process.ts';
 import { otlpHttpExporterFactory } from '../otlphttp/factory.ts';
 import { type DeadLetter, DeadLetters } from './dead-letters.ts';
@@ -301,5 +303,34 @@ test('B16: garbage on 2xx is success, garbage on an error leaves the status to d
     const refused = await deliver(t, bad.url, {}, 1);
     await finished(refused, 1);
     assert.deepEqual([bad.requests.length, dead(refused)], [2, 1], type);
+  }
+});
+
+test('B12: a certificate that is expired, for another name or from another authority is retried until it is right', async (t) => {
+  const authority = await TestAuthority.create();
+  const stranger = await TestAuthority.create('another authority');
+  const good = await authority.issue('localhost');
+  const cases = [
+    { pair: await authority.issue('localhost', { isExpired: true }), tls: {} },
+    { pair: good, tls: { server_name_override: 'collector.example' } },
+    { pair: await stranger.issue('localhost'), tls: {} },
+  ];
+  for (const [index, { pair, tls }] of cases.entries()) {
+    let requests = 0;
+    const server = createTlsServer(pair, (request, response) => {
+      requests++;
+      void readBody(request).then(() => ok(response));
+    }).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    t.after(() => server.close());
+    const url = `https://localhost:${(server.address() as AddressInfo).port}`;
+    const bed = await deliver(t, url, { tls: { ca_pem: authority.cert, ...tls } });
+    await until('refused handshakes', () => bed.counter('millrace_exporter_retries') >= 3);
+    assert.deepEqual([requests, dead(bed), bed.cursor.ordinal], [0, 0, 0], `case ${index}`);
+    assert.equal(bed.logger.lines[0]!.fields.code, 'EXPORT_UNAVAILABLE');
+    if (index === 1) continue;
+    server.setSecureContext(good);
+    await finished(bed);
+    assert.equal(sent(bed), 10);
   }
 });
