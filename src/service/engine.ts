@@ -15,6 +15,9 @@ import type { Clock } from '../stdx/clock.ts';
 import type { RunCommand } from './cli.ts';
 import type { DataPath } from './data-path.ts';
 import { FLUSH_TIMEOUT_MS } from './messages.ts';
+import { orphanCursors } from './orphan-cursors.ts';
+import { rememberStorages } from './orphan-logs.ts';
+import { reportOrphanedCursors, reportOrphanedLogs } from './orphan-report.ts';
 import { Service } from './service.ts';
 import { planThreads, type ThreadPlan } from './thread-plan.ts';
 
@@ -80,6 +83,7 @@ export class Engine {
   readonly #locks: DataLock[] = [];
   readonly #isDurable: boolean;
   readonly #workers = Math.max(availableParallelism() - 1, 1);
+  #orphanSearch = new AbortController();
   #isCrashLoop = false;
   #confirmStart: (() => void) | undefined;
 
@@ -96,7 +100,7 @@ export class Engine {
       isDurable: this.#isDurable,
       planThreads: (next) => this.#planThreads(next),
       prepareLogs: (path) => this.#prepareLogs(path),
-      logsAreOpen: () => undefined,
+      logsAreOpen: (path) => this.#reportOrphans(path),
     });
   }
 
@@ -139,6 +143,7 @@ export class Engine {
 
   /** Everything acknowledged is on disk when it returns. */
   async stop(deadlineMs: number): Promise<void> {
+    this.#orphanSearch.abort();
     await this.#service.stop(deadlineMs);
     await this.#release();
   }
@@ -172,7 +177,34 @@ export class Engine {
       exporterWorkers: this.#workers,
       limits: logLimits(command.diskBudgetBytes ?? DISK_BUDGET_BYTES, this.dataDir),
       listNames,
+      orphanCursors,
     });
+  }
+
+  /** Of every earlier configuration of this data directory; those of the temporary one have none. */
+  #reportOrphans(path: DataPath): void {
+    const { logger } = this.#options;
+    this.#orphanSearch.abort();
+    this.#orphanSearch = new AbortController();
+    const { threads, meter } = path;
+    reportOrphanedCursors(threads, logger, meter);
+    const logs = threads.logsByWorker.flat();
+    const own = new Set(logs.map(({ directory }) => dirname(dirname(directory))));
+    try {
+      const storages = rememberStorages(this.dataDir, [...new Set([this.dataDir, ...own])]);
+      const { signal } = this.#orphanSearch;
+      reportOrphanedLogs(storages, own.add(this.dataDir), threads, logger, meter, signal).catch(
+        (error: unknown) => this.#orphansUnknown(error),
+      );
+    } catch (error) {
+      this.#orphansUnknown(error);
+    }
+  }
+
+  /** Not worth a failed start: what is there stays there. */
+  #orphansUnknown(error: unknown): void {
+    const { logger } = this.#options;
+    logger.warn('logs of earlier configurations could not be looked for', { error: String(error) });
   }
 
   async #lock(directory: string): Promise<void> {

@@ -11,7 +11,7 @@ import type {
 import type { Signal } from '../component/signal.ts';
 import type { CollectorPlan, PipelinePlan } from '../config/collector-plan.ts';
 import type { BudgetGroup, LogDescriptor, LogLimits } from '../queue/log/contract.ts';
-import { createSharedWords } from '../queue/log/shared-words.ts';
+import { createSharedWords, SharedWords } from '../queue/log/shared-words.ts';
 import { findFactory, type Registry } from '../registry/registry.ts';
 import type { ChainPlan, ExporterPlan, RoutePlan } from './messages.ts';
 
@@ -23,6 +23,12 @@ export interface ThreadPlanOptions {
   limits: LogLimits;
   /** Names in a directory; empty when it does not exist. Injected so that planning stays testable. */
   listNames(directory: string): string[];
+  /** Positions beside a log of exporters that it does not have any more; none when absent. */
+  orphanCursors?(
+    logDirectory: string,
+    logId: string,
+    configured: readonly string[],
+  ): readonly { name: string; ordinal: number }[];
 }
 
 export interface ThreadPlan {
@@ -138,15 +144,21 @@ function describeLog(
   budget: BudgetGroup & { logs: SharedArrayBuffer[] },
 ): LogDescriptor {
   const logId = `${group.name}~${worker}`;
-  const shared = createSharedWords(group.exporterIds.length);
+  const directory = join(group.directory, logId);
+  const orphans = options.orphanCursors?.(directory, logId, group.exporterIds) ?? [];
+  const shared = createSharedWords(group.exporterIds.length + orphans.length);
+  const words = new SharedWords(shared);
+  for (const [index, { ordinal }] of orphans.entries())
+    words.setReleasedOrdinal(group.exporterIds.length + index, ordinal);
   budget.logs.push(shared);
   return {
     logId,
     signal: group.pipeline.signal,
-    directory: join(group.directory, logId),
+    directory,
     limits: boundedLimits(group.queues, options),
     flush: options.isDurable,
     cursorNames: group.exporterIds,
+    orphanNames: orphans.map(({ name }) => name),
     shared,
     group: budget,
   };

@@ -4,6 +4,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import {
+  existsSync,
   linkSync,
   mkdirSync,
   mkdtempSync,
@@ -55,6 +56,17 @@ export async function lockDataDirectory(
     throw unusableDirectory(dataDir, error);
   } finally {
     alias?.remove();
+  }
+}
+
+/** Whether a living process has the directory; false also when it does not exist. */
+export async function isDataDirectoryInUse(dataDir: string): Promise<boolean> {
+  if (!existsSync(join(dataDir, LOCK_NAME))) return false;
+  const alias = openAlias(dataDir);
+  try {
+    return await isAnswered(join(alias.directory, LOCK_NAME));
+  } finally {
+    alias.remove();
   }
 }
 
