@@ -127,7 +127,7 @@ function commonest(texts: readonly string[]): string {
   return best;
 }
 
-const ERROR_CHARS = 80;
+const ERROR_CHARS = 200;
 
 /** A backend's text may hold anything, and this goes to a terminal. */
 function printable(text: string): string {
