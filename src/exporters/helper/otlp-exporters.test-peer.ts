@@ -8,14 +8,13 @@ import type { ExportBatch, Exporter, ExportReceipt } from '../../component/expor
 import type { ComponentSettings, LogFields, Logger } from '../../component/settings.ts';
 import type { Signal } from '../../component/signal.ts';
 import { systemClock } from '../../stdx/clock.ts';
-import { MeterAggregate } from '../../telemetry/aggregate.ts';
 import { ThreadMeter } from '../../telemetry/registry.ts';
 import { generateRequest } from '../../testkit/generators.ts';
 
 /** Requests of generated data; items of a slice are `itemsPerSlice`. */
 export function testBatch(signal: Signal = 'traces', sliceCount = 3, itemsPerSlice = 20): ExportBatch {
   const slices = Array.from({ length: sliceCount }, (_, seed) =>
-    generateRequest({ signal, items: itemsPerSlice, seed: seed + 1 }),
+    generateRequest({ signal, itemsPerRequest: itemsPerSlice, seed: seed + 1 }),
   );
   return {
     signal,
@@ -36,7 +35,7 @@ export function recordingSettings(id: string): { settings: ComponentSettings; li
   const lines: LogLine[] = [];
   const note = (message: string, fields?: LogFields) => void lines.push({ message, fields });
   const logger: Logger = { debug: note, info: note, warn: note, error: note, child: () => logger };
-  const meter = new ThreadMeter(new MeterAggregate());
+  const meter = new ThreadMeter();
   return { settings: { id, logger, meter, clock: systemClock }, lines };
 }
 
