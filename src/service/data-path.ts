@@ -4,6 +4,7 @@
  */
 import type { PipelineError } from '../component/errors.ts';
 import type { Logger } from '../component/settings.ts';
+import type { ComponentPlan } from '../config/collector-plan.ts';
 import { LOG_STATE_FAILED, LOG_STATE_OPEN, SharedWords } from '../queue/log/shared-words.ts';
 import { ringDataBytes } from '../ring/layout.ts';
 import type { Clock } from '../stdx/clock.ts';
@@ -24,6 +25,8 @@ export interface DataPathOptions {
   /** Of its main-thread figures in the aggregate; another one for each data path of a process. */
   name: string;
   threads: ThreadPlan;
+  /** Of the service, for exporters that name one. */
+  extensions: readonly ComponentPlan[];
   isDurable: boolean;
   clock: Clock;
   logger: Logger;
@@ -164,7 +167,8 @@ export class DataPath {
   }
 
   #makeExporterWorkers(): Supervisor {
-    const { threads, clock, logger, loggerOptions, failpoints, isDurable, aggregate } = this.#options;
+    const { threads, extensions, clock, logger, loggerOptions, failpoints, isDurable, aggregate } =
+      this.#options;
     return new Supervisor({
       file: 'exporter-worker',
       task: 'runExporterTask',
@@ -176,6 +180,7 @@ export class DataPath {
         logger: loggerOptions,
         failpoints,
         exporters: threads.exportersByWorker[slot]!,
+        extensions,
         isDurable,
       }),
       // Nothing to hand over: what a dead exporter worker had in flight is still in the log.

@@ -11,6 +11,7 @@ import { openLogReader } from '../queue/log/open.ts';
 import { BUILTIN } from '../registry/builtin.ts';
 import { findFactory } from '../registry/registry.ts';
 import { Prng } from '../stdx/prng.ts';
+import { ClientAuthSet } from './client-auth-set.ts';
 import { deadLetterDirectory } from './deadletter-directory.ts';
 import type { ExporterPlan, ExporterWorkerInit } from './messages.ts';
 import { WorkerRuntime } from './worker-runtime.ts';
@@ -26,6 +27,7 @@ class ExporterHost {
   readonly #init: ExporterWorkerInit;
   readonly #exporters: Exporter[] = [];
   readonly #drains: Drain[] = [];
+  readonly #clientAuths: ClientAuthSet;
   #stopDeadlineMs: number | undefined;
   #requestStop!: () => void;
   readonly #stopRequested = new Promise<void>((resolve) => {
@@ -37,6 +39,10 @@ class ExporterHost {
     this.#runtime = new WorkerRuntime(init, (deadlineMs) => {
       this.#stopDeadlineMs = deadlineMs;
       this.#requestStop();
+    });
+    this.#clientAuths = new ClientAuthSet(BUILTIN, init.extensions, (id) => {
+      const { clock, meter, logger } = this.#runtime;
+      return { id, clock, meter, logger: logger.child({ component: id }) };
     });
   }
 
@@ -55,7 +61,9 @@ class ExporterHost {
     const { clock, meter } = this.#runtime;
     const logger = this.#runtime.logger.child({ exporter: plan.id, data_type: plan.signal });
     const factory = findFactory(BUILTIN, 'exporter', plan.type) as ExporterFactory<unknown>;
-    const exporter = await factory.create({ id: plan.id, clock, meter, logger }, plan.config, plan.signal);
+    const findClientAuth = (id: string) => this.#clientAuths.find(id);
+    const settings = { id: plan.id, clock, meter, logger, findClientAuth };
+    const exporter = await factory.create(settings, plan.config, plan.signal);
     await exporter.start();
     this.#exporters.push(exporter);
     const config = factory.delivery(plan.config);
@@ -106,6 +114,7 @@ class ExporterHost {
     await Promise.allSettled(runs);
     const deadlineMs = this.#stopDeadlineMs ?? this.#runtime.clock.monotonicMs();
     await Promise.all(this.#exporters.map((exporter) => exporter.shutdown(deadlineMs)));
+    await this.#clientAuths.shutdown(deadlineMs);
     for (const { reader } of this.#drains) await reader.close();
     for (const closed of await closing) if (closed.status === 'rejected') throw closed.reason;
   }

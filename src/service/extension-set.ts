@@ -27,6 +27,11 @@ export class ExtensionSet {
     this.#options = options;
   }
 
+  /** Only those that run: one that is being exchanged is not found. */
+  find(id: string): Component | undefined {
+    return this.#running.find(({ plan }) => plan.id === id)?.component;
+  }
+
   /** Whether `apply` would stop or start any. */
   differs(plans: readonly ComponentPlan[]): boolean {
     return !isDeepStrictEqual(

@@ -66,6 +66,8 @@ export interface ExporterPlan {
 
 export interface ExporterWorkerInit extends WorkerInit {
   exporters: ExporterPlan[];
+  /** All of the service: exporters may name them as authenticators. */
+  extensions: readonly ComponentPlan[];
   /** Durable logs retry for ever unless the user bounds it. */
   isDurable: boolean;
 }

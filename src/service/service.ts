@@ -237,6 +237,7 @@ export class Service {
       ...{ isDurable, clock, logger, failpoints },
       name: `path#${this.#pathCount}`,
       threads: planThreads(plan),
+      extensions: plan.extensions,
       loggerOptions: plan.telemetry.logs,
       aggregate: this.#aggregate,
       onFatal: (error) => this.#fatal(error),
@@ -322,7 +323,11 @@ export class Service {
 
   #settings(id: string): ComponentSettings {
     const { clock, logger, dataDir } = this.#options;
-    return { id, clock, meter: this.#meter, logger: logger.child({ component: id }), dataDir };
+    const findExtension = (wanted: string) => this.#extensions.find(wanted);
+    return {
+      ...{ id, clock, meter: this.#meter, logger: logger.child({ component: id }), dataDir },
+      findExtension,
+    };
   }
 
   #view(): EngineView {

@@ -13,6 +13,7 @@ import { VerdictCache } from './verdict-cache.ts';
 const ALLOWED: AuthResult = { isAllowed: true };
 const REFUSED: AuthResult = { isAllowed: false, message: 'missing or wrong credentials' };
 const LATER: AuthResult = { isAllowed: 'later', message: 'Too many credentials are being checked.' };
+const NOT_RUNNING: AuthResult = { isAllowed: 'later', message: 'The authenticator is not running.' };
 const SCHEME = 'basic ';
 /** Above the longest header block that reaches us there is nothing, but decoding needs a bound of its own. */
 const CREDENTIALS_BYTES_MAX = 4096;
@@ -25,7 +26,8 @@ export class BasicServerAuth implements Component, ServerAuthenticator {
   readonly #file: WatchedFile | undefined;
   readonly #cache = new VerdictCache();
   readonly #slow = new SlowChecker();
-  #users: ReadonlyMap<string, PasswordEntry> = new Map();
+  /** undefined while the extension does not run. */
+  #users: ReadonlyMap<string, PasswordEntry> | undefined;
   /** Checked for users who do not exist, so that they take as long as those who do. */
   #decoy: PasswordEntry | undefined;
   /** Counts up with every list of users: a verdict on an older list is not remembered. */
@@ -57,12 +59,15 @@ export class BasicServerAuth implements Component, ServerAuthenticator {
 
   async shutdown(): Promise<void> {
     this.#file?.stop();
-    this.#users = new Map();
+    this.#users = undefined;
+    this.#generation += 1;
     this.#cache.clear();
     await this.#slow.close();
   }
 
   authenticate([value]: AuthHeaders): AuthResult | Promise<AuthResult> {
+    // A client that is refused for good drops its data: it must not meet a list that is still being read.
+    if (this.#users === undefined) return NOT_RUNNING;
     const credentials = value === undefined ? undefined : decodeCredentials(value);
     if (credentials === undefined) return REFUSED;
     const key = this.#cache.keyOf(credentials);

@@ -38,6 +38,7 @@ function issuesOf(raw: unknown): string {
 test('a client needs exactly scheme and token in the named header', async (t) => {
   const auth = new BearerTokenServerAuth(settings, configOf({ tokens: ['one', 'two'] }));
   t.after(() => auth.shutdown());
+  assert.equal(auth.authenticate(['Bearer one']).isAllowed, 'later');
   await auth.start();
   assert.deepEqual(auth.headerNames, ['authorization']);
   const allowed = ['Bearer one', 'Bearer two'];

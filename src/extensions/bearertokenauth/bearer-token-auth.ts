@@ -12,6 +12,7 @@ import type { BearerTokenAuthConfig } from './config.ts';
 import { TokenSource } from './token-source.ts';
 
 const ALLOWED: AuthResult = { isAllowed: true };
+const NOT_RUNNING: AuthResult = { isAllowed: 'later', message: 'The authenticator is not running.' };
 const REFUSED: AuthResult = { isAllowed: false, message: 'missing or wrong credentials' };
 
 export class BearerTokenServerAuth implements Component, ServerAuthenticator {
@@ -19,7 +20,8 @@ export class BearerTokenServerAuth implements Component, ServerAuthenticator {
   readonly challenge: string;
   readonly #source: TokenSource;
   readonly #digest = new KeyedDigest();
-  #allowed: readonly Buffer[] = [];
+  /** undefined while the extension does not run. */
+  #allowed: readonly Buffer[] | undefined;
 
   constructor(settings: ComponentSettings, config: BearerTokenAuthConfig) {
     this.#source = new TokenSource(settings, config);
@@ -36,11 +38,13 @@ export class BearerTokenServerAuth implements Component, ServerAuthenticator {
 
   async shutdown(): Promise<void> {
     this.#source.stop();
-    this.#allowed = [];
+    this.#allowed = undefined;
   }
 
   /** The whole header value counts, scheme and letter case included. */
   authenticate([value]: AuthHeaders): AuthResult {
+    // A client that is refused for good drops its data: it must not meet a list that is still being read.
+    if (this.#allowed === undefined) return NOT_RUNNING;
     if (value === undefined) return REFUSED;
     return this.#digest.matchesAny(value, this.#allowed) ? ALLOWED : REFUSED;
   }
