@@ -3,7 +3,13 @@ import type { ServerHttp2Session } from 'node:http2';
 import { constants } from 'node:http2';
 import type { Socket } from 'node:net';
 import type { GrpcCall, GrpcCallOwner } from './grpc-call.ts';
-import { HEADERS_TIMEOUT_MS, PING_STRIKES_MAX, SEND_STALL_MS, WINDOW_BYTES } from './limits.ts';
+import {
+  HEADERS_TIMEOUT_MS,
+  PING_STRIKES_MAX,
+  SEND_STALL_MS,
+  SETTINGS_FRAMES_MAX,
+  WINDOW_BYTES,
+} from './limits.ts';
 
 /** Times in milliseconds; Infinity switches a rule off. */
 export interface GrpcKeepaliveConfig {
@@ -18,6 +24,7 @@ export interface GrpcKeepaliveConfig {
   isPingWithoutStreamAllowed: boolean;
 }
 
+const SETTINGS_WINDOW_MS = 60_000;
 /** Collector's idle rule for clients that may not ping without a call: one ping in two hours is tolerated. */
 const IDLE_PING_INTERVAL_MS = 2 * 3600 * 1000;
 
@@ -33,6 +40,8 @@ export class GrpcSession implements GrpcCallOwner {
   #lastPingMs = -Infinity;
   #pingStrikes = 0;
   #isPinged = false;
+  #settingsCount = 0;
+  #settingsWindowEndMs = -Infinity;
   /** Set by the client's SETTINGS, the first frame of every HTTP/2 connection. */
   #hasBegun = false;
   #goneAwayAtMs = Infinity;
@@ -59,6 +68,7 @@ export class GrpcSession implements GrpcCallOwner {
     session.on('error', () => {});
     session.on('remoteSettings', () => {
       this.#hasBegun = true;
+      this.#countSettings();
     });
     session.on('ping', () => this.#countPing());
     // The stream windows are in our SETTINGS; the connection's own one is only widened by this call.
@@ -135,6 +145,17 @@ export class GrpcSession implements GrpcCallOwner {
     });
   }
 
+  /** Node bounds the answers that wait, but not the frames of a peer that takes them. */
+  #countSettings(): void {
+    const nowMs = this.#nowMs();
+    if (nowMs >= this.#settingsWindowEndMs) {
+      this.#settingsWindowEndMs = nowMs + SETTINGS_WINDOW_MS;
+      this.#settingsCount = 0;
+    }
+    this.#settingsCount += 1;
+    if (this.#settingsCount > SETTINGS_FRAMES_MAX) this.#sendAway('too_many_settings');
+  }
+
   #countPing(): void {
     const nowMs = this.#nowMs();
     const isAllowed = this.#calls.size > 0 || this.#config.isPingWithoutStreamAllowed;
@@ -144,10 +165,14 @@ export class GrpcSession implements GrpcCallOwner {
     if (!isTooSoon) return;
     this.#pingStrikes += 1;
     if (this.#pingStrikes <= PING_STRIKES_MAX) return;
+    // The text is what gRPC clients look for to slow their keepalive down.
+    this.#sendAway('too_many_pings');
+  }
+
+  #sendAway(reason: string): void {
     const session = this.#session;
     if (session.destroyed) return;
-    // The text is what gRPC clients look for to slow their keepalive down.
-    session.goaway(constants.NGHTTP2_ENHANCE_YOUR_CALM, 0, Buffer.from('too_many_pings'));
+    session.goaway(constants.NGHTTP2_ENHANCE_YOUR_CALM, 0, Buffer.from(reason));
     session.destroy(undefined, constants.NGHTTP2_ENHANCE_YOUR_CALM);
   }
 }

@@ -27,6 +27,8 @@ export const KEEP_ALIVE_TIMEOUT_MS = 65_000;
 export const WINDOW_BYTES = 8 * 1024 * 1024;
 export const STREAMS_MAX = 128;
 export const SETTINGS_ENTRIES_MAX = 32;
+/** Frames of SETTINGS within a minute; clients send one, and a few more as they widen their windows. */
+export const SETTINGS_FRAMES_MAX = 32;
 export const OUTSTANDING_PINGS_MAX = 10;
 export const INVALID_FRAMES_MAX = 100;
 export const REJECTED_STREAMS_MAX = 100;
