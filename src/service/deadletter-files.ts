@@ -2,7 +2,12 @@
 import { appendFileSync, closeSync, fsyncSync, openSync } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type DeadLetter, listDeadLetterFiles, RETRIED_SUFFIX } from '../exporters/helper/dead-letters.ts';
+import {
+  type DeadLetter,
+  listDeadLetterFiles,
+  parseLineRanges,
+  RETRIED_SUFFIX,
+} from '../exporters/helper/dead-letters.ts';
 import { deadLetterRoot } from './deadletter-directory.ts';
 
 export interface LetterFile {
@@ -50,7 +55,7 @@ export async function listLetterFiles(storageDirectories: readonly string[]): Pr
 /** Everything in a file that was not sent again; a file that is gone meanwhile is empty. */
 export async function readLetterFile(path: string): Promise<ReadFile> {
   const text = await readFile(path, 'utf8').catch(() => '');
-  const retried = parseRanges(await readFile(path + RETRIED_SUFFIX, 'utf8').catch(() => ''));
+  const retried = parseLineRanges(await readFile(path + RETRIED_SUFFIX, 'utf8').catch(() => ''));
   const letters: StoredLetter[] = [];
   let damagedCount = 0;
   const lines = text.split('\n');
@@ -81,13 +86,6 @@ function parseLetter(content: string): DeadLetter | undefined {
 interface LineRange {
   from: number;
   to: number;
-}
-
-function parseRanges(text: string): LineRange[] {
-  return [...text.matchAll(/^(\d+)-(\d+)$/gm)].map(([, from, to]) => ({
-    from: Number(from),
-    to: Number(to),
-  }));
 }
 
 /** On disk when it returns: what was delivered must not be delivered again. */

@@ -1,5 +1,5 @@
 /** Items that a backend refused for good, as one line of JSON each: readable, bounded, and on disk when written. */
-import { type FileHandle, mkdir, open, readdir, readFile, stat, unlink } from 'node:fs/promises';
+import { type FileHandle, mkdir, open, readdir, readFile, stat, truncate, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { PipelineError } from '../../component/errors.ts';
 import type { ExportBatch } from '../../component/exporter.ts';
@@ -106,7 +106,7 @@ export class DeadLetters implements DeadLetterSink {
     this.directory = settings.directory;
   }
 
-  /** After a rejection some lines may be there all the same, and a repeat writes them again. */
+  /** A rejected write leaves nothing behind if it can, because it will be repeated. */
   write(batch: ExportBatch, parts: BatchParts, failed: readonly FailedPart[]): Promise<number> {
     const work = this.#turn.then(() => this.#write(batch, parts, failed));
     this.#turn = work.catch(() => undefined);
@@ -115,32 +115,41 @@ export class DeadLetters implements DeadLetterSink {
 
   async #write(batch: ExportBatch, parts: BatchParts, failed: readonly FailedPart[]): Promise<number> {
     await mkdir(this.directory, { recursive: true, mode: 0o700 });
-    let text = '';
-    let droppedCount = 0;
-    const flush = async () => {
-      const bytes = Buffer.from(text);
-      text = '';
-      await this.#append(bytes);
-      droppedCount += await this.#trim();
-    };
-    for (const part of failed) {
-      for (const item of parts.items(part.from, part.to)) {
-        text += lineOf(this.#settings, batch.batchId, part, item);
-        if (text.length >= CHUNK_CHARS) await flush();
+    const touched = new Map<string, number>();
+    try {
+      let text = '';
+      for (const part of failed) {
+        for (const item of parts.items(part.from, part.to)) {
+          text += lineOf(this.#settings, batch.batchId, part, item);
+          if (text.length < CHUNK_CHARS) continue;
+          await this.#append(Buffer.from(text), touched);
+          text = '';
+        }
       }
+      if (text !== '') await this.#append(Buffer.from(text), touched);
+    } catch (error) {
+      for (const [path, sizeBytes] of touched) await truncate(path, sizeBytes).catch(() => undefined);
+      throw error;
     }
-    if (text !== '') await flush();
-    return droppedCount;
+    // The items are written: what cannot be deleted now is deleted behind the next ones.
+    return this.#trim().catch(() => 0);
   }
 
-  /** Opened for each chunk: refusals are rare, and a file that someone moved away meanwhile is none of ours. */
-  async #append(bytes: Uint8Array): Promise<void> {
+  /**
+   * Opens the file for each chunk: refusals are rare, and a file that someone moved away meanwhile is none of ours.
+   * @param touched gets the size that each file had before.
+   */
+  async #append(bytes: Uint8Array, touched: Map<string, number>): Promise<void> {
     const { fileBytesMax = FILE_BYTES_MAX } = this.#settings;
     const newest = (await this.#files()).at(-1);
     const sizeBytes = newest === undefined ? 0 : (await stat(join(this.directory, newest))).size;
     const isNew = newest === undefined || sizeBytes + bytes.byteLength > fileBytesMax;
     const name = isNew ? nextName(newest, this.#settings.signal) : newest;
-    const file = await open(join(this.directory, name), 'a+', 0o600);
+    const path = join(this.directory, name);
+    // Left by a removal that was cut short, the note would hide lines of the new file.
+    if (isNew) await unlink(path + RETRIED_SUFFIX).catch(() => undefined);
+    const file = await open(path, 'a+', 0o600);
+    if (!touched.has(path)) touched.set(path, isNew ? 0 : sizeBytes);
     try {
       if (!isNew && !(await endsLine(file, sizeBytes))) await file.appendFile('\n');
       await file.appendFile(bytes);
@@ -160,20 +169,33 @@ export class DeadLetters implements DeadLetterSink {
   async #trim(): Promise<number> {
     const { totalBytesMax = TOTAL_BYTES_MAX } = this.#settings;
     const files = await this.#files();
-    const sizes = await Promise.all(
-      files.map((name) => stat(join(this.directory, name)).then(({ size }) => size)),
-    );
+    const sizeOf = (name: string) =>
+      stat(join(this.directory, name)).then(
+        ({ size }) => size,
+        () => 0,
+      );
+    const sizes = await Promise.all(files.map(sizeOf));
     let totalBytes = sizes.reduce((sum, size) => sum + size, 0);
     let droppedCount = 0;
     for (let index = 0; totalBytes > totalBytesMax && index < files.length - 1; index++) {
       const path = join(this.directory, files[index]!);
-      droppedCount += countLines(await readFile(path));
+      const retried = parseLineRanges(await readFile(path + RETRIED_SUFFIX, 'utf8').catch(() => ''));
+      const retriedCount = retried.reduce((sum, { from, to }) => sum + to - from + 1, 0);
+      droppedCount += Math.max(countLines(await readFile(path)) - retriedCount, 0);
       await unlink(path);
       await unlink(path + RETRIED_SUFFIX).catch(() => undefined);
       totalBytes -= sizes[index]!;
     }
     return droppedCount;
   }
+}
+
+/** Lines `from-to`, counted from 1, as they stand in the note beside a file. */
+export function parseLineRanges(text: string): { from: number; to: number }[] {
+  return [...text.matchAll(/^(\d+)-(\d+)$/gm)].map(([, from, to]) => ({
+    from: Number(from),
+    to: Number(to),
+  }));
 }
 
 function nextName(newest: string | undefined, signal: Signal): string {

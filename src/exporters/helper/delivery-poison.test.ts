@@ -2,17 +2,22 @@
 import assert from 'node:assert/strict';
 import {
   appendFileSync,
+  existsSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
   rmSync,
+  symlinkSync,
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
+import fc from 'fast-check';
+import type { LogFields } from '../../component/settings.ts';
 import { systemClock } from '../../stdx/clock.ts';
+import { Prng } from '../../stdx/prng.ts';
 import { until } from '../../testkit/engine-process.ts';
 import { type DeadLetter, DeadLetters } from './dead-letters.ts';
 import {
@@ -44,8 +49,7 @@ function deadLetters(limits: { fileBytesMax?: number; totalBytesMax?: number } =
   });
 }
 
-function readLetters(): DeadLetter[] {
-  const directory = join(root, 'otlp%2f2');
+function readLetters(directory = join(root, 'otlp%2f2')): DeadLetter[] {
   return readdirSync(directory)
     .sort()
     .flatMap((name) => readFileSync(join(directory, name), 'utf8').trimEnd().split('\n'))
@@ -144,6 +148,78 @@ test('a file in the way of the directory keeps the batch in the log', async () =
   assert.equal(drain.cursor.ordinal, 0);
   assert.equal(drain.counter('millrace_deadletter_items'), 0);
   await drain.end();
+});
+
+test('a full disk under the dead letters keeps the batch until there is space again', async (t) => {
+  if (!existsSync('/dev/full')) return t.diagnostic('this system has no /dev/full');
+  const log = memoryLog();
+  await fill(log.openWriter(), [4]);
+  const directory = join(root, 'otlp%2f2');
+  mkdirSync(directory);
+  symlinkSync('/dev/full', join(directory, 'traces-00000001.jsonl'));
+  const exporter = refusing(1);
+  const drain = startDrain(log, exporter, { config: wholeBatches, deadLetters: deadLetters() });
+  const isReported = ({ fields }: { fields: LogFields }) => String(fields.error).includes('ENOSPC');
+  await until('the report', () => drain.logger.lines.some(isReported));
+  assert.equal(drain.cursor.ordinal, 0);
+  rmSync(join(directory, 'traces-00000001.jsonl'));
+  await until('the end', () => drain.cursor.ordinal === 4);
+  assert.deepEqual(readLetters().map(numberOf), [1]);
+  // Only the writing was repeated, not the sending.
+  assert.equal(exporter.delivered.length, 3);
+  await drain.end();
+});
+
+test('any poison, any crash: good items are delivered, bad ones are written down, never the other way round', async () => {
+  const scenario = fc.record({
+    counts: fc.array(fc.integer({ min: 1, max: 40 }), { minLength: 1, maxLength: 6 }),
+    bad: fc.array(fc.nat(), { maxLength: 4 }),
+    crashes: fc.nat(2),
+    seed: fc.nat(),
+  });
+  let run = 0;
+  const property = fc.asyncProperty(scenario, async ({ counts, bad, crashes, seed }) => {
+    const prng = new Prng(seed);
+    const log = memoryLog({ recordBytes: 2000 });
+    await fill(log.openWriter(), counts);
+    const total = counts.reduce((sum, count) => sum + count, 0);
+    const poison = new Set(bad.map((item) => item % total));
+    // A batch of nothing but poison makes the next search a short one, which is tested elsewhere.
+    const lastBatch = range(total - (total % 30), total);
+    fc.pre(lastBatch.length === 0 || lastBatch.some((item) => !poison.has(item)));
+    const exporter = new ScriptedExporter((batch) => {
+      if (prng.nextInt(6) === 0) return Promise.reject(retryable());
+      return itemNumbers(batch.slices).some((item) => poison.has(item))
+        ? Promise.reject(permanent())
+        : undefined;
+    });
+    const directory = join(root, String(run++));
+    const options = () => ({
+      config: deliveryConfig({
+        numConsumers: 3,
+        batch: { minSize: 30, maxSize: 30 },
+        retry: { maxIntervalMs: 1 },
+      }),
+      deadLetters: new DeadLetters({ directory, exporterId: 'x', signal: 'traces', clock: systemClock }),
+    });
+    for (let crash = 0; crash < crashes; crash++) {
+      const drain = startDrain(log, exporter, options());
+      await new Promise((resolve) => setTimeout(resolve, prng.nextInt(8)));
+      await drain.end();
+      log.crash();
+      log.openWriter();
+    }
+    const drain = startDrain(log, exporter, options());
+    await until('the end', () => drain.cursor.ordinal === total);
+    await drain.end();
+    const written = poison.size === 0 ? [] : readLetters(directory).map(numberOf);
+    assert.deepEqual([...new Set(sorted(written))], sorted([...poison]));
+    const good = range(0, total).filter((item) => !poison.has(item));
+    assert.deepEqual([...new Set(sorted(exporter.delivered))], good);
+    if (crashes === 0)
+      assert.deepEqual([written.length, exporter.delivered.length], [poison.size, good.length]);
+  });
+  await fc.assert(property, { numRuns: 40, endOnFailure: true });
 });
 
 test('files are rotated and the oldest dropped and counted; half a line of a crash stays apart', async () => {
