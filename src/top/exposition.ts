@@ -22,9 +22,12 @@ function readLabels(text: string | undefined): Map<string, string> {
   return labels;
 }
 
-function readValue(text: string): number {
+/** @returns undefined when the text is no number. */
+function readValue(text: string): number | undefined {
   if (text === '+Inf' || text === 'Inf') return Number.POSITIVE_INFINITY;
-  return text === '-Inf' ? Number.NEGATIVE_INFINITY : Number(text);
+  if (text === '-Inf') return Number.NEGATIVE_INFINITY;
+  const value = Number(text);
+  return Number.isNaN(value) && text !== 'NaN' ? undefined : value;
 }
 
 /** Lines that are no samples are passed over: a strange exporter still shows what can be read of it. */
@@ -34,7 +37,9 @@ export function parseScrape(text: string): Scrape {
     if (line === '' || line.startsWith('#')) continue;
     const match = LINE.exec(line);
     if (match === null) continue;
-    const sample = { labels: readLabels(match[2]), value: readValue(match[3]!) };
+    const value = readValue(match[3]!);
+    if (value === undefined) continue;
+    const sample = { labels: readLabels(match[2]), value };
     const samples = scrape.get(match[1]!);
     if (samples === undefined) scrape.set(match[1]!, [sample]);
     else samples.push(sample);
