@@ -12,9 +12,11 @@ export interface ChannelOptions extends Omit<ConnectionOptions, 'at'> {
   balancer: Balancer;
   waitsForReady: boolean;
   clock: Clock;
+  /** Instead of the system's name resolution, for tests. */
+  resolve?: (target: GrpcTarget) => Promise<Address[]>;
 }
 
-type Address = ConnectionOptions['at'];
+export type Address = ConnectionOptions['at'];
 
 /** One address and what is known about it. */
 interface Line {
@@ -76,6 +78,7 @@ export class GrpcChannel {
   }
 
   async #pick(): Promise<GrpcConnection> {
+    if (this.#isClosed) throw new Error('the channel is closed');
     const nowMs = this.#options.clock.monotonicMs();
     if (this.#lines.length === 0) await this.#resolve();
     else if (nowMs - this.#resolvedMs > RESOLVE_INTERVAL_MS) this.#resolve().catch(() => undefined);
@@ -140,8 +143,8 @@ export class GrpcChannel {
   }
 
   async #lookUp(): Promise<void> {
-    const { clock, target } = this.#options;
-    const addresses = await addressesOf(target);
+    const { clock, target, resolve = addressesOf } = this.#options;
+    const addresses = await resolve(target);
     if (this.#isClosed) return;
     this.#resolvedMs = clock.monotonicMs();
     const before = new Map(this.#lines.map((line) => [JSON.stringify(line.address), line]));

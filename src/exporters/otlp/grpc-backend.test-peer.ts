@@ -1,8 +1,13 @@
 /** A gRPC server on bare node:http2 that lets the test answer, well or badly. */
+import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import * as http2 from 'node:http2';
 import type { AddressInfo } from 'node:net';
 import type { TestContext } from 'node:test';
+import type { Signal } from '../../component/signal.ts';
+import { recordingSettings } from '../helper/otlp-exporters.test-peer.ts';
+import { otlpConfigSchema } from './config.ts';
+import { OtlpExporter } from './otlp-exporter.ts';
 
 export interface TakenCall {
   headers: http2.IncomingHttpHeaders;
@@ -99,4 +104,15 @@ export function framed(message: Uint8Array, flag = 0): Buffer {
   head[0] = flag;
   head.writeUInt32BE(message.length, 1);
   return Buffer.concat([head, message]);
+}
+
+/** An exporter over plain text, unless the configuration says otherwise. */
+export async function startExporter(t: TestContext, raw: object, signal: Signal = 'traces') {
+  const { value, issues } = otlpConfigSchema.parse({ tls: { insecure: true }, ...raw });
+  assert.deepEqual(issues, []);
+  const { settings, lines } = recordingSettings('otlp');
+  const exporter = new OtlpExporter(settings, value!, signal);
+  await exporter.start();
+  t.after(() => exporter.shutdown());
+  return { exporter, lines };
 }

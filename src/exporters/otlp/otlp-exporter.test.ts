@@ -1,26 +1,14 @@
 import assert from 'node:assert/strict';
-import test, { type TestContext } from 'node:test';
+import test from 'node:test';
 import * as zlib from 'node:zlib';
 import { PipelineError } from '../../component/errors.ts';
-import { SIGNALS, type Signal } from '../../component/signal.ts';
+import { SIGNALS } from '../../component/signal.ts';
 import { encodeExportResponse, encodeStatus } from '../../otlp/status.ts';
-import { outcomeOf, recordingSettings, testBatch } from '../helper/otlp-exporters.test-peer.ts';
+import { outcomeOf, testBatch } from '../helper/otlp-exporters.test-peer.ts';
 import { loadSnappy } from '../helper/snappy-codec.ts';
-import { otlpConfigSchema } from './config.ts';
-import { framed, type GrpcAnswer, reply, startGrpcBackend } from './grpc-backend.test-peer.ts';
-import { OtlpExporter } from './otlp-exporter.ts';
+import { framed, type GrpcAnswer, reply, startExporter, startGrpcBackend } from './grpc-backend.test-peer.ts';
 
 const OK: GrpcAnswer = { status: '0', body: framed(new Uint8Array(0)) };
-
-async function startExporter(t: TestContext, raw: object, signal: Signal = 'traces') {
-  const { value, issues } = otlpConfigSchema.parse({ tls: { insecure: true }, ...raw });
-  assert.deepEqual(issues, []);
-  const { settings, lines } = recordingSettings('otlp');
-  const exporter = new OtlpExporter(settings, value!, signal);
-  await exporter.start();
-  t.after(() => exporter.shutdown());
-  return { exporter, lines };
-}
 
 const SERVICES = { traces: 'trace.v1.Trace', metrics: 'metrics.v1.Metrics', logs: 'logs.v1.Logs' };
 
