@@ -6,6 +6,7 @@ export const ERROR_CODES = [
   'BODY_TOO_LARGE', // Counted after decompression.
   'DECOMPRESSION_FAILED',
   'RING_FULL',
+  'MEMORY_LIMITED', // A memory_limiter refuses until memory is back below its limit.
   'QUEUE_FULL', // Byte budget, item bound or free disk space reached.
   'STORAGE_FAILED', // A write or flush failed: nothing after it may be acknowledged.
   'STORAGE_LOCKED',

@@ -46,6 +46,8 @@ export interface DeliveryConfig {
     sizer: 'requests' | 'items' | 'bytes';
     /** Id of a storage extension, e.g. `file_storage`. */
     storage: string | undefined;
+    /** The user wrote `batch`, which then counts more than the processor of that name. */
+    hasOwnBatch?: true;
     batch: { flushTimeoutMs: number; minSize: number; maxSize: number; sizer: 'items' | 'bytes' };
   };
 }
@@ -67,7 +69,14 @@ export interface ProcessorFactory<C> extends FactoryBase<C> {
   /** What a pipeline of this signal cannot have, one message each; only for what the table cannot say. */
   signalIssues?(config: C, signal: Signal): string[];
   /** Only `batch` has it: how exporters of the pipeline cut batches unless they say so themselves. */
-  batching?(config: C): { flushTimeoutMs: number; minSize: number; maxSize: number };
+  batching?(config: C): Batching;
+}
+
+/** Sizes in items; `maxSize` 0 means no bound. */
+export interface Batching {
+  flushTimeoutMs: number;
+  minSize: number;
+  maxSize: number;
 }
 
 /** Built on the main thread, started before everything else. */

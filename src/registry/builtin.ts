@@ -12,7 +12,9 @@ import { fileStorageExtensionFactory } from '../extensions/file_storage/factory.
 import { headersSetterExtensionFactory } from '../extensions/headers_setter/factory.ts';
 import { healthCheckExtensionFactory } from '../extensions/health_check/factory.ts';
 import { attributesProcessorFactory } from '../processors/attributes/factory.ts';
+import { batchProcessorFactory } from '../processors/batch/factory.ts';
 import { filterProcessorFactory } from '../processors/filter/factory.ts';
+import { memoryLimiterProcessorFactory } from '../processors/memory_limiter/factory.ts';
 import { resourceProcessorFactory } from '../processors/resource/factory.ts';
 import { otlpReceiverFactory } from '../receivers/otlp/factory.ts';
 import { createRegistry } from './registry.ts';
@@ -21,7 +23,9 @@ export const BUILTIN = createRegistry([
   otlpReceiverFactory,
   // Processors.
   attributesProcessorFactory,
+  batchProcessorFactory,
   filterProcessorFactory,
+  memoryLimiterProcessorFactory,
   resourceProcessorFactory,
   // Exporters.
   clickhouseExporterFactory,

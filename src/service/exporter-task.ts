@@ -11,6 +11,7 @@ import { openLogReader } from '../queue/log/open.ts';
 import { BUILTIN } from '../registry/builtin.ts';
 import { findFactory } from '../registry/registry.ts';
 import { Prng } from '../stdx/prng.ts';
+import { withBatching } from './batching.ts';
 import { ClientAuthSet } from './client-auth-set.ts';
 import { deadLetterDirectory } from './deadletter-directory.ts';
 import type { ExporterPlan, ExporterWorkerInit } from './messages.ts';
@@ -84,7 +85,7 @@ class ExporterHost {
         signal: plan.signal,
         reader,
         cursor,
-        config,
+        config: withBatching(config, plan.batchings.get(log.logId)),
         isDurable: this.#init.isDurable,
         clock,
         prng,

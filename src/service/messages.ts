@@ -1,6 +1,7 @@
 /** Everything that crosses a thread as a message. Telemetry itself only crosses through rings and logs. */
 import type { MessagePort } from 'node:worker_threads';
 import type { ErrorMessage } from '../component/errors.ts';
+import type { Batching } from '../component/factory.ts';
 import type { Signal } from '../component/signal.ts';
 import type { ComponentPlan } from '../config/collector-plan.ts';
 import type { LogDescriptor } from '../queue/log/contract.ts';
@@ -62,6 +63,8 @@ export interface ExporterPlan {
   signal: Signal;
   config: unknown;
   logs: LogDescriptor[];
+  /** By log id: what the `batch` processor of its pipeline says. */
+  batchings: Map<string, Batching>;
 }
 
 export interface ExporterWorkerInit extends WorkerInit {

@@ -1,18 +1,7 @@
 /** `otelcol_process_*` and the event loop of the main thread, read at each scrape. */
-import { readFileSync } from 'node:fs';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import type { Counter, Gauge, Meter } from '../component/settings.ts';
-
-/** Anonymous memory in bytes: what cannot be given back to the system, unlike mapped log pages. */
-export function anonymousBytes(): number {
-  try {
-    const match = /^RssAnon:\s+(\d+) kB/m.exec(readFileSync('/proc/self/status', 'utf8'));
-    if (match !== null) return Number(match[1]) * 1024;
-  } catch {
-    // Only Linux has it; resident memory is the nearest figure elsewhere.
-  }
-  return process.memoryUsage.rss();
-}
+import { anonymousBytes } from '../stdx/anonymous-memory.ts';
 
 export class ProcessMetrics {
   readonly #uptime: Counter;

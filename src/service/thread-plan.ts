@@ -13,6 +13,7 @@ import type { CollectorPlan, PipelinePlan } from '../config/collector-plan.ts';
 import type { BudgetGroup, LogDescriptor, LogLimits } from '../queue/log/contract.ts';
 import { createSharedWords, SharedWords } from '../queue/log/shared-words.ts';
 import { findFactory, type Registry } from '../registry/registry.ts';
+import { batchingOf } from './batching.ts';
 import type { ChainPlan, ExporterPlan, RoutePlan } from './messages.ts';
 
 export interface ThreadPlanOptions {
@@ -202,6 +203,7 @@ function planChains(plan: CollectorPlan, groups: readonly LogGroup[]): ChainPlan
 /** Exporter instances (id and signal) dealt out to exporter workers in the order of the configuration. */
 function planExporters(
   plan: CollectorPlan,
+  registry: Registry,
   logsByGroup: ReadonlyMap<LogGroup, LogDescriptor[]>,
   workers: number,
 ): ExporterPlan[][] {
@@ -210,8 +212,18 @@ function planExporters(
     for (const id of group.exporterIds) {
       const key = `${id} ${group.pipeline.signal}`;
       const { type, config } = plan.exporters.find((exporter) => exporter.id === id)!;
-      const instance = instances.get(key) ?? { id, type, signal: group.pipeline.signal, config, logs: [] };
+      const { signal } = group.pipeline;
+      const instance: ExporterPlan = instances.get(key) ?? {
+        id,
+        type,
+        signal,
+        config,
+        logs: [],
+        batchings: new Map(),
+      };
       instance.logs.push(...logs);
+      const batching = batchingOf(plan, registry, group.pipeline);
+      if (batching !== undefined) for (const { logId } of logs) instance.batchings.set(logId, batching);
       instances.set(key, instance);
     }
   }
@@ -248,7 +260,7 @@ export function planThreads(plan: CollectorPlan, registry: Registry, options: Th
     routes: planRoutes(plan, groups),
     chains: planChains(plan, groups),
     logsByWorker,
-    exportersByWorker: planExporters(plan, logsByGroup, options.exporterWorkers),
+    exportersByWorker: planExporters(plan, registry, logsByGroup, options.exporterWorkers),
     bodyBytesMax: Math.max(...bodyBytes),
   };
 }

@@ -76,6 +76,7 @@ test('every key of the Collector is read', () => {
     queueSize: 5000,
     sizer: 'items',
     storage: 'file_storage/a',
+    hasOwnBatch: true,
     batch: { flushTimeoutMs: 1_000, minSize: 10, maxSize: 20, sizer: 'bytes' },
   });
   assert.equal(good({ retry_on_failure: { max_elapsed_time: 0 } }).retry.maxElapsedMs, 0);

@@ -44,7 +44,7 @@ interface PartitionKeys {
   metadataKeys: readonly string[];
 }
 
-interface QueueKeys extends Omit<QueueConfig, 'batch'> {
+interface QueueKeys extends Omit<QueueConfig, 'batch' | 'hasOwnBatch'> {
   waitsForResult: boolean;
   blocksOnOverflow: boolean;
   batch: BatchKeys | undefined;
@@ -156,6 +156,7 @@ function queueShape(defaults: DeliveryDefaults): Shape<QueueConfig> {
   return mapShape(shape, ({ waitsForResult: _, blocksOnOverflow: __, ...queue }) => ({
     ...queue,
     storage: normalId(queue.storage),
+    ...(queue.batch === undefined ? {} : { hasOwnBatch: true as const }),
     batch: completeBatch(queue, defaultBatch, defaults),
   }));
 }

@@ -1,0 +1,25 @@
+/** The `batch` processor's keys on their way to the exporters of its pipeline. */
+import type { Batching, DeliveryConfig, ProcessorFactory } from '../component/factory.ts';
+import type { CollectorPlan, PipelinePlan } from '../config/collector-plan.ts';
+import { findFactory, type Registry } from '../registry/registry.ts';
+
+/** How a pipeline wants its batches; of several `batch` processors the last one decides, as it would in a row. */
+export function batchingOf(
+  plan: CollectorPlan,
+  registry: Registry,
+  pipeline: PipelinePlan,
+): Batching | undefined {
+  let batching: Batching | undefined;
+  for (const id of pipeline.processors) {
+    const { type, config } = plan.processors.find((each) => each.id === id)!;
+    const factory = findFactory(registry, 'processor', type) as ProcessorFactory<unknown>;
+    batching = factory.batching?.(config) ?? batching;
+  }
+  return batching;
+}
+
+/** What the user wrote in `sending_queue.batch` of the exporter counts more. */
+export function withBatching(config: DeliveryConfig, batching: Batching | undefined): DeliveryConfig {
+  if (batching === undefined || config.queue.hasOwnBatch === true) return config;
+  return { ...config, queue: { ...config.queue, batch: { ...batching, sizer: 'items' } } };
+}
