@@ -1,2 +1,8 @@
 /** Entry of an exporter worker thread, called by the piscina pool: one task that lives as long as the worker. */
-export { runExporterTask } from '../src/service/exporter-task.ts';
+import type { ExporterWorkerInit } from '../src/service/messages.ts';
+
+/** Loads its modules with the task and not with the thread, see pipeline-worker.ts. */
+export async function runExporterTask(init: ExporterWorkerInit): Promise<void> {
+  const task = await import('../src/service/exporter-task.ts');
+  await task.runExporterTask(init);
+}

@@ -22,6 +22,8 @@ import { type WorkerFile, workerUrl } from './worker-url.ts';
 const HEARTBEAT_CHECK_MS = 1000;
 /** No turn of the worker's loop for this long counts as hung. */
 const HANG_MS = 5000;
+/** The same for a thread that is not ready yet: it loads its modules without a turn, which takes long on a busy machine. */
+const START_HANG_MS = 20_000;
 const RESTARTS_PER_MINUTE_MAX = 5;
 const RESTART_DELAY_MS = 200;
 const SNAPSHOT_WAIT_MS = 500;
@@ -43,6 +45,8 @@ export interface SupervisorOptions {
   logger: Logger;
   meter: Meter;
   aggregate: MeterAggregate;
+  /** Instead of the default, for tests. */
+  startHangMs?: number;
 }
 
 interface Slot {
@@ -55,6 +59,8 @@ interface Slot {
   lastBeat: number;
   lastBeatMs: number;
   isReady: boolean;
+  /** Terminated because its loop stood still. */
+  isHung: boolean;
   restartsMs: number[];
   ended: Promise<void>;
 }
@@ -86,6 +92,7 @@ export class Supervisor {
   /** Starts every worker. @throws PipelineError of the first that could not start. */
   async start(): Promise<void> {
     const ready: Promise<void>[] = [];
+    this.#watch = setInterval(() => this.#checkHeartbeats(), HEARTBEAT_CHECK_MS);
     for (let index = 0; index < this.#options.count; index++) {
       const slot: Slot = {
         index,
@@ -97,6 +104,7 @@ export class Supervisor {
         lastBeat: 0,
         lastBeatMs: 0,
         isReady: false,
+        isHung: false,
         restartsMs: [],
         ended: Promise.resolve(),
       };
@@ -104,7 +112,6 @@ export class Supervisor {
       ready.push(new Promise((resolve, reject) => this.#spawn(slot, resolve, reject)));
     }
     await Promise.all(ready);
-    this.#watch = setInterval(() => this.#checkHeartbeats(), HEARTBEAT_CHECK_MS);
   }
 
   /** Workers that are not there: not ready yet, or dead and not replaced yet. */
@@ -165,6 +172,7 @@ export class Supervisor {
     slot.lastBeat = 0;
     slot.lastBeatMs = options.clock.monotonicMs();
     slot.isReady = false;
+    slot.isHung = false;
     let startError: PipelineError | undefined;
     port1.on('message', (message: FromWorker) => {
       if (message.type === 'ready') {
@@ -224,8 +232,9 @@ export class Supervisor {
     const wasReady = slot.isReady;
     slot.isReady = false;
     if (!wasReady && slot.incarnation === 1) {
+      const reason = slot.isHung ? `${slot.name} hangs before it is ready` : String(error);
       return reject?.(
-        startError ?? new PipelineError('START_FAILED', String(error), { permanent: true, cause: error }),
+        startError ?? new PipelineError('START_FAILED', reason, { permanent: true, cause: error }),
       );
     }
     options.logger.error('worker ended and is replaced', { worker: slot.name, error: String(error) });
@@ -256,12 +265,17 @@ export class Supervisor {
         slot.lastBeatMs = nowMs;
       } else if (Atomics.load(slot.control, WORD_FLUSHING) !== 0) {
         this.#checkFlush(slot, nowMs);
-      } else if (slot.isReady && nowMs - slot.lastBeatMs > HANG_MS) {
+      } else if (slot.port !== undefined && nowMs - slot.lastBeatMs > this.#hangMs(slot)) {
         this.#options.logger.error('worker hangs and is terminated', { worker: slot.name });
+        slot.isHung = true;
         slot.lastBeatMs = nowMs;
         slot.abort.abort();
       }
     }
+  }
+
+  #hangMs(slot: Slot): number {
+    return slot.isReady ? HANG_MS : (this.#options.startHangMs ?? START_HANG_MS);
   }
 
   /** A thread that waits for the disk cannot be ended; past the limit of a flush nothing can be acknowledged. */
