@@ -30,7 +30,8 @@ export interface Exporter extends Component {
    * Sends one batch. Several calls may be in flight, up to `sending_queue.num_consumers`.
    * @param signal aborted when the attempt's timeout passes or the engine stops.
    * @returns nothing when every item was taken.
-   * @throws PipelineError permanent (dropped and counted) or retryable (sent again, same batch).
+   * @throws PipelineError retryable (sent again, same batch) or permanent (halves are tried, down to the items that
+   * are refused; those are dead-lettered). `isIndivisible` when no part of the batch could fare better.
    */
   // biome-ignore lint/suspicious/noConfusingVoidType: most exporters have nothing to say about a batch they sent.
   export(batch: ExportBatch, signal: AbortSignal): Promise<ExportReceipt | void>;
