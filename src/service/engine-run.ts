@@ -1,5 +1,6 @@
 /** The life of one engine as a person sees it: start, signals, reloads, the end with its exit code. */
 import { PipelineError } from '../component/errors.ts';
+import type { Logger } from '../component/settings.ts';
 import type { CollectorPlan } from '../config/collector-plan.ts';
 import type { Registry } from '../registry/registry.ts';
 import type { Clock } from '../stdx/clock.ts';
@@ -38,13 +39,14 @@ export interface EngineRun {
 /** @returns the exit code. */
 export async function runEngine(run: EngineRun): Promise<number> {
   const { command, plan, registry, version, clock, failpoints } = run;
-  const logger = createLogger(plan.telemetry.logs, clock);
   let end!: (exitCode: number) => void;
   const ended = new Promise<number>((resolve) => {
     end = resolve;
   });
+  let logger: Logger;
   let engine: Engine;
   try {
+    logger = createLogger(plan.telemetry.logs, clock);
     engine = new Engine({
       ...{ command, plan, registry, clock, logger, version, failpoints },
       onFatal: (error) => {
