@@ -92,6 +92,7 @@ test('references, anchors, aliases of types and unusual spellings end in plain d
     sizer: 'requests',
     storage: 'file_storage/data',
     batch: { flushTimeoutMs: 200, minSize: 8192, maxSize: 0, sizer: 'items' },
+    hasOwnBatch: true,
   });
   assert.equal((copy!.config as typeof config).endpoint, 'http://copy:8123');
   assert.equal((copy!.config as typeof config).password, '0123');

@@ -42,6 +42,18 @@ test('every shipped configuration is valid for editors and for the loader', () =
   }
 });
 
+test('examples of the Collector that load are valid for editors, too', () => {
+  const files = listFiles(CHECKOUT, ['src/config/testdata/collector'], '.yaml');
+  let count = 0;
+  for (const file of files) {
+    const text = readFileSync(path.join(CHECKOUT, file), 'utf8');
+    if (parseCollectorConfig(file, text, BUILTIN.values(), {}).plan === undefined) continue;
+    count += 1;
+    assert.ok(isValid(text), file);
+  }
+  assert.ok(count >= 3);
+});
+
 test('what the loader takes, editors take: the good files, and unusual forms of values', () => {
   for (const name of ['full', 'minimal']) {
     const file = path.join(CHECKOUT, 'src/config/testdata/good', `${name}.yaml`);

@@ -44,7 +44,8 @@ const bad: [string, object, string, RegExp][] = [
     /"\/tmp\/x" is not supported/,
   ],
   ['no output', { use_internal_logger: false, output_paths: [] }, 'output_paths', /must name/],
-  ['unknown key', { loglevel: 'debug' }, 'loglevel', /unknown key/],
+  ['replaced key', { loglevel: 'debug' }, 'loglevel', /replaced by "verbosity"/],
+  ['unknown key', { level: 'debug' }, 'level', /unknown key/],
 ];
 
 for (const [name, raw, key, message] of bad) {

@@ -1,5 +1,5 @@
 import type { DeliveryConfig } from '../../component/factory.ts';
-import { boolean, count, oneOf, squash, stringList } from '../../config/field-kinds.ts';
+import { boolean, count, oneOf, refused, squash, stringList } from '../../config/field-kinds.ts';
 import { type CheckIssue, defineConfig } from '../../config/schema.ts';
 import { deliveryShape } from '../helper/config.ts';
 
@@ -46,6 +46,7 @@ export const debugConfigSchema = defineConfig<DebugConfig>(
     ),
   },
   checkConfig,
+  [refused('loglevel', 'was replaced by "verbosity": basic, normal or detailed')],
 );
 
 function checkConfig(config: DebugConfig): CheckIssue[] {
