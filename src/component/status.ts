@@ -2,6 +2,7 @@
  * What the engine tells about itself: the state of each component, and whether it takes requests. Contracts for
  * extensions that show it to people and to machines; the engine's side is in service.
  */
+import type { ProfileKind } from '../stdx/profile.ts';
 import type { ComponentKind } from './factory.ts';
 import type { Signal } from './signal.ts';
 
@@ -72,4 +73,11 @@ export interface EngineView {
   readiness(): Readiness;
   components(): readonly ComponentStatus[];
   pipelines(): readonly PipelineView[];
+  /** `main` and the names of the worker threads that are ready. */
+  threads(): readonly string[];
+  /**
+   * Profile of one thread as text in parts, see stdx/profile.ts.
+   * @returns undefined when there is no such thread. The text ends early when the thread ends.
+   */
+  profile(thread: string, kind: ProfileKind, seconds: number): AsyncIterable<string> | undefined;
 }

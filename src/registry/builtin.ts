@@ -11,6 +11,8 @@ import { embeddedClickhouseExtensionFactory } from '../extensions/embedded_click
 import { fileStorageExtensionFactory } from '../extensions/file_storage/factory.ts';
 import { headersSetterExtensionFactory } from '../extensions/headers_setter/factory.ts';
 import { healthCheckExtensionFactory } from '../extensions/health_check/factory.ts';
+import { pprofExtensionFactory } from '../extensions/pprof/factory.ts';
+import { zpagesExtensionFactory } from '../extensions/zpages/factory.ts';
 import { attributesProcessorFactory } from '../processors/attributes/factory.ts';
 import { batchProcessorFactory } from '../processors/batch/factory.ts';
 import { filterProcessorFactory } from '../processors/filter/factory.ts';
@@ -41,4 +43,6 @@ export const BUILTIN = createRegistry([
   fileStorageExtensionFactory,
   headersSetterExtensionFactory,
   healthCheckExtensionFactory,
+  pprofExtensionFactory,
+  zpagesExtensionFactory,
 ]);

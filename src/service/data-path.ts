@@ -8,6 +8,7 @@ import type { ComponentPlan } from '../config/collector-plan.ts';
 import { LOG_STATE_FAILED, LOG_STATE_OPEN, SharedWords } from '../queue/log/shared-words.ts';
 import { ringDataBytes } from '../ring/layout.ts';
 import type { Clock } from '../stdx/clock.ts';
+import type { ProfileKind } from '../stdx/profile.ts';
 import type { MeterAggregate } from '../telemetry/aggregate.ts';
 import type { LoggerOptions } from '../telemetry/logger.ts';
 import { ThreadMeter } from '../telemetry/registry.ts';
@@ -93,6 +94,17 @@ export class DataPath {
       else if (words.isRefusing) reasons.push(`log ${logId} takes no data: disk budget or free space`);
     }
     return reasons;
+  }
+
+  get threadNames(): string[] {
+    return [...this.#pipelineWorkers.threadNames, ...this.#exporterWorkers.threadNames];
+  }
+
+  profile(thread: string, kind: ProfileKind, seconds: number): AsyncIterable<string> | undefined {
+    return (
+      this.#pipelineWorkers.profile(thread, kind, seconds) ??
+      this.#exporterWorkers.profile(thread, kind, seconds)
+    );
   }
 
   /** Items in the logs that some exporter has not finished. */

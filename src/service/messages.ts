@@ -5,6 +5,7 @@ import type { Batching } from '../component/factory.ts';
 import type { Signal } from '../component/signal.ts';
 import type { ComponentPlan } from '../config/collector-plan.ts';
 import type { LogDescriptor } from '../queue/log/contract.ts';
+import type { ProfileKind } from '../stdx/profile.ts';
 import type { LoggerOptions } from '../telemetry/logger.ts';
 import type { MeterSnapshot } from '../telemetry/registry.ts';
 
@@ -75,11 +76,16 @@ export interface ExporterWorkerInit extends WorkerInit {
   isDurable: boolean;
 }
 
-export type ToWorker = { type: 'snapshot'; token: number } | { type: 'stop'; deadlineMs: number };
+export type ToWorker =
+  | { type: 'snapshot'; token: number }
+  | { type: 'profile'; token: number; kind: ProfileKind; seconds: number }
+  | { type: 'stop'; deadlineMs: number };
 
 export type FromWorker =
   | { type: 'ready' }
   | { type: 'snapshot'; token: number; snapshot: MeterSnapshot }
+  /** One part of a profile; undefined behind the last. */
+  | { type: 'profile'; token: number; text: string | undefined }
   /** A flush failed: nothing may be acknowledged any more, the process must end. */
   | { type: 'storage_failed'; error: ErrorMessage }
   | { type: 'start_failed'; error: ErrorMessage };

@@ -11,6 +11,7 @@ import type { CollectorPlan } from '../config/collector-plan.ts';
 import type { Registry } from '../registry/registry.ts';
 import type { Clock } from '../stdx/clock.ts';
 import { failpoint, setFailpoints } from '../stdx/failpoint.ts';
+import { takeProfile } from '../stdx/profile.ts';
 import { MeterAggregate } from '../telemetry/aggregate.ts';
 import { type ExpositionOptions, formatPercentiles, formatPrometheus } from '../telemetry/prometheus.ts';
 import { ThreadMeter } from '../telemetry/registry.ts';
@@ -337,6 +338,9 @@ export class Service {
       readiness: () => this.readiness(),
       components: () => this.#board.list(),
       pipelines: () => this.#pathPlan?.pipelines ?? [],
+      threads: () => ['main', ...(this.#path?.threadNames ?? [])],
+      profile: (thread, kind, seconds) =>
+        thread === 'main' ? takeProfile(kind, seconds) : this.#path?.profile(thread, kind, seconds),
     };
   }
 

@@ -2,11 +2,13 @@
  * Keeps one piscina pool of long-running workers alive: one task per worker slot, a heartbeat each, restart with a
  * budget, figures collected over a port.
  */
+import { PassThrough } from 'node:stream';
 import { MessageChannel, type MessagePort } from 'node:worker_threads';
 import { Piscina } from 'piscina';
 import { PipelineError } from '../component/errors.ts';
 import type { Logger, Meter } from '../component/settings.ts';
 import type { Clock } from '../stdx/clock.ts';
+import type { ProfileKind } from '../stdx/profile.ts';
 import type { MeterAggregate } from '../telemetry/aggregate.ts';
 import {
   CONTROL_BYTES,
@@ -70,6 +72,7 @@ export class Supervisor {
   readonly #pool: Piscina;
   readonly #slots: Slot[] = [];
   readonly #snapshots = new Map<number, () => void>();
+  readonly #profiles = new Map<number, { text: PassThrough; slot: Slot }>();
   #nextToken = 1;
   #watch: NodeJS.Timeout | undefined;
   #isStopping = false;
@@ -117,6 +120,31 @@ export class Supervisor {
   /** Workers that are not there: not ready yet, or dead and not replaced yet. */
   get missingCount(): number {
     return this.#options.count - this.#slots.filter((slot) => slot.isReady).length;
+  }
+
+  /** Names of the workers that are ready. */
+  get threadNames(): string[] {
+    return this.#slots.filter((slot) => slot.isReady).map((slot) => slot.name);
+  }
+
+  /** Text of a worker's profile; undefined when no ready worker has the name. It ends early when the worker does. */
+  profile(name: string, kind: ProfileKind, seconds: number): AsyncIterable<string> | undefined {
+    const slot = this.#slots.find((each) => each.isReady && each.name === name);
+    if (slot === undefined) return undefined;
+    const token = this.#nextToken++;
+    const text = new PassThrough({ encoding: 'utf8' });
+    this.#profiles.set(token, { text, slot });
+    this.#send(slot, { type: 'profile', token, kind, seconds });
+    return text;
+  }
+
+  #takeProfilePart(token: number, part: string | undefined): void {
+    const { text } = this.#profiles.get(token) ?? {};
+    if (part !== undefined) text?.write(part);
+    else {
+      text?.end();
+      this.#profiles.delete(token);
+    }
   }
 
   /** Asks every worker to finish, terminates those that have not by the deadline. */
@@ -182,6 +210,8 @@ export class Supervisor {
       } else if (message.type === 'snapshot') {
         options.aggregate.update(slot.name, message.snapshot);
         this.#snapshots.get(message.token)?.();
+      } else if (message.type === 'profile') {
+        this.#takeProfilePart(message.token, message.text);
       } else {
         const { code, message: text, permanent } = message.error;
         const error = new PipelineError(code, text, { permanent });
@@ -228,6 +258,9 @@ export class Supervisor {
     slot.port?.close();
     slot.port = undefined;
     options.aggregate.end(slot.name);
+    for (const [token, profile] of this.#profiles) {
+      if (profile.slot === slot) this.#takeProfilePart(token, undefined);
+    }
     if (this.#isStopping) return;
     const wasReady = slot.isReady;
     slot.isReady = false;

@@ -4,6 +4,7 @@ import { PipelineError } from '../component/errors.ts';
 import type { Logger } from '../component/settings.ts';
 import { type Clock, systemClock } from '../stdx/clock.ts';
 import { failpoint, setFailpoints } from '../stdx/failpoint.ts';
+import { type ProfileKind, takeProfile } from '../stdx/profile.ts';
 import { createLogger, type LoggerOptions } from '../telemetry/logger.ts';
 import { ThreadMeter } from '../telemetry/registry.ts';
 import { type FromWorker, type ToWorker, WORD_HEARTBEAT } from './messages.ts';
@@ -38,6 +39,7 @@ export class WorkerRuntime {
     this.#beat = setInterval(() => Atomics.add(this.control, WORD_HEARTBEAT, 1), BEAT_MS);
     init.port.on('message', (message: ToWorker) => {
       if (message.type === 'stop') onStop(message.deadlineMs);
+      else if (message.type === 'profile') void this.#profile(message.token, message.kind, message.seconds);
       else this.send({ type: 'snapshot', token: message.token, snapshot: this.meter.takeSnapshot() });
     });
   }
@@ -72,6 +74,15 @@ export class WorkerRuntime {
       });
       await new Promise(() => undefined);
     }
+  }
+
+  async #profile(token: number, kind: ProfileKind, seconds: number): Promise<void> {
+    try {
+      for await (const text of takeProfile(kind, seconds)) this.send({ type: 'profile', token, text });
+    } catch (error) {
+      this.logger.error('a profile could not be taken', { kind, error: String(error) });
+    }
+    this.send({ type: 'profile', token, text: undefined });
   }
 
   async #start(start: () => Promise<void>): Promise<void> {
