@@ -176,3 +176,57 @@ test('each pipeline of a receiver stores what its own processors made of the req
   assert.equal(metricSum(metrics, 'otelcol_processor_incoming_items', labels), 2);
   assert.equal(metricSum(metrics, 'otelcol_processor_outgoing_items', labels), 2);
 });
+
+test('what a filter drops is acknowledged and not stored; a request of nothing else stores nothing', async (t) => {
+  const exclude = { match_type: 'regexp', attributes: [{ key: 'path', value: '^/(health|ready)' }] };
+  const bed = await startBed(
+    t,
+    {
+      filter: { spans: { exclude } },
+      'attributes/late': { actions: [{ key: 'seen', value: 'yes', action: 'insert' }] },
+      batch: { timeout: '10ms', send_batch_size: 1 },
+    },
+    { traces: ['filter', 'attributes/late', 'batch'] },
+  );
+  const dropped = await bed.send(
+    tracesOf([
+      ['h', { path: '/health' }],
+      ['r', { path: '/ready' }],
+    ]),
+  );
+  assert.deepEqual(dropped, { status: 200, text: '{"partialSuccess":{}}' });
+  const mixed = await bed.send(
+    tracesOf([
+      ['h', { path: '/health' }],
+      ['a', { path: '/api' }],
+    ]),
+  );
+  assert.equal(mixed.status, 200);
+  await until('the file', () => bed.read('traces').length > 0);
+  assert.deepEqual(spansOf(bed.read('traces')), [['a', { path: '/api', seen: 'yes' }]]);
+  const metrics = await bed.engine.metrics(bed.ports.metrics);
+  assert.equal(metricSum(metrics, 'otelcol_processor_filter_spans_filtered', ['filter="filter"']), 3);
+  assert.equal(metricSum(metrics, 'otelcol_processor_outgoing_items', ['processor="filter"']), 1);
+  assert.equal(metricSum(metrics, 'otelcol_processor_incoming_items', ['processor="attributes/late"']), 1);
+  assert.equal(metricSum(metrics, 'otelcol_receiver_accepted_spans'), 4);
+});
+
+test('a memory limiter below what the process needs refuses retryably, and stores nothing anywhere', async (t) => {
+  const bed = await startBed(
+    t,
+    { memory_limiter: { check_interval: '1s', limit_mib: 10 } },
+    { traces: [], 'traces/limited': ['memory_limiter'] },
+  );
+  const { status, text } = await bed.send(tracesOf([['a', {}]]));
+  assert.equal(status, 503);
+  assert.match(text, /data refused due to high memory usage/);
+  assert.match(bed.engine.log, /Memory usage is above soft limit. Refusing data./);
+  assert.match(bed.engine.log, /Memory usage is above hard limit. Forcing a GC./);
+  const metrics = await bed.engine.metrics(bed.ports.metrics);
+  const labels = ['processor="memory_limiter"'];
+  assert.equal(metricSum(metrics, 'otelcol_processor_memory_limiter_refused_spans', labels), 1);
+  assert.equal(metricSum(metrics, 'otelcol_receiver_refused_spans'), 1);
+  assert.equal(metricSum(metrics, 'otelcol_processor_refused_spans', labels), 1);
+  await new Promise((resolve) => setTimeout(resolve, 500));
+  assert.deepEqual(bed.read('traces'), []);
+});
