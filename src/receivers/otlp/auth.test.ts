@@ -96,8 +96,8 @@ for (const kind of HTTP_KINDS) {
       const post401 = async (path: string, method: string) => {
         // Past the free failures every answer takes a second: a gate of its own for each request.
         const own = await startHttpBed(kind, { auth: makeGate().auth });
+        t.after(() => own.stop());
         const { status } = await post(own.port, { path, method, body: Buffer.alloc(0) });
-        own.stop();
         assert.equal(status, 401, `${method} ${path}`);
       };
       for (const path of paths) await post401(path, 'POST');

@@ -55,6 +55,8 @@ export interface GrpcCallOwner {
   readonly remoteAddress: string;
   /** An answer was sent: a client that is served may ping. */
   callAnswered(): void;
+  /** The client gave the call up before its answer. */
+  callAborted(): void;
   callClosed(call: GrpcCall): void;
 }
 
@@ -266,6 +268,7 @@ export class GrpcCall {
 
   #abort(): void {
     if (this.#isClosed) return;
+    this.#owner.callAborted();
     if (!this.#isComplete) this.#context.admission.metrics.countRefusedRequest('grpc', 'aborted');
     this.#close();
   }

@@ -6,6 +6,8 @@ import type { GrpcCall, GrpcCallOwner } from './grpc-call.ts';
 import {
   HEADERS_TIMEOUT_MS,
   PING_STRIKES_MAX,
+  RESET_BURST,
+  RESET_RATE_PER_S,
   SEND_STALL_MS,
   SETTINGS_FRAMES_MAX,
   WINDOW_BYTES,
@@ -40,6 +42,8 @@ export class GrpcSession implements GrpcCallOwner {
   #lastPingMs = -Infinity;
   #pingStrikes = 0;
   #isPinged = false;
+  #resetsLeft = RESET_BURST;
+  #resetsAtMs: number;
   #settingsCount = 0;
   #settingsWindowEndMs = -Infinity;
   /** Set by the client's SETTINGS, the first frame of every HTTP/2 connection. */
@@ -64,6 +68,7 @@ export class GrpcSession implements GrpcCallOwner {
     this.#nowMs = nowMs;
     this.#openedAtMs = nowMs();
     this.#lastActiveMs = this.#openedAtMs;
+    this.#resetsAtMs = this.#openedAtMs;
     this.#endOfLifeMs = this.#openedAtMs + config.connectionAgeMsMax * ageFactor;
     session.on('error', () => {});
     session.on('remoteSettings', () => {
@@ -87,6 +92,15 @@ export class GrpcSession implements GrpcCallOwner {
   callAnswered(): void {
     this.#pingStrikes = 0;
     this.#lastPingMs = -Infinity;
+  }
+
+  /** Rapid reset: node bounds the resets of a session only in its newer versions. */
+  callAborted(): void {
+    const nowMs = this.#nowMs();
+    const refilled = this.#resetsLeft + ((nowMs - this.#resetsAtMs) / 1000) * RESET_RATE_PER_S;
+    this.#resetsLeft = Math.min(RESET_BURST, refilled) - 1;
+    this.#resetsAtMs = nowMs;
+    if (this.#resetsLeft < 0) this.#sendAway('too_many_resets');
   }
 
   callClosed(call: GrpcCall): void {

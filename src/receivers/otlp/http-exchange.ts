@@ -43,6 +43,7 @@ export class HttpExchange {
   #encoding: PayloadEncoding = 'proto';
   #compression: Compression = 'identity';
   #origin = '';
+  #isHead = false;
   #refusal: HttpReply | undefined;
   #discardedBytes = 0;
   /** The verdict on the client, or its late answer, is still to come: `end` waits for it. */
@@ -67,6 +68,7 @@ export class HttpExchange {
   begin(head: HttpRequestHead, source?: AuthSource): void {
     const { replies } = this.#context;
     this.#origin = head.origin;
+    this.#isHead = head.method === 'HEAD';
     if (head.headerCount > HEADER_COUNT_MAX) {
       this.#refuse(replies.tooManyHeaders, 'headers');
       return;
@@ -95,9 +97,7 @@ export class HttpExchange {
       return;
     }
     if (head.method !== 'POST') {
-      // An answer to HEAD has no body, and not every server leaves it out by itself.
-      const reply = replies.methodNotAllowed;
-      this.#refuse(head.method === 'HEAD' ? { ...reply, body: NO_BODY } : reply, 'method');
+      this.#refuse(replies.methodNotAllowed, 'method');
       return;
     }
     const encoding = parseContentType(head.contentType);
@@ -234,7 +234,9 @@ export class HttpExchange {
     const { admission, replies } = this.#context;
     const withOrigin = this.#origin === '' ? reply : replies.withCors(reply, this.#origin);
     this.#close();
-    this.#port.send(admission.isDraining ? { ...withOrigin, closesConnection: true } : withOrigin);
+    // An answer to HEAD has no body, and not every server leaves it out by itself.
+    const whole = this.#isHead ? { ...withOrigin, body: NO_BODY } : withOrigin;
+    this.#port.send(admission.isDraining ? { ...whole, closesConnection: true } : whole);
   }
 
   #close(): void {
