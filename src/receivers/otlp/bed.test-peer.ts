@@ -122,6 +122,7 @@ export interface HttpBedOptions {
   server?: Partial<HttpServerSettings>;
   replies?: HttpRepliesConfig;
   auth?: AuthGate;
+  clock?: Clock;
 }
 
 export const TEST_BODY_BYTES_MAX = 300_000;
@@ -134,7 +135,7 @@ export async function startHttpBed(
   const meter = new ReadableMeter();
   const consumer = new RecordingConsumer(options.signals);
   const admission = new Admission(
-    testSettings(meter),
+    testSettings(meter, options.clock),
     consumer,
     options.limits ?? { assemblyBytesMax: 8 << 20, inFlightBytesMax: 8 << 20 },
   );

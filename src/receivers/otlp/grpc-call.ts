@@ -23,7 +23,7 @@ import {
   UPLOAD_TOO_SLOW,
 } from './grpc-replies.ts';
 import { authStatus, outcomeStatus } from './http-replies.ts';
-import { REQUEST_TIMEOUT_MS, SEND_STALL_MS } from './limits.ts';
+import { isUploadTooSlow, REQUEST_TIMEOUT_MS, SEND_STALL_MS } from './limits.ts';
 import { parseCompression, parseGrpcTimeout } from './routes.ts';
 
 const CONTENT_TYPE = 'application/grpc';
@@ -76,11 +76,13 @@ export class GrpcCall {
   #isComplete = false;
   #isClosed = false;
   #deadlineMs: number;
+  readonly #startedAtMs: number;
 
   /** @param nowMs reading of the clock; the call's upload and its answer get their deadlines from it. */
   constructor(context: GrpcCallContext, owner: GrpcCallOwner, stream: ServerHttp2Stream, nowMs: number) {
     this.#context = context;
     this.#owner = owner;
+    this.#startedAtMs = nowMs;
     this.#deadlineMs = nowMs + REQUEST_TIMEOUT_MS;
     this.#stream = stream;
     this.#body = new BodyAssembler(context.admission.memory);
@@ -116,6 +118,11 @@ export class GrpcCall {
    * engine is bounded by the admission.
    */
   expire(nowMs: number): void {
+    const isUploading = !this.#isClosed && !this.#isComplete && !this.#isHeld;
+    if (isUploading && isUploadTooSlow(this.#body.sizeBytes, nowMs - this.#startedAtMs)) {
+      this.#refuse(UPLOAD_TOO_SLOW);
+      return;
+    }
     if (nowMs < this.#deadlineMs) return;
     if (this.#isClosed) this.#stream.close(constants.NGHTTP2_CANCEL);
     else if (!this.#isComplete) this.#refuse(UPLOAD_TOO_SLOW);

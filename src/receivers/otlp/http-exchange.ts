@@ -8,7 +8,7 @@ import type { AuthGate, AuthRefusal, AuthSource } from './auth-gate.ts';
 import { BodyAssembler } from './body-assembler.ts';
 import type { HttpReplies } from './http-replies.ts';
 import type { HttpReply, HttpReplyPort, HttpRequestHead } from './http-server.ts';
-import { DISCARD_BYTES_MAX, HEADER_COUNT_MAX } from './limits.ts';
+import { DISCARD_BYTES_MAX, HEADER_COUNT_MAX, isUploadTooSlow } from './limits.ts';
 import type { RefusalReason } from './request-metrics.ts';
 import { parseCompression, parseContentType } from './routes.ts';
 
@@ -159,6 +159,17 @@ export class HttpExchange {
     if (isTaken) return;
     this.#refuseUnavailable('The engine has no room for the request.', 'queue_full');
     if (this.#refusal !== undefined) this.#send(this.#refusal);
+  }
+
+  /** Ends an upload that is too slow; for servers that do not bound it themselves. */
+  expire(elapsedMs: number): void {
+    if (this.#isClosed || this.#isComplete || this.#isHeld) return;
+    const receivedBytes = this.#body.sizeBytes + this.#discardedBytes;
+    if (!isUploadTooSlow(receivedBytes, elapsedMs)) return;
+    const { replies, admission } = this.#context;
+    admission.metrics.countRefusedRequest('http', 'deadline');
+    // Nothing more of this body is waited for, so the connection cannot be used again.
+    this.#send(replies.tooSlow);
   }
 
   /** The client is gone. What was handed on already stays valid; only the answer has nowhere to go. */

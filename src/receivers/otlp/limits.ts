@@ -45,8 +45,14 @@ export const SEND_STALL_MS = 30_000;
 export const CONNECTIONS_PER_ADDRESS_MAX = 1024;
 export const TLS_HANDSHAKE_TIMEOUT_MS = 10_000;
 /** An upload slower than this after the grace time is ended: it would hold its memory and its slot for long. */
-export const BODY_RATE_BYTES_PER_S_MIN = 1024;
-export const BODY_RATE_GRACE_MS = 5000;
+const BODY_RATE_BYTES_PER_S_MIN = 1024;
+const BODY_RATE_GRACE_MS = 5000;
+
+/** @param elapsedMs since the header of the request. */
+export function isUploadTooSlow(receivedBytes: number, elapsedMs: number): boolean {
+  const countedMs = elapsedMs - BODY_RATE_GRACE_MS;
+  return countedMs > 0 && receivedBytes < (countedMs / 1000) * BODY_RATE_BYTES_PER_S_MIN;
+}
 
 /** Authentication: failures of one address that cost nothing, and what each one more costs. */
 export const AUTH_FAILURES_FREE = 10;

@@ -36,6 +36,9 @@ export class NodeHttpServer implements HttpServer {
   readonly implementation = 'node';
   readonly #settings: HttpServerSettings;
   readonly #connections: ConnectionTable;
+  /** Exchanges whose body is on its way, with the reading of the clock at their start. */
+  readonly #uploads = new Map<HttpExchange, number>();
+  #uploadTimer: NodeJS.Timeout | undefined;
   #server: Server | undefined;
 
   constructor(settings: HttpServerSettings) {
@@ -57,6 +60,8 @@ export class NodeHttpServer implements HttpServer {
     });
     // A late error of the listening socket must not end the process; connections report their own.
     server.on('error', () => {});
+    this.#uploadTimer = setInterval(() => this.#sweepUploads(), CONNECTION_CHECK_MS);
+    this.#uploadTimer.unref();
     const address = server.address();
     return typeof address === 'object' && address !== null ? address.port : port;
   }
@@ -74,6 +79,7 @@ export class NodeHttpServer implements HttpServer {
   }
 
   close(): void {
+    clearInterval(this.#uploadTimer);
     this.#server?.closeAllConnections();
     this.#connections.destroyAll();
     this.#settings.tls?.stop();
@@ -118,10 +124,22 @@ export class NodeHttpServer implements HttpServer {
     // A socket error is followed by `close`, which is where the exchange learns of it.
     request.on('error', () => {});
     response.on('error', () => {});
-    response.on('close', () => exchange.abort());
+    response.on('close', () => {
+      this.#uploads.delete(exchange);
+      exchange.abort();
+    });
+    this.#uploads.set(exchange, context.admission.nowMs());
     exchange.begin(readHead(request), context.auth === undefined ? undefined : authSource(request));
     request.on('data', (chunk: Buffer) => exchange.data(chunk, true));
-    request.on('end', () => exchange.end());
+    request.on('end', () => {
+      this.#uploads.delete(exchange);
+      exchange.end();
+    });
+  }
+
+  #sweepUploads(): void {
+    const nowMs = this.#settings.exchange.admission.nowMs();
+    for (const [exchange, startedAtMs] of this.#uploads) exchange.expire(nowMs - startedAtMs);
   }
 }
 
