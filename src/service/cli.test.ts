@@ -73,6 +73,7 @@ test('mistakes are all listed, each with what was probably meant', () => {
     'unknown-command unknown command "vaildate" (did you mean "validate"?)',
     'unknown-flag unknown flag --durabilty (did you mean "--durability"?)',
   ]);
+  assert.deepEqual(issuesOf('--config=a', 'top'), ['unknown-command command "top" must be the first word']);
   assert.deepEqual(issuesOf('run', 'validate', '--config=a'), [
     'unknown-command one command at a time: "run" and "validate"',
   ]);

@@ -77,6 +77,8 @@ const COMMANDS = [
 type CommandName = (typeof COMMANDS)[number];
 /** The Collector's earlier spellings. */
 const COMMAND_ALIASES: ReadonlyMap<string, CommandName> = new Map([['print-initial-config', 'print-config']]);
+/** Commands that read the words behind them themselves, so they are seen here only when they stand elsewhere. */
+const FIRST_WORDS: readonly string[] = ['deadletter', 'top'];
 /** Commands of the Collector that are not here: not the same as a typing error. */
 const LATER_COMMANDS: readonly string[] = ['featuregate'];
 
@@ -183,16 +185,18 @@ function readCommand(word: string, words: Words): void {
     words.command = known;
     return;
   }
-  const isFile = /\.ya?ml$/.test(word);
   const later = LATER_COMMANDS.includes(word);
-  const hint = isFile ? ` (to run it: --config ${word})` : didYouMean(word, COMMANDS);
   const message =
-    known === undefined
-      ? later
-        ? `command "${word}" is not supported yet`
-        : `unknown command "${word}"${hint}`
-      : `one command at a time: "${words.command}" and "${word}"`;
+    known === undefined ? strangeCommand(word) : `one command at a time: "${words.command}" and "${word}"`;
   words.issues.push({ code: later ? 'not-supported' : 'unknown-command', argument: word, message });
+}
+
+function strangeCommand(word: string): string {
+  if (LATER_COMMANDS.includes(word)) return `command "${word}" is not supported yet`;
+  if (FIRST_WORDS.includes(word)) return `command "${word}" must be the first word`;
+  const isFile = /\.ya?ml$/.test(word);
+  const hint = isFile ? ` (to run it: --config ${word})` : didYouMean(word, [...COMMANDS, ...FIRST_WORDS]);
+  return `unknown command "${word}"${hint}`;
 }
 
 function readSwitch(flag: string, inline: string | undefined, words: Words): void {
