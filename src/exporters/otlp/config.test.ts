@@ -17,6 +17,7 @@ test('defaults are the Collector’s, batches are bounded by bytes', () => {
     userAgent: undefined,
     balancer: 'round_robin',
     authority: undefined,
+    auth: undefined,
   });
   assert.equal(tls.insecure, false);
   assert.equal(delivery.timeoutMs, 5000);

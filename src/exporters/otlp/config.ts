@@ -15,6 +15,7 @@ import { type CheckIssue, defineConfig, defineShape } from '../../config/schema.
 import { tlsClientShape } from '../../config/tls-client.ts';
 import type { TlsClientSettings } from '../../stdx/tls-settings.ts';
 import { HAS_ZSTD, NO_ZSTD_MESSAGE } from '../helper/body-compression.ts';
+import { type ClientAuthConfig, clientAuthField } from '../helper/client-auth.ts';
 import { type DeliveryDefaults, deliveryShape } from '../helper/config.ts';
 import { checkHeaders } from '../helper/request-headers.ts';
 import { parseTarget } from './target.ts';
@@ -40,6 +41,7 @@ export interface OtlpConfig {
   userAgent: string | undefined;
   balancer: Balancer;
   authority: string | undefined;
+  auth: ClientAuthConfig | undefined;
   delivery: DeliveryConfig;
 }
 
@@ -97,13 +99,13 @@ export const otlpConfigSchema = defineConfig<OtlpConfig>(
       doc: 'Among several addresses of the name: all in turn, or the first that answers.',
     }),
     authority: string('authority', { doc: "Host that requests name, instead of the endpoint's." }),
+    auth: clientAuthField(),
     delivery: squash(deliveryShape(DELIVERY_DEFAULTS)),
   },
   checkConfig,
   [
     ignored(byteCount('read_buffer_size', { doc: 'Bytes of the read buffer.' }), NODE_BUFFERS),
     ignored(byteCount('write_buffer_size', { doc: 'Bytes of the write buffer.' }), NODE_BUFFERS),
-    refused('auth'),
     refused('middlewares'),
   ],
 );

@@ -1,4 +1,4 @@
-import type { OutgoingHttpHeaders } from 'node:http2';
+import { type ClientAuthenticator, findClientAuthenticator } from '../../component/auth.ts';
 import { PipelineError } from '../../component/errors.ts';
 import type { ExportBatch, Exporter, ExportReceipt } from '../../component/exporter.ts';
 import type { ComponentSettings } from '../../component/settings.ts';
@@ -12,6 +12,7 @@ import {
   type CompressBody,
   totalBytes,
 } from '../helper/body-compression.ts';
+import { attemptHeaders } from '../helper/client-auth.ts';
 import { acceptAnswer, connectionError, grpcError, timeoutError } from '../helper/otlp-answers.ts';
 import { mergeHeaders } from '../helper/request-headers.ts';
 import { GrpcChannel } from './channel.ts';
@@ -41,11 +42,14 @@ export class OtlpExporter implements Exporter {
   readonly #settings: ComponentSettings;
   readonly #config: OtlpConfig;
   readonly #target: GrpcTarget;
-  readonly #headers: Readonly<OutgoingHttpHeaders>;
+  readonly #headers: Readonly<Record<string, string>>;
+  /** What makes it a gRPC call of OTLP. */
+  readonly #fixedHeaders: Readonly<Record<string, string>>;
   readonly #tls: TlsMaterial;
   readonly #compress: CompressBody;
   readonly #isCompressed: boolean;
   #channel: GrpcChannel | undefined;
+  #auth: ClientAuthenticator | undefined;
 
   /** @throws PipelineError CONFIG_INVALID for an endpoint that the schema would have refused. */
   constructor(settings: ComponentSettings, config: OtlpConfig, signal: Signal) {
@@ -56,7 +60,8 @@ export class OtlpExporter implements Exporter {
     this.#settings = settings;
     this.#config = config;
     this.#target = target;
-    this.#headers = callHeaders(config, target, signal);
+    this.#fixedHeaders = fixedHeaders(config, target, signal);
+    this.#headers = metadata(config);
     this.#tls = new TlsMaterial(config.tls);
     const compression = BODY_COMPRESSION[config.compression];
     this.#compress = bodyCompressor(compression, undefined);
@@ -66,6 +71,7 @@ export class OtlpExporter implements Exporter {
   /** Reads certificates; connects with the first batch. @throws PipelineError START_FAILED. */
   async start(): Promise<void> {
     const { balancer, waitsForReady, keepalive, authority } = this.#config;
+    this.#auth = await this.#findAuth();
     this.#channel = new GrpcChannel({
       target: this.#target,
       authority: authority ?? this.#target.authority,
@@ -102,12 +108,24 @@ export class OtlpExporter implements Exporter {
     const channel = this.#channel;
     const { endpoint } = this.#config;
     if (channel === undefined || signal.aborted) throw timeoutError(endpoint);
+    const headers = await attemptHeaders(this.#auth, this.#headers, this.#fixedHeaders);
     try {
       const connection = await channel.acquire(signal);
-      return await connection.call(this.#headers, chunks, signal);
+      return await connection.call(headers, chunks, signal);
     } catch (error) {
       throw signal.aborted ? timeoutError(endpoint) : connectionError(endpoint, error);
     }
+  }
+
+  async #findAuth(): Promise<ClientAuthenticator | undefined> {
+    const { auth } = this.#config;
+    if (auth === undefined) return undefined;
+    const found = await findClientAuthenticator(this.#settings, auth.authenticator);
+    if (found.requiresTlsForGrpc && isPlainText(this.#config, this.#target.isSecure)) {
+      const message = `${this.#settings.id}: the authenticator "${auth.authenticator}" needs TLS: its credentials would be readable`;
+      throw new PipelineError('START_FAILED', message, { permanent: true });
+    }
+    return found;
   }
 
   async #loadTls(): Promise<ConnectionTls | undefined> {
@@ -130,27 +148,29 @@ export class OtlpExporter implements Exporter {
   }
 }
 
-function callHeaders(config: OtlpConfig, target: GrpcTarget, signal: Signal): OutgoingHttpHeaders {
+/** Set last, whatever metadata says. */
+function fixedHeaders(config: OtlpConfig, target: GrpcTarget, signal: Signal): Record<string, string> {
   const { compression, delivery } = config;
-  const own: Record<string, string> = {
-    'content-type': 'application/grpc',
-    te: 'trailers',
-    'user-agent': config.userAgent ?? userAgent(),
-    'grpc-accept-encoding': 'identity,gzip',
-  };
-  if (BODY_COMPRESSION[compression] !== 'none') own['grpc-encoding'] = compression;
-  if (delivery.timeoutMs > 0) {
-    own['grpc-timeout'] = `${Math.min(Math.ceil(delivery.timeoutMs), TIMEOUT_HEADER_MS_MAX)}m`;
-  }
-  const configured = Object.entries(config.headers).map(([name, value]) => [
-    name,
-    name.toLowerCase().endsWith('-bin') ? Buffer.from(value, 'latin1').toString('base64') : value,
-  ]);
-  return {
+  const fixed: Record<string, string> = {
     ':method': 'POST',
     ':scheme': isPlainText(config, target.isSecure) ? 'http' : 'https',
     ':path': METHODS[signal],
     ':authority': config.authority ?? target.authority,
-    ...mergeHeaders(own, Object.fromEntries(configured)),
+    'content-type': 'application/grpc',
+    te: 'trailers',
+    'grpc-accept-encoding': 'identity,gzip',
   };
+  if (BODY_COMPRESSION[compression] !== 'none') fixed['grpc-encoding'] = compression;
+  if (delivery.timeoutMs > 0) {
+    fixed['grpc-timeout'] = `${Math.min(Math.ceil(delivery.timeoutMs), TIMEOUT_HEADER_MS_MAX)}m`;
+  }
+  return fixed;
+}
+
+function metadata(config: OtlpConfig): Record<string, string> {
+  const configured = Object.entries(config.headers).map(([name, value]) => [
+    name,
+    name.toLowerCase().endsWith('-bin') ? Buffer.from(value, 'latin1').toString('base64') : value,
+  ]);
+  return mergeHeaders({ 'user-agent': config.userAgent ?? userAgent() }, Object.fromEntries(configured));
 }

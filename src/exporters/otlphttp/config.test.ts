@@ -17,6 +17,7 @@ test('defaults are the Collector’s, batches are bounded by bytes', () => {
     compressionParams: { level: undefined },
     headers: {},
     proxyUrl: undefined,
+    auth: undefined,
     connectionsMax: 0,
     idleTimeoutMs: 90_000,
     disablesKeepAlives: false,

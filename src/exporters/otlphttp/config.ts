@@ -24,6 +24,7 @@ import {
   HAS_ZSTD,
   NO_ZSTD_MESSAGE,
 } from '../helper/body-compression.ts';
+import { type ClientAuthConfig, clientAuthField } from '../helper/client-auth.ts';
 import { type DeliveryDefaults, deliveryShape } from '../helper/config.ts';
 import { checkHeaders } from '../helper/request-headers.ts';
 
@@ -37,6 +38,7 @@ export interface OtlpHttpConfig {
   compressionParams: { level: number | undefined };
   headers: Record<string, string>;
   tls: TlsClientSettings;
+  auth: ClientAuthConfig | undefined;
   proxyUrl: string | undefined;
   /** 0: no limit. */
   connectionsMax: number;
@@ -101,6 +103,7 @@ export const otlpHttpConfigSchema = defineConfig<OtlpHttpConfig>(
       doc: 'Sent with every request; they win over the headers of the exporter.',
     }),
     tls: section('tls', tlsClientShape, { doc: 'TLS of `https` endpoints.' }),
+    auth: clientAuthField(),
     proxyUrl: endpoint('proxy_url', {
       accepts: 'url',
       schemes: ['http', 'https', 'socks5'],
@@ -133,7 +136,6 @@ export const otlpHttpConfigSchema = defineConfig<OtlpHttpConfig>(
       anything('profiles_endpoint', { doc: 'Complete URL for profiles.' }),
       'there is no profiles signal',
     ),
-    refused('auth'),
     refused('middlewares'),
     refused('cookies'),
   ],

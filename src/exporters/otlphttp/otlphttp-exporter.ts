@@ -1,3 +1,4 @@
+import { type ClientAuthenticator, findClientAuthenticator } from '../../component/auth.ts';
 import { PipelineError } from '../../component/errors.ts';
 import type { ExportBatch, Exporter, ExportReceipt } from '../../component/exporter.ts';
 import type { ComponentSettings } from '../../component/settings.ts';
@@ -14,6 +15,7 @@ import {
 import { userAgent } from '../../stdx/product.ts';
 import { TlsMaterial, tlsPeerOptions } from '../../stdx/tls-material.ts';
 import { bodyCompressor, type CompressBody, totalBytes } from '../helper/body-compression.ts';
+import { attemptHeaders } from '../helper/client-auth.ts';
 import { acceptAnswer, connectionError, httpError, timeoutError } from '../helper/otlp-answers.ts';
 import { mergeHeaders } from '../helper/request-headers.ts';
 import { type OtlpHttpConfig, signalUrl } from './config.ts';
@@ -34,9 +36,11 @@ export class OtlpHttpExporter implements Exporter {
   /** For messages. */
   readonly #peer: string;
   readonly #headers: Readonly<Record<string, string>>;
+  readonly #fixedHeaders: Readonly<Record<string, string>>;
   readonly #tls: TlsMaterial;
   readonly #compress: CompressBody;
   #client: HttpClient | undefined;
+  #auth: ClientAuthenticator | undefined;
 
   /** @throws PipelineError CONFIG_INVALID when nothing says where this signal goes. */
   constructor(settings: ComponentSettings, config: OtlpHttpConfig, signal: Signal) {
@@ -54,6 +58,7 @@ export class OtlpHttpExporter implements Exporter {
     this.#peer = redactEndpoint(url);
     this.#url = new URL(url);
     this.#headers = requestHeaders(config, this.#url);
+    this.#fixedHeaders = pick(this.#headers, ['content-type', 'content-encoding']);
     this.#url.username = '';
     this.#url.password = '';
     this.#tls = new TlsMaterial(config.tls);
@@ -62,9 +67,10 @@ export class OtlpHttpExporter implements Exporter {
 
   /** Reads certificates; connects with the first batch. @throws PipelineError START_FAILED. */
   async start(): Promise<void> {
-    const { tls } = this.#config;
+    const { tls, auth } = this.#config;
     const { logger } = this.#settings;
     const peer = tlsPeerOptions(tls);
+    if (auth !== undefined) this.#auth = await findClientAuthenticator(this.#settings, auth.authenticator);
     try {
       const options = await this.#tls.start(
         (changed) => this.#client?.setTls({ ...changed, ...peer }),
@@ -101,7 +107,10 @@ export class OtlpHttpExporter implements Exporter {
   async #post(body: readonly Uint8Array[], signal: AbortSignal): Promise<HttpAnswer> {
     const client = this.#client;
     if (client === undefined || signal.aborted) throw timeoutError(this.#peer);
-    const headers = { ...this.#headers, 'content-length': String(totalBytes(body)) };
+    const headers = await attemptHeaders(this.#auth, this.#headers, {
+      ...this.#fixedHeaders,
+      'content-length': String(totalBytes(body)),
+    });
     try {
       return await client.post(headers, body, bodyLimit, signal);
     } catch (error) {
@@ -124,6 +133,10 @@ export class OtlpHttpExporter implements Exporter {
     const failed = { url: this.#peer, status, retryAfter, details: readDetails(answer) };
     return httpError(failed, this.#settings.clock.unixMs());
   }
+}
+
+function pick(headers: Readonly<Record<string, string>>, names: readonly string[]): Record<string, string> {
+  return Object.fromEntries(Object.entries(headers).filter(([name]) => names.includes(name)));
 }
 
 function bodyLimit(status: number): number {

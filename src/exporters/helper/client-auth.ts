@@ -1,0 +1,36 @@
+/** `auth` of clients: the extension that signs requests. */
+import type { ClientAuthenticator } from '../../component/auth.ts';
+import { section, string } from '../../config/field-kinds.ts';
+import { defineShape } from '../../config/schema.ts';
+
+export interface ClientAuthConfig {
+  authenticator: string;
+}
+
+/** A field of its own at each call, because a table owns its fields. */
+export const clientAuthField = () =>
+  section(
+    'auth',
+    defineShape<ClientAuthConfig>({
+      authenticator: string('authenticator', {
+        required: true,
+        doc: 'Id of the extension that adds credentials to every request.',
+      }),
+    }),
+    { optional: true, doc: 'Who requests come from; absent means that nothing is added.' },
+  );
+
+/**
+ * The headers of one attempt: what the extension adds wins, except over `fixed`, without which no server could read
+ * the request.
+ * @throws PipelineError retryable when there are no credentials now.
+ */
+export async function attemptHeaders(
+  auth: ClientAuthenticator | undefined,
+  own: Readonly<Record<string, string>>,
+  fixed: Readonly<Record<string, string>>,
+): Promise<Record<string, string>> {
+  const headers = { ...own };
+  await auth?.apply(headers);
+  return Object.assign(headers, fixed);
+}
