@@ -24,6 +24,8 @@ export interface ReceiverFactory<C> extends FactoryBase<C> {
   create(settings: ComponentSettings, config: C, next: RequestConsumer): Component | Promise<Component>;
   /** Largest body in bytes that the receiver can hand on; sizes the rings. */
   bodyBytesMax(config: C): number;
+  /** Bytes of bodies that are still arriving, of all connections together: part of the memory budget. */
+  assemblyBytesMax?(config: C): number;
 }
 
 /** Keys of `sending_queue`, `retry_on_failure` and `timeout`, parsed: see exporters/helper/config.ts. */

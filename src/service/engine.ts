@@ -14,6 +14,7 @@ import type { Registry } from '../registry/registry.ts';
 import type { Clock } from '../stdx/clock.ts';
 import type { RunCommand } from './cli.ts';
 import type { DataPath } from './data-path.ts';
+import { type MemoryPart, memoryBudget } from './memory-budget.ts';
 import { FLUSH_TIMEOUT_MS } from './messages.ts';
 import { orphanCursors } from './orphan-cursors.ts';
 import { rememberStorages } from './orphan-logs.ts';
@@ -84,6 +85,7 @@ export class Engine {
   readonly #isDurable: boolean;
   readonly #workers = Math.max(availableParallelism() - 1, 1);
   #orphanSearch = new AbortController();
+  #memoryParts: readonly MemoryPart[] = [];
   #isCrashLoop = false;
   #confirmStart: (() => void) | undefined;
 
@@ -100,7 +102,10 @@ export class Engine {
       isDurable: this.#isDurable,
       planThreads: (next) => this.#planThreads(next),
       prepareLogs: (path) => this.#prepareLogs(path),
-      logsAreOpen: (path) => this.#reportOrphans(path),
+      logsAreOpen: (path, next) => {
+        this.#reportMemory(path, next);
+        this.#reportOrphans(path);
+      },
     });
   }
 
@@ -153,6 +158,11 @@ export class Engine {
     return this.#service.abandon(deadlineMs);
   }
 
+  /** Upper bound of the memory, by part, for what runs now. */
+  get memoryParts(): readonly MemoryPart[] {
+    return this.#memoryParts;
+  }
+
   readiness(): Readiness {
     return this.#service.readiness();
   }
@@ -179,6 +189,12 @@ export class Engine {
       listNames,
       orphanCursors,
     });
+  }
+
+  #reportMemory({ threads, meter }: DataPath, plan: CollectorPlan): void {
+    this.#memoryParts = memoryBudget(plan, threads, this.#options.registry);
+    for (const { part, bytes } of this.#memoryParts)
+      meter.gauge('millrace_memory_budget_bytes', { part }).set(bytes);
   }
 
   /** Of every earlier configuration of this data directory; those of the temporary one have none. */

@@ -25,7 +25,8 @@ const RETRY_AFTER_MS = 1000;
 /** A frame that was being worked on when this many workers died is poison and is not given to a third. */
 const DISPATCHES_MAX = 2;
 
-function ackRingBytes(): number {
+/** Bytes of the ring that one worker's answers come back through. */
+export function ackRingBytes(): number {
   let bytes = 4096;
   while (bytes < ACK_RING_BYTES) bytes *= 2;
   return bytes;

@@ -53,7 +53,7 @@ export interface ServiceOptions {
   /** Called when extensions run and before any log is opened. */
   prepareLogs(path: DataPath): Promise<void>;
   /** Called when the logs are open in all threads. */
-  logsAreOpen(path: DataPath): void;
+  logsAreOpen(path: DataPath, plan: CollectorPlan): void;
   /** The engine cannot go on; the process must end with the exit code of the error. */
   onFatal(error: PipelineError): void;
 }
@@ -253,7 +253,7 @@ export class Service {
       await this.#endPath(clock.monotonicMs() + 2000);
       throw error;
     }
-    this.#options.logsAreOpen(path);
+    this.#options.logsAreOpen(path, plan);
     this.#setExporters('ok');
   }
 

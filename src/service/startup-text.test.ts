@@ -38,7 +38,10 @@ function text(options: {
     isWatching: false,
     warnings: [],
   };
-  return startupText(command, plan, { dataDir: '/var/millrace' } as Engine);
+  return startupText(command, plan, {
+    dataDir: '/var/millrace',
+    memoryParts: [{ part: 'rings', bytes: 3 << 20 }],
+  } as unknown as Engine);
 }
 
 test('addresses can be pasted into a browser or an SDK, whatever the form of the host', () => {
@@ -81,4 +84,8 @@ test('the query line names the exporter and its database when the store is embed
   const extensions = [{ id: 'embedded_clickhouse', type: 'embedded_clickhouse', config: {} }];
   assert.match(text({ exporters, extensions }), /curl 'http:\/\/127\.0\.0\.1:8123\/' .*otel\.otel_traces/);
   assert.ok(!text({ exporters }).includes('curl'));
+});
+
+test('the memory line has the sum and every part', () => {
+  assert.match(text({}), /memory at most +3 MiB +\(every bounded buffer full: rings 3\)/);
 });

@@ -2,6 +2,7 @@
 import type { CollectorPlan, ComponentPlan } from '../config/collector-plan.ts';
 import type { RunCommand } from './cli.ts';
 import type { Engine } from './engine.ts';
+import { memoryText } from './memory-budget.ts';
 
 interface Listener {
   host: string | undefined;
@@ -46,6 +47,7 @@ export function startupText(command: RunCommand, plan: CollectorPlan, engine: En
     ...plan.receivers.filter(({ type }) => type === 'otlp').flatMap(otlpLines),
     ...queryLines(plan),
     data,
+    `  memory at most     ${memoryText(engine.memoryParts)}`,
     ...(metrics === undefined ? [] : [`  metrics at         ${address(metrics)}/metrics`]),
     '  stop with          Ctrl-C',
   ];

@@ -15,7 +15,7 @@ import type { DeliveryMetrics } from './delivery-metrics.ts';
 import type { SendSlots } from './send-slots.ts';
 
 /** Bytes of batches that one delivery holds in memory, sent or waiting for a retry. One batch always may. */
-const IN_FLIGHT_BYTES_MAX = 64 << 20;
+export const IN_FLIGHT_BYTES_MAX = 64 << 20;
 const IDLE_WAIT_MS = 500;
 
 export interface DeliveryDependencies {

@@ -1,5 +1,6 @@
 import type { ReceiverFactory } from '../../component/factory.ts';
 import { type OtlpReceiverConfig, otlpConfigSchema } from './config.ts';
+import { ASSEMBLY_BYTES_MAX } from './limits.ts';
 
 export const otlpReceiverFactory: ReceiverFactory<OtlpReceiverConfig> = {
   kind: 'receiver',
@@ -10,6 +11,10 @@ export const otlpReceiverFactory: ReceiverFactory<OtlpReceiverConfig> = {
     const { OtlpReceiver } = await import('./otlp-receiver.ts');
     return new OtlpReceiver(settings, config.protocols, next);
   },
-  bodyBytesMax: ({ protocols: { http, grpc } }) =>
-    Math.max(http?.bodyBytesMax ?? 0, grpc?.messageBytesMax ?? 0),
+  bodyBytesMax,
+  assemblyBytesMax: (config) => Math.max(ASSEMBLY_BYTES_MAX, 2 * bodyBytesMax(config)),
 };
+
+function bodyBytesMax({ protocols: { http, grpc } }: OtlpReceiverConfig): number {
+  return Math.max(http?.bodyBytesMax ?? 0, grpc?.messageBytesMax ?? 0);
+}

@@ -3,13 +3,11 @@ import { assert } from '../../../stdx/assert.ts';
 import type { LogDescriptor, LogReader, LogRecord } from '../contract.ts';
 import { DoorbellWait } from '../doorbell-wait.ts';
 import { listSegments, listSetAside, logHash, segmentDirectory } from '../layout.ts';
+import { READER_POOL_BYTES_MAX } from '../memory-bounds.ts';
 import { damagedRecord, readRecordBytes, readRecordHeader } from '../record.ts';
 import { BufferPool } from '../record-builder.ts';
 import { LOG_STATE_NEW, SharedWords } from '../shared-words.ts';
 import { isAbsent, type SegmentView } from './store.ts';
-
-/** Memory of released records that is kept for the next ones. */
-const POOL_BYTES_MAX = 80 * 1024 * 1024;
 
 export interface LogReaderParts {
   descriptor: LogDescriptor;
@@ -45,7 +43,7 @@ export class LmdbLogReader implements LogReader {
     this.#words = new SharedWords(parts.descriptor.shared);
     this.#bell = new DoorbellWait(this.#words);
     this.#hash = logHash(this.logId);
-    this.#pool = new BufferPool(parts.descriptor.limits.recordBytes, POOL_BYTES_MAX);
+    this.#pool = new BufferPool(parts.descriptor.limits.recordBytes, READER_POOL_BYTES_MAX);
   }
 
   beginOrdinal(): number {

@@ -9,6 +9,7 @@ import type { Clock } from '../../../stdx/clock.ts';
 import { writeCleanMarker } from '../clean-marker.ts';
 import type { AppendRefusal, LogDescriptor, LogWriter } from '../contract.ts';
 import { DiskBudget, segmentBytesOf } from '../disk-budget.ts';
+import { PENDING_BYTES_MAX, WRITER_POOL_BYTES_MAX } from '../memory-bounds.ts';
 import { QueueBound } from '../queue-bound.ts';
 import { BufferPool, finishRecord, RecordBuilder, type SealedRecord } from '../record-builder.ts';
 import { SegmentPacer } from '../segment-pacer.ts';
@@ -18,9 +19,6 @@ import { isSpaceError, type SegmentStore, StoreError } from './store.ts';
 
 /** Pages and key of a record beyond its bytes. */
 export const RECORD_OVERHEAD_BYTES = 4096;
-/** Bytes in memory that are not flushed yet; more is refused, so a stuck disk cannot fill the memory. */
-const PENDING_BYTES_MAX = 64 * 1024 * 1024;
-const POOL_BYTES_MAX = 32 * 1024 * 1024;
 const SWEEP_INTERVAL_MS = 1000;
 /** A newest segment that is passed by all is worth replacing when it is at least this large. */
 const IDLE_ROLL_BYTES_MIN = 4 * 1024 * 1024;
@@ -82,7 +80,7 @@ export class LmdbLogWriter implements LogWriter {
     this.#parts = parts;
     this.logId = descriptor.logId;
     this.#words = new SharedWords(descriptor.shared);
-    this.#pool = new BufferPool(descriptor.limits.recordBytes, POOL_BYTES_MAX);
+    this.#pool = new BufferPool(descriptor.limits.recordBytes, WRITER_POOL_BYTES_MAX);
     this.#budget = new DiskBudget(descriptor, parts.clock.monotonicMs(), parts.probeFreeBytes);
     this.#bound = new QueueBound(descriptor.limits, parts.waitingEnds);
     this.#pacer = new SegmentPacer(segmentBytesOf(descriptor), parts.clock.monotonicMs());
