@@ -168,8 +168,10 @@ export class HttpExchange {
     if (!isUploadTooSlow(receivedBytes, elapsedMs)) return;
     const { replies, admission } = this.#context;
     admission.metrics.countRefusedRequest('http', 'deadline');
-    // Nothing more of this body is waited for, so the connection cannot be used again.
-    this.#send(replies.tooSlow);
+    // Retryable, as a client on a bad line must not drop its data. The connection cannot be used again, because
+    // nothing more of this body is waited for.
+    const outcome = unavailable('The request took too long to arrive.');
+    this.#send({ ...replies.outcome(this.#signal, this.#encoding, outcome), closesConnection: true });
   }
 
   /** The client is gone. What was handed on already stays valid; only the answer has nowhere to go. */

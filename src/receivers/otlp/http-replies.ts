@@ -89,7 +89,6 @@ export class HttpReplies {
   readonly unsupportedMediaType: HttpReply;
   readonly tooManyHeaders: HttpReply;
   readonly badFraming: HttpReply;
-  readonly tooSlow: HttpReply;
   readonly #extraHeaders: readonly Header[];
   readonly #cors: CorsPolicy | undefined;
   readonly #success: Readonly<Record<PayloadEncoding, HttpReply>>;
@@ -104,7 +103,6 @@ export class HttpReplies {
       `415 unsupported media type, supported: [${CONTENT_TYPE_JSON}, ${CONTENT_TYPE_PROTO}]`,
     );
     this.tooManyHeaders = { ...this.#text(431, '431 too many header lines'), closesConnection: true };
-    this.tooSlow = { ...this.#text(408, '408 request timeout'), closesConnection: true };
     this.badFraming = { ...this.#text(400, '400 bad request'), closesConnection: true, isFramingLost: true };
     this.#success = {
       // A protobuf message without fields is zero bytes.
