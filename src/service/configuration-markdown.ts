@@ -12,7 +12,8 @@ const INTRODUCTION = `# Configuration
 
 The configuration is the YAML of the OpenTelemetry Collector. \`millrace validate --config FILE\` lists every mistake with
 file, line, column and path; \`millrace print-config --config FILE\` prints what takes effect, secrets hidden;
-\`millrace config-schema\` prints a JSON Schema for editors.
+\`millrace config-schema > millrace.schema.json\` writes a JSON Schema; editors that speak YAML complete and check a file
+whose first line is \`# yaml-language-server: $schema=millrace.schema.json\`.
 
 ## Where it comes from
 
