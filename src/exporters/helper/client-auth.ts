@@ -2,6 +2,7 @@
 import type { ClientAuthenticator } from '../../component/auth.ts';
 import { section, string } from '../../config/field-kinds.ts';
 import { defineShape } from '../../config/schema.ts';
+import { FRAMING_HEADERS } from './request-headers.ts';
 
 export interface ClientAuthConfig {
   authenticator: string;
@@ -30,7 +31,9 @@ export async function attemptHeaders(
   own: Readonly<Record<string, string>>,
   fixed: Readonly<Record<string, string>>,
 ): Promise<Record<string, string>> {
+  if (auth === undefined) return { ...own, ...fixed };
   const headers = { ...own };
-  await auth?.apply(headers);
+  await auth.apply(headers);
+  for (const name of FRAMING_HEADERS) delete headers[name];
   return Object.assign(headers, fixed);
 }

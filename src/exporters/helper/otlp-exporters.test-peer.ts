@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { type AddressInfo, createServer as createTcpServer, type Socket } from 'node:net';
 import type { TestContext } from 'node:test';
+import type { ClientAuthenticator } from '../../component/auth.ts';
 import { PipelineError } from '../../component/errors.ts';
 import type { ExportBatch, Exporter, ExportReceipt } from '../../component/exporter.ts';
 import type { ComponentSettings, LogFields, Logger } from '../../component/settings.ts';
@@ -37,6 +38,25 @@ export function recordingSettings(id: string): { settings: ComponentSettings; li
   const logger: Logger = { debug: note, info: note, warn: note, error: note, child: () => logger };
   const meter = new ThreadMeter();
   return { settings: { id, logger, meter, clock: systemClock }, lines };
+}
+
+/** Counts its calls, adds a credential and tries to break the framing. */
+export function testAuth(requiresTlsForGrpc: boolean): ClientAuthenticator {
+  let calls = 0;
+  return {
+    requiresTlsForGrpc,
+    start: async () => {},
+    shutdown: async () => {},
+    apply: async (headers) => {
+      calls++;
+      if (calls === 3) {
+        throw new PipelineError('EXPORT_UNAVAILABLE', 'no token now', { permanent: false });
+      }
+      headers.authorization = `Bearer ${calls}`;
+      headers['content-type'] = 'text/plain';
+      headers['content-length'] = '1';
+    },
+  };
 }
 
 /** What an export ended with: the receipt, or the error's facts. */

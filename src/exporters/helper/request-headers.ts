@@ -6,7 +6,7 @@ const HEADER_NAME = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 /** Visible ASCII, blanks and bytes above: no line ends, which would begin another header. */
 const HEADER_VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
 /** The connection's own business: a wrong one breaks every request. */
-const FRAMING_HEADERS = new Set([
+export const FRAMING_HEADERS: ReadonlySet<string> = new Set([
   'connection',
   'content-length',
   'expect',

@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import * as http2 from 'node:http2';
 import type { AddressInfo } from 'node:net';
 import type { TestContext } from 'node:test';
+import type { ClientAuthenticator } from '../../component/auth.ts';
 import type { Signal } from '../../component/signal.ts';
 import { recordingSettings } from '../helper/otlp-exporters.test-peer.ts';
 import { otlpConfigSchema } from './config.ts';
@@ -107,11 +108,16 @@ export function framed(message: Uint8Array, flag = 0): Buffer {
 }
 
 /** An exporter over plain text, unless the configuration says otherwise. */
-export async function startExporter(t: TestContext, raw: object, signal: Signal = 'traces') {
+export async function startExporter(
+  t: TestContext,
+  raw: object,
+  signal: Signal = 'traces',
+  auth?: ClientAuthenticator,
+) {
   const { value, issues } = otlpConfigSchema.parse({ tls: { insecure: true }, ...raw });
   assert.deepEqual(issues, []);
   const { settings, lines } = recordingSettings('otlp');
-  const exporter = new OtlpExporter(settings, value!, signal);
+  const exporter = new OtlpExporter({ ...settings, findClientAuth: async () => auth }, value!, signal);
   await exporter.start();
   t.after(() => exporter.shutdown());
   return { exporter, lines };

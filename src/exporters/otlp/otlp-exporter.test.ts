@@ -4,7 +4,7 @@ import * as zlib from 'node:zlib';
 import { PipelineError } from '../../component/errors.ts';
 import { SIGNALS } from '../../component/signal.ts';
 import { encodeExportResponse, encodeStatus } from '../../otlp/status.ts';
-import { outcomeOf, testBatch } from '../helper/otlp-exporters.test-peer.ts';
+import { outcomeOf, testAuth, testBatch } from '../helper/otlp-exporters.test-peer.ts';
 import { loadSnappy } from '../helper/snappy-codec.ts';
 import { framed, type GrpcAnswer, reply, startExporter, startGrpcBackend } from './grpc-backend.test-peer.ts';
 
@@ -158,3 +158,19 @@ for (const [name, answer, rejectedCount, line] of taken) {
     );
   });
 }
+
+test('an authenticator signs each attempt anew, cannot break the call, and may insist on TLS', async (t) => {
+  const backend = await startGrpcBackend(t, (stream) => reply(stream, OK));
+  const raw = { endpoint: `127.0.0.1:${backend.port}`, auth: { authenticator: 'token' } };
+  await assert.rejects(startExporter(t, raw), /"token": authenticator not found/);
+  await assert.rejects(startExporter(t, raw, 'traces', testAuth(true)), /"token" needs TLS/);
+  const { exporter } = await startExporter(t, raw, 'traces', testAuth(false));
+  for (const wanted of ['sent', 'sent', 'no token now']) {
+    const end = await outcomeOf(exporter, testBatch());
+    assert.equal(end instanceof PipelineError ? end.message : 'sent', wanted);
+  }
+  assert.deepEqual(
+    backend.taken.map(({ headers }) => [headers.authorization, headers['content-type']]),
+    ['1', '2'].map((call) => [`Bearer ${call}`, 'application/grpc']),
+  );
+});

@@ -7,6 +7,7 @@ import path from 'node:path';
 import test, { type TestContext } from 'node:test';
 import * as zlib from 'node:zlib';
 import { PipelineError } from '../../component/errors.ts';
+import type { ExportReceipt } from '../../component/exporter.ts';
 import { SIGNALS } from '../../component/signal.ts';
 import { jsonToProto } from '../../otlp/json-to-proto.ts';
 import { encodeExportResponse, encodeExportResponseJson, encodeStatus } from '../../otlp/status.ts';
@@ -17,6 +18,7 @@ import {
   recordingSettings,
   startHttpBackend,
   startTcpBackend,
+  testAuth,
   testBatch,
 } from '../helper/otlp-exporters.test-peer.ts';
 import { otlpHttpConfigSchema } from './config.ts';
@@ -315,6 +317,27 @@ test('https: unknown authorities are refused, known ones and names are checked',
   assert.equal(await outcome({ ca_file: caFile }), 'sent');
   assert.equal(await outcome({ ca_file: caFile, server_name_override: 'else.where' }), 'retryable');
   assert.equal(await outcome({ insecure_skip_verify: true }), 'sent');
+});
+
+test('an authenticator signs each attempt anew, and cannot break the request', async (t) => {
+  const backend = await startHttpBackend(t, ok);
+  const { value } = otlpHttpConfigSchema.parse({ endpoint: backend.url, auth: { authenticator: 'token' } });
+  const { settings } = recordingSettings('otlphttp');
+  await assert.rejects(
+    new OtlpHttpExporter(settings, value!, 'traces').start(),
+    /"token": authenticator not found/,
+  );
+  const auth = testAuth(true);
+  const exporter = new OtlpHttpExporter({ ...settings, findClientAuth: async () => auth }, value!, 'traces');
+  await exporter.start();
+  t.after(() => exporter.shutdown());
+  const ends: (ExportReceipt | PipelineError)[] = [];
+  for (let sent = 0; sent < 3; sent++) ends.push(await outcomeOf(exporter, testBatch()));
+  assert.deepEqual(
+    backend.taken.map(({ headers }) => [headers.authorization, headers['content-type']]),
+    ['1', '2'].map((call) => [`Bearer ${call}`, 'application/x-protobuf']),
+  );
+  assert.ok(ends[2] instanceof PipelineError && !ends[2].permanent && /no token now/.test(ends[2].message));
 });
 
 test('a file that is missing fails the start', async () => {
