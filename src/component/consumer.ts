@@ -50,7 +50,7 @@ export type RequestDone = (outcome: RequestOutcome) => void;
 
 /** What a receiver writes to: the engine behind it makes the request durable, then calls `done`. */
 export interface RequestConsumer {
-  /** Signals that are in a pipeline with this receiver; the others get 404 / UNIMPLEMENTED. */
+  /** Signals that are in a pipeline with this receiver now; the others get 404 / UNIMPLEMENTED. A reload changes it. */
   readonly signals: ReadonlySet<Signal>;
   /**
    * Copies the request into a ring, or refuses it; never blocks.

@@ -3,17 +3,18 @@ import type { RawRequest, RequestConsumer, RequestDone } from '../component/cons
 import type { Signal } from '../component/signal.ts';
 
 export class ConsumerGate implements RequestConsumer {
-  /** Fixed when the receiver is made: it has built its paths from them. */
-  readonly signals: ReadonlySet<Signal>;
+  readonly #signals = new Set<Signal>();
   #next: RequestConsumer | undefined;
 
-  constructor(signals: ReadonlySet<Signal>) {
-    this.signals = signals;
+  /** Those of the data path behind it, or of the last one while there is none: a pause must not look like a 404. */
+  get signals(): ReadonlySet<Signal> {
+    return this.#signals;
   }
 
-  /** Requests of signals that `next` does not know are refused retryably until the receiver is made anew. */
   open(next: RequestConsumer): void {
     this.#next = next;
+    this.#signals.clear();
+    for (const signal of next.signals) this.#signals.add(signal);
   }
 
   /** From now on every request is refused retryably. */
@@ -23,6 +24,7 @@ export class ConsumerGate implements RequestConsumer {
 
   tryConsume(request: RawRequest, done: RequestDone): boolean {
     const next = this.#next;
+    // A request may have begun before its pipeline went.
     return next?.signals.has(request.signal) === true && next.tryConsume(request, done);
   }
 }

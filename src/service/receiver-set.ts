@@ -3,7 +3,6 @@ import { isDeepStrictEqual } from 'node:util';
 import type { Component } from '../component/component.ts';
 import type { ReceiverFactory } from '../component/factory.ts';
 import type { ComponentSettings, Logger } from '../component/settings.ts';
-import type { Signal } from '../component/signal.ts';
 import type { ComponentPlan } from '../config/collector-plan.ts';
 import { findFactory, type Registry } from '../registry/registry.ts';
 import { ConsumerGate } from './consumer-gate.ts';
@@ -59,16 +58,12 @@ export class ReceiverSet {
    */
   async apply(plans: readonly ComponentPlan[], deadlineMs: number): Promise<void> {
     for (const plan of plans) {
-      const signals = this.#ingest!.consumerFor(plan.id).signals;
+      const { signals } = this.#ingest!.consumerFor(plan.id);
       const running = this.#running.get(plan.id);
-      if (running !== undefined && isSame(running, plan, signals)) continue;
-      if (
-        running === undefined ||
-        signals.size === 0 ||
-        !(await this.#startBeside(plan, signals, deadlineMs))
-      ) {
+      if (running !== undefined && isDeepStrictEqual(running.plan, plan)) continue;
+      if (running === undefined || signals.size === 0 || !(await this.#startBeside(plan, deadlineMs))) {
         await this.#end(plan.id, deadlineMs);
-        if (signals.size > 0) await this.#start(plan, signals);
+        if (signals.size > 0) await this.#start(plan);
       }
     }
   }
@@ -79,13 +74,9 @@ export class ReceiverSet {
   }
 
   /** On other addresses the new one can listen before the old one stops, and no connection is refused. */
-  async #startBeside(
-    plan: ComponentPlan,
-    signals: ReadonlySet<Signal>,
-    deadlineMs: number,
-  ): Promise<boolean> {
+  async #startBeside(plan: ComponentPlan, deadlineMs: number): Promise<boolean> {
     const old = this.#running.get(plan.id)!;
-    const started = await this.#create(plan, signals);
+    const started = await this.#create(plan);
     try {
       await started.component.start();
     } catch {
@@ -97,10 +88,10 @@ export class ReceiverSet {
     return true;
   }
 
-  async #start(plan: ComponentPlan, signals: ReadonlySet<Signal>): Promise<void> {
+  async #start(plan: ComponentPlan): Promise<void> {
     const { board } = this.#options;
     board.set('receiver', plan.id, 'starting');
-    const started = await this.#create(plan, signals);
+    const started = await this.#create(plan);
     this.#running.set(plan.id, started);
     try {
       await started.component.start();
@@ -112,10 +103,10 @@ export class ReceiverSet {
     board.set('receiver', plan.id, 'ok');
   }
 
-  async #create(plan: ComponentPlan, signals: ReadonlySet<Signal>): Promise<Running> {
+  async #create(plan: ComponentPlan): Promise<Running> {
     const { registry, settings } = this.#options;
     const factory = findFactory(registry, 'receiver', plan.type) as ReceiverFactory<unknown>;
-    const gate = new ConsumerGate(signals);
+    const gate = new ConsumerGate();
     gate.open(this.#ingest!.consumerFor(plan.id));
     return { plan, gate, component: await factory.create(settings(plan.id), plan.config, gate) };
   }
@@ -138,8 +129,4 @@ export class ReceiverSet {
       });
     });
   }
-}
-
-function isSame(running: Running, plan: ComponentPlan, signals: ReadonlySet<Signal>): boolean {
-  return isDeepStrictEqual(running.plan, plan) && isDeepStrictEqual(running.gate.signals, signals);
 }

@@ -44,7 +44,7 @@ export interface GrpcCallContext {
   admission: Admission;
   /** undefined: everybody may send. */
   auth: AuthGate | undefined;
-  /** Full method names of the signals that are in a pipeline. */
+  /** Full method names of all signals; those that are in no pipeline are unknown. */
   methods: ReadonlyMap<string, Signal>;
   /** Bound of the message as sent and after decompression. */
   messageBytesMax: number;
@@ -179,7 +179,8 @@ export class GrpcCall {
   #readHeaders(headers: IncomingHttpHeaders): GrpcRefusal | undefined {
     const { admission, methods } = this.#context;
     const signal = methods.get(headers[':path'] ?? '');
-    if (signal === undefined) return UNKNOWN_METHOD;
+    // Asked each time: a reload may add a pipeline without a new listener.
+    if (signal === undefined || !admission.signals.has(signal)) return UNKNOWN_METHOD;
     this.#signal = signal;
     const encoding = headers['grpc-encoding'];
     const compression = parseCompression(typeof encoding === 'string' ? encoding : '', COMPRESSIONS);

@@ -20,7 +20,7 @@ export interface HttpExchangeContext {
   /** undefined: everybody may send. */
   auth: AuthGate | undefined;
   replies: HttpReplies;
-  /** URL paths of the signals that are in a pipeline. */
+  /** URL paths of all signals; those that are in no pipeline are not found. */
   paths: ReadonlyMap<string, Signal>;
   /** Content encodings beside identity. */
   compressions: ReadonlySet<Compression>;
@@ -92,7 +92,8 @@ export class HttpExchange {
   #route(head: HttpRequestHead): void {
     const { admission, replies, bodyBytesMax } = this.#context;
     const signal = this.#context.paths.get(head.path);
-    if (signal === undefined) {
+    // Asked each time: a reload may add a pipeline without a new listener.
+    if (signal === undefined || !admission.signals.has(signal)) {
       this.#refuse(replies.notFound, 'not_found');
       return;
     }

@@ -78,7 +78,6 @@ export class OtlpReceiver implements Component {
   async #startGrpc(config: OtlpGrpcConfig): Promise<void> {
     // Loaded late: a process without this protocol does not pay for it.
     const { GrpcServer } = await import('./grpc-server.ts');
-    const { signals } = this.#admission;
     this.#grpc = new GrpcServer({
       host: config.host,
       port: config.port,
@@ -90,7 +89,7 @@ export class OtlpReceiver implements Component {
       call: {
         admission: this.#admission,
         auth: this.#authGate(config),
-        methods: new Map([...GRPC_METHODS].filter(([, signal]) => signals.has(signal))),
+        methods: GRPC_METHODS,
         messageBytesMax: config.messageBytesMax,
       },
     });
@@ -103,7 +102,6 @@ export class OtlpReceiver implements Component {
       import('./choose-http-server.ts'),
       import('./http-replies.ts'),
     ]);
-    const { signals } = this.#admission;
     const paths = Object.entries(config.paths) as [Signal, string][];
     this.#http = chooseHttpServer({
       host: config.host,
@@ -122,9 +120,7 @@ export class OtlpReceiver implements Component {
           responseHeaders: Object.entries(config.responseHeaders),
           cors: config.cors,
         }),
-        paths: new Map(
-          paths.filter(([signal]) => signals.has(signal)).map(([signal, path]) => [path, signal]),
-        ),
+        paths: new Map(paths.map(([signal, path]) => [path, signal])),
         compressions: new Set(config.compressions),
         bodyBytesMax: config.bodyBytesMax,
       },

@@ -202,6 +202,28 @@ test('--watch takes a changed file over; only the listener whose address changed
   );
 });
 
+test('a pipeline of another signal comes and goes on the same listener', { timeout: 40_000 }, async (t) => {
+  const ports = await freePorts();
+  const config = (signals: string[]) => engineConfig(ports, { nop: {} }, { signals });
+  const { engine, write } = await start(t, config(['traces']));
+  const post = async (signal: string) => {
+    const headers = { 'content-type': 'application/json' };
+    const init = { method: 'POST', headers, body: '{}' };
+    return (await fetch(`http://127.0.0.1:${ports.http}/v1/${signal}`, init)).status;
+  };
+  assert.deepEqual([await post('traces'), await post('logs')], [200, 404]);
+  write(config(['traces', 'logs']));
+  engine.child.kill('SIGHUP');
+  await reloaded(engine, ports.metrics, 1);
+  assert.deepEqual([await post('traces'), await post('logs')], [200, 200]);
+  write(config(['logs']));
+  engine.child.kill('SIGHUP');
+  await reloaded(engine, ports.metrics, 2);
+  assert.deepEqual([await post('traces'), await post('logs')], [404, 200]);
+  assert.equal(engine.log.split('listening').length - 1, 2, 'one for each protocol, at the start');
+  assert.deepEqual(await engine.kill('SIGTERM'), CLEAN_EXIT, engine.log);
+});
+
 test('SIGTERM during a reload ends with 0 and keeps what was acknowledged', {
   timeout: 60_000,
 }, async (t) => {
