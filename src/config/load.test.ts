@@ -130,3 +130,55 @@ test('one run finds the mistakes of all sources and of the files that they name,
     'ch.yaml:4:3: exporters::clickhouse::sending_queue: unknown key "storge" (did you mean "storage"?)',
   ]);
 });
+
+test('E5: a password that YAML takes for syntax is not shown by what is said about it', () => {
+  const signs = [
+    '!',
+    '!!',
+    '*',
+    '|',
+    '>',
+    '%',
+    '@',
+    '`',
+    '"',
+    "'",
+    '[',
+    '{',
+    '- ',
+    '? ',
+    '&a &',
+    'x: ',
+    '"\\q',
+    '!<',
+    ', ',
+    '}',
+    '|2 ',
+  ];
+  const values = signs.flatMap((sign) => [
+    `${sign}CANARY`,
+    `${sign}CANARY: x`,
+    `${sign}x CANARY`,
+    `${sign}${sign}CANARY`,
+  ]);
+  let refused = 0;
+  for (const value of values) {
+    for (const text of [
+      `exporters:\n  clickhouse:\n    endpoint: http://h\n    password: ${value}\n`,
+      `exporters: {clickhouse: {endpoint: "http://h", password: ${value}}}`,
+      `exporters:\n  clickhouse:\n    password:\n${value}\n`,
+    ]) {
+      const sources = { configs: [`yaml:${text}`], sets: [`exporters.clickhouse.password=${value}`] };
+      for (const source of [{ configs: sources.configs }, { ...sources, configs: ['yaml:receivers:'] }]) {
+        const result = loadCollectorConfig(source, testFactories, {});
+        refused += result.issues?.length ?? 0;
+        for (const issue of result.issues ?? []) {
+          // A text that YAML reads as keys of the configuration is named as such.
+          if (/unknown key|duplicate key|unknown type|invalid character/.test(issue.message)) continue;
+          assert.doesNotMatch(formatIssue(issue), /CANARY/, text);
+        }
+      }
+    }
+  }
+  assert.ok(refused > values.length);
+});

@@ -18,6 +18,7 @@ export const ALIASED_NODES_MAX = 100_000;
 /** Values of one text, and of all that references give: each costs a few microseconds and a kilobyte. */
 export const VALUES_MAX = 250_000;
 const SYNTAX_ISSUES_MAX = 20;
+const WALK_ISSUES_MAX = 1000;
 
 const PLAIN_TAGS = new Set(
   ['str', 'int', 'float', 'bool', 'null', 'map', 'seq'].map((name) => `tag:yaml.org,2002:${name}`),
@@ -100,7 +101,11 @@ const nestingMessage = `lists and maps are nested too deeply (at most ${NESTING_
 function syntaxMessage(error: yaml.YAMLParseError): string {
   if (error.code === 'MULTIPLE_DOCS') return 'only one YAML document a file is read; remove the "---"';
   if (error.code === 'RESOURCE_EXHAUSTION') return nestingMessage;
-  return `YAML syntax: ${error.message}`;
+  // What YAML trips over may be a password that begins with one of its signs: the place says enough.
+  const message = error.message
+    .replace(/(?<=\w): .*$/s, '')
+    .replace(/(?<=\b(?:directive|so|The) ).*$/s, '...');
+  return `YAML syntax: ${message}`;
 }
 
 class TreeWalk {
@@ -122,14 +127,14 @@ class TreeWalk {
 
   node(source: unknown, path: readonly string[]): ConfigNode {
     const at = this.#at(source);
-    if (path.length > NESTING_MAX) return this.#refuse(at, path, nestingMessage);
+    if (path.length > NESTING_MAX) return this.#refuseOnce(at, path, nestingMessage);
     if (yaml.isAlias(source)) return this.#alias(source, path);
     if (this.#aliasDepth > 0 && !this.#mayCopyNode()) {
-      return this.#refuse(at, path, `aliases stand for more than ${ALIASED_NODES_MAX} values`);
+      return this.#refuseOnce(at, path, `aliases stand for more than ${ALIASED_NODES_MAX} values`);
     }
     if (!yaml.isNode(source)) return { kind: 'scalar', value: null, at };
     if (source.tag !== undefined && !PLAIN_TAGS.has(source.tag)) {
-      return this.#refuse(at, path, `YAML tag "${source.tag}" is not allowed`);
+      return this.#refuse(at, path, 'YAML tags are not allowed (quote a text that begins with "!")');
     }
     if (yaml.isScalar(source)) return this.#scalar(source, at, path);
     if (source.anchor !== undefined) this.#anchors.set(source.anchor, source);
@@ -194,8 +199,10 @@ class TreeWalk {
     }
     if (this.#aliasCount > ALIASES_MAX) return nullAt(at);
     const target = this.#anchors.get(source.source);
-    if (target === undefined)
-      return this.#refuse(at, path, `alias "*${source.source}" has no anchor before it`);
+    if (target === undefined) {
+      const message = 'an alias has no anchor before it (quote a text that begins with "*")';
+      return this.#refuse(at, path, message);
+    }
     if (this.#open.has(target)) {
       return this.#refuse(at, path, `alias "*${source.source}" contains itself`);
     }
@@ -210,9 +217,15 @@ class TreeWalk {
     return this.#aliasedNodeCount <= ALIASED_NODES_MAX;
   }
 
+  /** One bomb would otherwise give one issue for each of its nodes. */
+  #refuseOnce(at: Position, path: readonly string[], message: string): ConfigNode {
+    return this.#issues.some((issue) => issue.message === message)
+      ? nullAt(at)
+      : this.#refuse(at, path, message);
+  }
+
   #refuse(at: Position, path: readonly string[], message: string, keepsValue = false): ConfigNode {
-    // One bomb would otherwise give one issue for each of its nodes.
-    if (this.#issues.at(-1)?.message !== message) {
+    if (this.#issues.length < WALK_ISSUES_MAX) {
       this.#issues.push({ ...at, path: path.slice(0, NESTING_MAX).join('::'), message, keepsValue });
     }
     return nullAt(at);
