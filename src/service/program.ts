@@ -1,10 +1,10 @@
 /** The program behind main.ts: commands, the life of the engine, what a person sees. Returns exit codes. */
-import { readFileSync } from 'node:fs';
 import { loadCollectorConfig } from '../config/collector-config.ts';
 import type { CollectorPlan } from '../config/collector-plan.ts';
 import { formatIssue, type SourceIssue } from '../config/config-node.ts';
 import type { Registry } from '../registry/registry.ts';
 import type { Clock } from '../stdx/clock.ts';
+import { packageVersion } from '../stdx/product.ts';
 import { type PrintConfigCommand, parseCli, type SourceFlags } from './cli.ts';
 import { configSchemaText } from './config-schema.ts';
 import { configurationMarkdown } from './configuration-markdown.ts';
@@ -29,19 +29,6 @@ export interface Program {
   onSignal(onStop: (signal: string) => void): void;
   /** Calls `onReload` at SIGHUP. */
   onReload(onReload: () => void): void;
-}
-
-/** Version of the package that this file belongs to: beside `src`, or two levels above the compiled one. */
-export function packageVersion(): string {
-  for (const path of ['../../package.json', '../../../package.json']) {
-    try {
-      return (JSON.parse(readFileSync(new URL(path, import.meta.url), 'utf8')) as { version: string })
-        .version;
-    } catch {
-      // The compiled tree lies one level deeper than the sources.
-    }
-  }
-  return 'unknown';
 }
 
 export async function runProgram(program: Program): Promise<number> {

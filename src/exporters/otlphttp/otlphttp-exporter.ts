@@ -1,7 +1,7 @@
 import { type ClientAuthenticator, findClientAuthenticator } from '../../component/auth.ts';
 import { PipelineError } from '../../component/errors.ts';
 import type { ExportBatch, Exporter, ExportReceipt } from '../../component/exporter.ts';
-import type { ComponentSettings } from '../../component/settings.ts';
+import type { ComponentSettings, Labels } from '../../component/settings.ts';
 import type { Signal } from '../../component/signal.ts';
 import { redactEndpoint } from '../../config/host-port.ts';
 import type { ExportResult, RpcStatus } from '../../otlp/status.ts';
@@ -29,6 +29,7 @@ const NOTHING_REJECTED: ExportResult = { rejectedCount: 0, message: '' };
 
 /** Sends batches of one signal to one URL. */
 export class OtlpHttpExporter implements Exporter {
+  readonly peerLabels: Labels;
   readonly #settings: ComponentSettings;
   readonly #config: OtlpHttpConfig;
   readonly #signal: Signal;
@@ -61,6 +62,12 @@ export class OtlpHttpExporter implements Exporter {
     this.#fixedHeaders = pick(this.#headers, ['content-type', 'content-encoding']);
     this.#url.username = '';
     this.#url.password = '';
+    const { hostname, port, protocol, pathname } = this.#url;
+    this.peerLabels = {
+      server_address: hostname,
+      server_port: port === '' ? (protocol === 'https:' ? '443' : '80') : port,
+      url_path: pathname,
+    };
     this.#tls = new TlsMaterial(config.tls);
     this.#compress = bodyCompressor(config.compression || 'none', config.compressionParams.level);
   }
@@ -96,11 +103,6 @@ export class OtlpHttpExporter implements Exporter {
     const body = await this.#compress(isJson ? await jsonBody(batch) : batch.slices);
     const answer = await this.#post(body, signal);
     if (answer.status < 200 || answer.status > 299) throw this.#failure(answer);
-    if (answer.isTooLong) {
-      const message = `the answer of ${this.#peer} is longer than ${RESPONSE_BYTES_MAX} bytes`;
-      // It took the batch, most likely: sending parts of it again would only make copies.
-      throw new PipelineError('EXPORT_REJECTED', message, { permanent: true, isIndivisible: true });
-    }
     return acceptAnswer(batch, this.#settings.logger, () => this.#readResult(answer));
   }
 
@@ -118,7 +120,8 @@ export class OtlpHttpExporter implements Exporter {
     }
   }
 
-  #readResult({ body, contentType, contentEncoding }: HttpAnswer): ExportResult {
+  #readResult({ body, isTooLong, contentType, contentEncoding }: HttpAnswer): ExportResult {
+    if (isTooLong) throw new Error(`it is longer than ${RESPONSE_BYTES_MAX} bytes`);
     if (body === undefined) throw new Error('it broke off');
     if (body.length === 0) return NOTHING_REJECTED;
     // None was asked for, and a small text may inflate without end.
