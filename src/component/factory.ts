@@ -16,12 +16,21 @@ interface FactoryBase<C> {
   readonly configSchema: ConfigSchema<C>;
 }
 
+/** A key of a configuration that names an authenticator. */
+export interface AuthReference {
+  /** Keys below the component. */
+  path: readonly string[];
+  id: string;
+}
+
 /** Built on the main thread: one instance per id, whatever the number of signals. */
 export interface ReceiverFactory<C> extends FactoryBase<C> {
   readonly kind: 'receiver';
   readonly stability: Partial<Record<Signal, Stability>>;
   /** Must not open anything: `start` does. May return a promise to load its modules late. */
   create(settings: ComponentSettings, config: C, next: RequestConsumer): Component | Promise<Component>;
+  /** Authenticators that this configuration names; they are checked before anything starts. */
+  authenticators?(config: C): readonly AuthReference[];
   /** Largest body in bytes that the receiver can hand on; sizes the rings. */
   bodyBytesMax(config: C): number;
   /** Bytes of bodies that are still arriving, of all connections together: part of the memory budget. */
@@ -59,6 +68,8 @@ export interface ExporterFactory<C> extends FactoryBase<C> {
   readonly kind: 'exporter';
   readonly stability: Partial<Record<Signal, Stability>>;
   create(settings: ComponentSettings, config: C, signal: Signal): Exporter | Promise<Exporter>;
+  /** Authenticators that this configuration names; they are checked before anything starts. */
+  authenticators?(config: C): readonly AuthReference[];
   /** How the engine reads, batches and retries for this exporter. */
   delivery(config: C): DeliveryConfig;
 }
@@ -88,6 +99,8 @@ export interface ExtensionFactory<C> extends FactoryBase<C> {
   create(settings: ComponentSettings, config: C): Component | Promise<Component>;
   /** Only storage extensions have it: the directory that `sending_queue.storage` means by naming this extension. */
   storageDirectory?(config: C): string;
+  /** Whether its components are `ServerAuthenticator`s of component/auth.ts. */
+  readonly isServerAuthenticator?: boolean;
   /**
    * Only extensions that authenticate exporters have it. Called in every exporter worker, at most once for an id;
    * the worker starts the result before it hands it to exporters.

@@ -1,6 +1,7 @@
 /** A whole configuration: from `--config` to a typed plan, or to all that is wrong with it. */
 import { parseComponentId } from '../component/component-id.ts';
 import type { AnyFactory, ComponentKind, ExporterFactory, ExtensionFactory } from '../component/factory.ts';
+import { checkAuthenticators } from './authenticators.ts';
 import type { CollectorPlan, ComponentPlan, PipelinePlan, TelemetryPlan } from './collector-plan.ts';
 import { type DefinedComponents, readComponents, SECTION_OF_KIND } from './components.ts';
 import { type ConfigNode, formatIssue, plainValue, type SourceIssue } from './config-node.ts';
@@ -109,6 +110,7 @@ function readConfig(raw: unknown, factories: readonly AnyFactory[], issues: Issu
     : [];
   const extensions = readExtensions(keys.extensions, definitions.extension, issues);
   checkStorages(definitions, extensions, service.value !== undefined, issues);
+  checkAuthenticators(definitions, service.value === undefined ? undefined : extensions, issues);
   warnUnused(definitions, pipelines, extensions, issues);
   const used = (kind: 'receiver' | 'processor' | 'exporter') => {
     const ids = new Set(pipelines.flatMap((pipeline) => pipeline[`${kind}s`]));

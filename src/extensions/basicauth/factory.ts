@@ -10,6 +10,7 @@ export const basicAuthExtensionFactory: ExtensionFactory<BasicAuthConfig> = {
   kind: 'extension',
   type: 'basicauth',
   stability: 'beta',
+  isServerAuthenticator: true,
   configSchema: basicAuthConfigSchema,
   create: async (settings, { htpasswd }) => {
     if (htpasswd === undefined) return IDLE;

@@ -5,6 +5,7 @@ export const bearerTokenAuthExtensionFactory: ExtensionFactory<BearerTokenAuthCo
   kind: 'extension',
   type: 'bearertokenauth',
   stability: 'beta',
+  isServerAuthenticator: true,
   configSchema: bearerTokenAuthConfigSchema,
   create: async (settings, config) => {
     const { BearerTokenServerAuth } = await import('./bearer-token-auth.ts');

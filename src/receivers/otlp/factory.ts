@@ -7,6 +7,11 @@ export const otlpReceiverFactory: ReceiverFactory<OtlpReceiverConfig> = {
   type: 'otlp',
   stability: { traces: 'alpha', metrics: 'alpha', logs: 'alpha' },
   configSchema: otlpConfigSchema,
+  authenticators: ({ protocols }) =>
+    (['grpc', 'http'] as const).flatMap((protocol) => {
+      const id = protocols[protocol]?.auth?.authenticator;
+      return id === undefined ? [] : [{ path: ['protocols', protocol, 'auth', 'authenticator'], id }];
+    }),
   create: async (settings, config, next) => {
     const { OtlpReceiver } = await import('./otlp-receiver.ts');
     return new OtlpReceiver(settings, config.protocols, next);

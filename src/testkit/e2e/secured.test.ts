@@ -154,10 +154,10 @@ test('certificate and token let the SDK in, one alone does not, and both can be 
 test('an authenticator that is not there, or cannot authenticate clients, stops the start by name', async (t) => {
   const directory = await tempDir(t);
   const cases: [Record<string, unknown>, RegExp][] = [
-    [{}, /authenticator not found/],
+    [{}, /references extension "headers_setter" which is not configured/],
     [
       { headers_setter: { headers: [{ key: 'a', value: 'b' }] } },
-      /"headers_setter" is not a server authenticator/,
+      /"headers_setter" which is not a server authenticator/,
     ],
   ];
   for (const [extensions, message] of cases) {
