@@ -12,7 +12,14 @@ import {
 const UTF8 = new TextEncoder();
 
 test('expressions that explode in backtracking engines stay linear', () => {
-  const patterns = ['(a+)+$', '^(a|a)*$', '^(a|aa)+$', '(.*a){12}$', '^(([a-z])+.)+[A-Z]([a-z])+$', '(x+x+)+y'];
+  const patterns = [
+    '(a+)+$',
+    '^(a|a)*$',
+    '^(a|aa)+$',
+    '(.*a){12}$',
+    '^(([a-z])+.)+[A-Z]([a-z])+$',
+    '(x+x+)+y',
+  ];
   const inputs = ['a', 'x', 'ab'].map((unit) => UTF8.encode(`${unit.repeat(32 * 1024)}!`));
   const startedMs = performance.now();
   for (const pattern of patterns) {
