@@ -112,7 +112,9 @@ export class BatchSender {
 
   /** Delivers what the backend takes of a refused batch and sets the rest aside; false when stopped. */
   async #isolate(batch: ExportBatch, error: PipelineError, state: SendState): Promise<boolean> {
-    const parts = new BatchParts(batch);
+    const parts = partsOf(batch);
+    if (parts === undefined)
+      return this.#drop(batch, error, 'not retryable, and cannot be split') === 'dropped';
     const found = await isolatePoison(
       parts.itemCount,
       error,
@@ -165,5 +167,14 @@ export class BatchSender {
       directory: deadLetters.directory,
     });
     return true;
+  }
+}
+
+/** Undefined for bytes that are no requests. None such are stored, but a batch of them must not stop the others. */
+function partsOf(batch: ExportBatch): BatchParts | undefined {
+  try {
+    return new BatchParts(batch);
+  } catch {
+    return undefined;
   }
 }

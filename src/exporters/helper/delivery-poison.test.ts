@@ -245,6 +245,33 @@ test('files are rotated and the oldest dropped and counted; half a line of a cra
   await drain.end();
 });
 
+test('bytes that are no request, refused for good, are dropped and counted; what follows is delivered', async () => {
+  const log = memoryLog();
+  const writer = log.openWriter();
+  writer.tryAppend(Uint8Array.of(0x0a, 0x7f, 0x01), 5, 1);
+  await writer.commit();
+  await fill(writer, [2]);
+  // Reads what it is given, as the exporters that decode do.
+  const exporter = new ScriptedExporter();
+  const config = deliveryConfig({ batch: { maxSize: 5, minSize: 5 } });
+  const drain = startDrain(
+    log,
+    {
+      start: () => exporter.start(),
+      shutdown: () => exporter.shutdown(),
+      export: (batch, signal) => {
+        if (batch.slices[0]!.byteLength === 3) return Promise.reject(permanent());
+        return exporter.export(batch, signal);
+      },
+    },
+    { config, deadLetters: deadLetters() },
+  );
+  await until('the end', () => drain.cursor.ordinal === 7);
+  assert.deepEqual(exporter.delivered, [5, 6]);
+  assert.equal(drain.counter('otelcol_exporter_send_failed_spans'), 5);
+  await drain.end();
+});
+
 test('without durability there are no files: single bad items are dropped and counted', async () => {
   const log = memoryLog();
   await fill(log.openWriter(), [40]);
