@@ -41,6 +41,21 @@ test('B2: a server that says nothing costs one attempt its time, before and afte
   assert.equal(backend.taken.length, 1);
 });
 
+test('B3: a server that stops reading costs one attempt its time; the next one is not held up', async (t) => {
+  let calls = 0;
+  const backend = await startGrpcBackend(t, (stream) => (++calls > 2 ? reply(stream, OK) : undefined), {
+    isDeaf: true,
+  });
+  const raw = { endpoint: `127.0.0.1:${backend.port}`, compression: 'none' };
+  const { exporter } = await startExporter(t, raw);
+  for (let sent = 0; sent < 2; sent++) {
+    const error = await outcomeOf(exporter, LARGE, AbortSignal.timeout(100));
+    assert.ok(error instanceof PipelineError && error.code === 'EXPORT_TIMEOUT', String(error));
+  }
+  assert.deepEqual(await outcomeOf(exporter, LARGE), { rejectedCount: 0 });
+  assert.equal(backend.sessions.length, 1);
+});
+
 test('a server that answers without reading is believed, and the connection goes on', async (t) => {
   const backend = await startGrpcBackend(t, (stream) => reply(stream, { status: '14' }), { isDeaf: true });
   const { exporter } = await startExporter(t, { endpoint: `127.0.0.1:${backend.port}`, compression: 'none' });

@@ -11,5 +11,7 @@ export const otlpExporterFactory: ExporterFactory<OtlpConfig> = {
     const { OtlpExporter } = await import('./otlp-exporter.ts');
     return new OtlpExporter(settings, config, signal);
   },
+  authenticators: ({ auth }) =>
+    auth === undefined ? [] : [{ path: ['auth', 'authenticator'], id: auth.authenticator }],
   delivery: (config) => config.delivery,
 };

@@ -1,7 +1,7 @@
 import { type ClientAuthenticator, findClientAuthenticator } from '../../component/auth.ts';
 import { PipelineError } from '../../component/errors.ts';
 import type { ExportBatch, Exporter, ExportReceipt } from '../../component/exporter.ts';
-import type { ComponentSettings } from '../../component/settings.ts';
+import type { ComponentSettings, Labels } from '../../component/settings.ts';
 import type { Signal } from '../../component/signal.ts';
 import { decodeExportResponse, RESPONSE_BYTES_MAX } from '../../otlp/status-decode.ts';
 import { userAgent } from '../../stdx/product.ts';
@@ -39,6 +39,7 @@ const TIMEOUT_HEADER_MS_MAX = 99_999_999;
 
 /** Sends batches of one signal over gRPC. */
 export class OtlpExporter implements Exporter {
+  readonly peerLabels: Labels;
   readonly #settings: ComponentSettings;
   readonly #config: OtlpConfig;
   readonly #target: GrpcTarget;
@@ -60,6 +61,10 @@ export class OtlpExporter implements Exporter {
     this.#settings = settings;
     this.#config = config;
     this.#target = target;
+    this.peerLabels =
+      'path' in target.at
+        ? { server_address: target.at.path }
+        : { server_address: target.at.host, server_port: String(target.at.port) };
     this.#fixedHeaders = fixedHeaders(config, target, signal);
     this.#headers = metadata(config);
     this.#tls = new TlsMaterial(config.tls);
