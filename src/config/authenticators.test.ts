@@ -35,3 +35,21 @@ test('an authenticator must be configured, started, and made for clients', () =>
     assert.match(issues[0]!, /receivers::otlp::protocols::http::auth::authenticator/);
   }
 });
+
+test('an authenticator of an exporter must be made for exporters', () => {
+  const config = {
+    receivers: { otlp: { protocols: { http: null } } },
+    exporters: { otlphttp: { endpoint: 'https://localhost', auth: { authenticator: 'file_storage' } } },
+    extensions: { file_storage: null },
+    service: {
+      extensions: ['file_storage'],
+      pipelines: { traces: { receivers: ['otlp'], exporters: ['otlphttp'] } },
+    },
+  };
+  const { issues } = parseCollectorConfig('c.yaml', JSON.stringify(config), BUILTIN.values());
+  assert.equal(issues?.length, 1);
+  assert.match(
+    formatIssue(issues[0]!),
+    /exporters::otlphttp::auth::authenticator.*is not a client authenticator/,
+  );
+});

@@ -11,5 +11,7 @@ export const otlpHttpExporterFactory: ExporterFactory<OtlpHttpConfig> = {
     const { OtlpHttpExporter } = await import('./otlphttp-exporter.ts');
     return new OtlpHttpExporter(settings, config, signal);
   },
+  authenticators: ({ auth }) =>
+    auth === undefined ? [] : [{ path: ['auth', 'authenticator'], id: auth.authenticator }],
   delivery: (config) => config.delivery,
 };
