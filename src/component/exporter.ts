@@ -1,4 +1,5 @@
 import type { Component } from './component.ts';
+import type { Labels } from './settings.ts';
 import type { Signal } from './signal.ts';
 
 /** Items read from the log, ready to be sent. Its boundaries are frozen: a retry carries the same bytes and id. */
@@ -26,6 +27,8 @@ export interface ExportReceipt {
 
 /** One instance per exporter id and signal; runs in an exporter worker. */
 export interface Exporter extends Component {
+  /** Where it sends to, as labels of what was sent and what was given up; from the configuration alone. */
+  readonly peerLabels?: Labels;
   /**
    * Sends one batch. Several calls may be in flight, up to `sending_queue.num_consumers`.
    * @param signal aborted when the attempt's timeout passes or the engine stops.

@@ -69,7 +69,7 @@ class ExporterHost {
     this.#exporters.push(exporter);
     const config = factory.delivery(plan.config);
     const slots = new SendSlots(config.queue.numConsumers);
-    const metrics = new DeliveryMetrics(meter, plan.id, plan.signal);
+    const metrics = new DeliveryMetrics(meter, plan.id, plan.signal, exporter.peerLabels);
     const deadLetters = this.#deadLettersOf(plan);
     for (const log of plan.logs) {
       const reader = openLogReader(log);

@@ -1,4 +1,4 @@
-import type { Counter, Gauge, LatencyRecorder, Meter } from '../../component/settings.ts';
+import type { Counter, Gauge, Labels, LatencyRecorder, Meter } from '../../component/settings.ts';
 import { ITEM_SUFFIX, type Signal } from '../../component/signal.ts';
 
 /** Series of one exporter and signal; touched once per batch. */
@@ -18,8 +18,9 @@ export class DeliveryMetrics {
   readonly #batchesDropped: Counter;
   readonly #batchesDeadLettered: Counter;
 
-  constructor(meter: Meter, exporterId: string, signal: Signal) {
-    const exporter = { exporter: exporterId };
+  /** @param peerLabels of the exporter, see `Exporter.peerLabels`. */
+  constructor(meter: Meter, exporterId: string, signal: Signal, peerLabels: Labels = {}) {
+    const exporter = { exporter: exporterId, ...peerLabels };
     const perType = { exporter: exporterId, data_type: signal };
     this.retries = meter.counter('millrace_exporter_retries', perType);
     this.lost = meter.counter('millrace_log_dropped_items', { ...perType, reason: 'damaged' });

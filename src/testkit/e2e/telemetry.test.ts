@@ -52,7 +52,10 @@ interface Telemetry {
 async function scrapeOf(t: TestContext, { metrics = {}, ...rest }: Telemetry): Promise<string> {
   const ports = await freePorts();
   const dataDir = mkdtempSync(join(tmpdir(), 'millrace-own-'));
-  const config = JSON.parse(engineConfig(ports, { nop: {} }));
+  // The absent ones show the labels of exporters that have an address.
+  const absent = { endpoint: 'http://127.0.0.1:1', tls: { insecure: true } };
+  const exporters = { nop: {}, otlp_http: absent, otlp_grpc: { ...absent, endpoint: '127.0.0.1:1' } };
+  const config = JSON.parse(engineConfig(ports, exporters));
   const { prometheus = {}, ...others } = metrics as { prometheus?: object };
   const reader = {
     pull: { exporter: { prometheus: { host: '127.0.0.1', port: ports.metrics, ...prometheus } } },
