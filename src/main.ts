@@ -14,6 +14,7 @@ const { systemClock } = await import('./stdx/clock.ts');
 process.stdout.on('error', () => {});
 process.stderr.on('error', () => {});
 
+let isSignalled = false;
 const exitCode = await runProgram({
   argv: process.argv.slice(2),
   registry: BUILTIN,
@@ -22,8 +23,19 @@ const exitCode = await runProgram({
   writeOut: (text) => process.stdout.write(text),
   writeError: (text) => process.stderr.write(text),
   onSignal: (onStop) => {
-    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => onStop(signal));
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+      process.on(signal, () => {
+        isSignalled = true;
+        onStop(signal);
+      });
+    }
   },
   onReload: (onReload) => process.on('SIGHUP', onReload),
 });
+// A pipe takes 64 KiB at once, and exit() throws away what its reader has not taken. A stop waits for no reader.
+if (!isSignalled) {
+  for (const stream of [process.stdout, process.stderr]) {
+    if (stream.writableLength > 0) await new Promise((resolve) => stream.write('', resolve));
+  }
+}
 process.exit(exitCode);

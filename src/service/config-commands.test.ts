@@ -1,12 +1,15 @@
 /** The commands about configuration, through the program itself: what goes where, and how it ends. */
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { readdirSync } from 'node:fs';
 import path from 'node:path';
 import test from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
 import * as yaml from 'yaml';
 import { BUILTIN } from '../registry/builtin.ts';
 import { systemClock } from '../stdx/clock.ts';
-import { CHECKOUT } from '../testkit/source-tree.ts';
+import { CHECKOUT, LOADED_ROOT } from '../testkit/source-tree.ts';
 import { runProgram } from './program.ts';
 
 const BASE = 'yaml:{receivers: {otlp: {protocols: {http: }}}, exporters: {nop: }}';
@@ -86,4 +89,19 @@ test('the schema and the documentation go to stdout and need no configuration', 
   assert.match(documentation.out, /^# Configuration\n/);
   const components = await run('components');
   assert.equal(yaml.parse(components.out).buildinfo.command, 'millrace');
+});
+
+test('long output reaches a reader of a pipe that is slow to take it, whole', async () => {
+  const main = path.join(LOADED_ROOT, 'src', import.meta.url.endsWith('.ts') ? 'main.ts' : 'main.js');
+  const child = spawn(process.execPath, ['--no-warnings', main, 'config-schema'], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  const exited = once(child, 'exit');
+  // A pipe takes 64 KiB at once, so the program has to wait for this.
+  await delay(1_500);
+  let text = '';
+  for await (const chunk of child.stdout.setEncoding('utf8')) text += chunk;
+  assert.deepEqual(await exited, [0, null]);
+  assert.ok(text.length > 128 * 1024);
+  assert.ok(Object.hasOwn(JSON.parse(text), 'definitions'));
 });
