@@ -358,3 +358,28 @@ test('a file that is missing fails the start', async () => {
     (error: PipelineError) => error.code === 'START_FAILED' && /nowhere/.test(error.message),
   );
 });
+
+test('changed certificate files are used for new connections', async (t) => {
+  const [old, next] = [await TestAuthority.create('old'), await TestAuthority.create('next')];
+  const server = createServer(await next.issue('server'), (request, response) => {
+    request.resume();
+    request.on('end', () => ok(response));
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  t.after(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  const caFile = path.join(await tempDir(t), 'ca.crt');
+  await writeFile(caFile, old.cert);
+  const { exporter } = await startExporter(t, {
+    endpoint: `https://localhost:${(server.address() as AddressInfo).port}`,
+    tls: { ca_file: caFile, reload_interval: '20ms' },
+  });
+  assert.ok((await outcomeOf(exporter, testBatch())) instanceof PipelineError);
+  await writeFile(caFile, next.cert);
+  for (let tries = 0; (await outcomeOf(exporter, testBatch())) instanceof PipelineError; tries++) {
+    assert.ok(tries < 100, 'the new file is never used');
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+});
