@@ -95,7 +95,7 @@ async function startSecured(t: TestContext) {
       ],
     ];
   };
-  return { directory, authority, tokens, sink, ports, engine, over };
+  return { directory, authority, tokens, sink, ports, engine, over, clientCaFile };
 }
 
 test('certificate and token let the SDK in, one alone does not, and both can be exchanged while it runs', async (t) => {
@@ -149,6 +149,34 @@ test('certificate and token let the SDK in, one alone does not, and both can be 
   for (const secret of secrets) {
     assert.ok(!engine.log.includes(secret) && !metrics.includes(secret) && !written.includes(secret), secret);
   }
+});
+
+test('exporters of another engine get in with their own certificate and token, over both protocols', async (t) => {
+  const { directory, authority, tokens, sink, ports, clientCaFile } = await startSecured(t);
+  const own = await writePair(directory, 'client', await authority.issue('client'));
+  const security = {
+    tls: { ca_file: clientCaFile, cert_file: own.certFile, key_file: own.keyFile },
+    auth: { authenticator: 'bearertokenauth' },
+  };
+  const exporters = {
+    otlphttp: { endpoint: `https://localhost:${ports.http}`, ...security },
+    otlp: { endpoint: `https://localhost:${ports.grpc}`, ...security },
+  };
+  const frontPorts = await freePorts();
+  const extensions = { bearertokenauth: { filename: tokens } };
+  const front = await EngineProcess.start({
+    config: engineConfig(frontPorts, exporters, { signals: ['traces'], extensions }),
+    dataDir: path.join(directory, 'front'),
+  });
+  t.after(() => front.kill());
+  const plain = new ProtoTraces({ url: `http://127.0.0.1:${frontPorts.http}/v1/traces` });
+  assert.equal(await sendSpan(plain, 'good-relayed'), '');
+  const count = async () => {
+    const written = await readFile(sink, 'utf8').catch(() => '');
+    return [...written.matchAll(/"name":"good-relayed"/g)].length;
+  };
+  await until('the span came by both ways', async () => (await count()) === 2);
+  assert.ok(!front.log.includes(TOKEN));
 });
 
 test('an authenticator that is not there, or cannot authenticate clients, stops the start by name', async (t) => {
