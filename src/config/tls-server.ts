@@ -40,8 +40,8 @@ export const tlsServerShape: Shape<TlsServerSettings> = mapShape(
 );
 
 function checkServer(keys: TlsServerKeys): CheckIssue[] {
-  const issues = checkTlsKeys(keys);
-  if (!hasCertificate(keys) && issues.length === 0) {
+  const issues = [...checkTlsKeys(keys), ...warnRootCas(keys)];
+  if (!hasCertificate(keys) && issues.every(({ isWarning }) => isWarning === true)) {
     const message = 'TLS configuration must include both certificate and key for server connections';
     issues.push({ key: '', message });
   }
@@ -49,4 +49,17 @@ function checkServer(keys: TlsServerKeys): CheckIssue[] {
     issues.push({ key: 'client_ca_file_reload', message: 'needs client_ca_file' });
   }
   return issues;
+}
+
+/** Taken for `client_ca_file` by many, these would leave a server open that was meant to be closed. */
+function warnRootCas(keys: TlsServerKeys): CheckIssue[] {
+  const used = {
+    ca_file: Boolean(keys.caFile),
+    ca_pem: Boolean(keys.caPem),
+    include_system_ca_certs_pool: keys.includesSystemCas,
+  };
+  const message = 'has no effect on a server; client_ca_file names the authorities of client certificates';
+  return Object.entries(used)
+    .filter(([, isUsed]) => isUsed)
+    .map(([key]) => ({ key, message, isWarning: true }));
 }

@@ -73,6 +73,16 @@ test('halves and doubles are refused with the Collector’s words', () => {
   assert.match(messages(client, { tpm: { enabled: true } })[0]!, /"tpm" is not supported/);
 });
 
+test('authorities that a server does not use are told', () => {
+  const tls = { cert_file: 'a', key_file: 'b', ca_file: 'c' };
+  const { issues, warnings } = server.parse({ tls });
+  assert.deepEqual(issues, []);
+  assert.deepEqual(
+    warnings?.map(({ path, message }) => `${path.join('.')}: ${message}`),
+    ['tls.ca_file: has no effect on a server; client_ca_file names the authorities of client certificates'],
+  );
+});
+
 test('PEM texts never show in messages or in a printed configuration', () => {
   const canary = 'CANARY-PEM';
   const parsed = server.parse({ tls: { cert_pem: canary, key_pem: canary, ca_pem: canary } });
