@@ -7,11 +7,12 @@ export function processTerminal(onStop: (stop: () => void) => void): TopTerminal
   const isTerminal = stdout.isTTY === true;
   return {
     isTerminal,
+    // 0 by 0 is what a terminal without a size says.
     get columns() {
-      return stdout.columns ?? 80;
+      return stdout.columns || 80;
     },
     get rows() {
-      return stdout.rows ?? 24;
+      return stdout.rows || 24;
     },
     write: (text) => void stdout.write(text),
     writeError: (text) => void stderr.write(text),
