@@ -58,7 +58,8 @@ function jsonText(value: AnyValueView): string {
     case ANY_STRING:
       return JSON.stringify(value.text());
     case ANY_BYTES:
-      return JSON.stringify(base64(value.bytes, value.start, value.end));
+      // What the Collector's encoder makes of no bytes.
+      return value.end === value.start ? 'null' : `"${base64(value.bytes, value.start, value.end)}"`;
     case ANY_ARRAY:
       return `[${listTexts(value).join(',')}]`;
     case ANY_KVLIST:

@@ -69,7 +69,7 @@ function literal(plain: unknown): Message {
 
 function hashed(any: Message = {}): Message {
   const words = Buffer.alloc(8);
-  let bytes = Buffer.alloc(0);
+  let bytes: Buffer | undefined;
   if (typeof any.string_value === 'string') bytes = Buffer.from(any.string_value);
   else if (any.bool_value !== undefined) bytes = Buffer.from([any.bool_value === true ? 1 : 0]);
   else if (any.int_value !== undefined) {
@@ -79,7 +79,7 @@ function hashed(any: Message = {}): Message {
     words.writeDoubleLE(any.double_value as number);
     bytes = words;
   }
-  return { string_value: bytes.length === 0 ? '' : createHash('sha256').update(bytes).digest('hex') };
+  return { string_value: bytes === undefined ? '' : createHash('sha256').update(bytes).digest('hex') };
 }
 
 /** Of twins the first one counts; writing removes the others. */

@@ -44,6 +44,7 @@ test('convert changes what can be changed and leaves the rest', async () => {
   assert.deepEqual(await convert(text('9223372036854775808'), 'int'), text('9223372036854775808'));
   assert.deepEqual(await convert(text('1.5'), 'int'), text('1.5'));
   assert.deepEqual(await convert({ double_value: -2.9 }, 'int'), { int_value: '-2' });
+  assert.deepEqual(await convert({ double_value: 1e300 }, 'int'), { int_value: '-9223372036854775808' });
   assert.deepEqual(await convert({ bool_value: true }, 'int'), { int_value: '1' });
   assert.deepEqual(await convert(text('1e3'), 'double'), { double_value: 1000 });
   assert.deepEqual(await convert(text('x'), 'double'), text('x'));
@@ -68,7 +69,9 @@ test('hash has the digests that the Collector has', async () => {
   assert.deepEqual(await hash({ string_value: 'a' }), {
     string_value: 'ca978112ca1bbdcafac231b39a23dc4da786eff8147c4e72b9807785afee48bb',
   });
-  assert.deepEqual(await hash({ string_value: '' }), { string_value: '' });
+  assert.deepEqual(await hash({ string_value: '' }), {
+    string_value: 'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855',
+  });
   assert.deepEqual(await hash({ kvlist_value: {} }), { string_value: '' });
 });
 

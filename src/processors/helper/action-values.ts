@@ -16,16 +16,16 @@ const DOUBLE_TEXT = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?$/i;
 const SPECIAL_TEXT = /^[+-]?(?:inf|infinity|nan)$/i;
 const NUMBER_TEXT_MAX = 400;
 
-/** Lower-case hex of the SHA-256 of a value's bytes; empty for empty texts and for lists, maps and bytes. */
+/** Lower-case hex of the SHA-256 of a value's bytes; empty for lists, maps, bytes and no value. */
 export function hashText(value: AnyValueView): string {
   const bytes = hashedBytes(value);
-  return bytes.length === 0 ? '' : createHash('sha256').update(bytes).digest('hex');
+  return bytes === undefined ? '' : createHash('sha256').update(bytes).digest('hex');
 }
 
-function hashedBytes(value: AnyValueView): Uint8Array {
+function hashedBytes(value: AnyValueView): Uint8Array | undefined {
   if (value.kind === ANY_STRING) return value.bytes.subarray(value.start, value.end);
   if (value.kind === ANY_BOOL) return Uint8Array.of(value.lo);
-  if (value.kind !== ANY_INT && value.kind !== ANY_DOUBLE) return WORD_BYTES.subarray(0, 0);
+  if (value.kind !== ANY_INT && value.kind !== ANY_DOUBLE) return undefined;
   WORDS.setInt32(0, value.lo, true);
   WORDS.setInt32(4, value.hi, true);
   return WORD_BYTES;
@@ -56,10 +56,8 @@ function intOf(value: AnyValueView): bigint | undefined {
   if (value.kind === ANY_BOOL) return BigInt(value.lo);
   if (value.kind === ANY_DOUBLE) {
     const double = Math.trunc(value.double());
-    // What does not fit has no defined result in the Collector; the nearest one is the least surprise.
-    if (Number.isNaN(double)) return INT64_MIN;
-    if (double >= 2 ** 63) return INT64_MAX;
-    return double <= -(2 ** 63) ? INT64_MIN : BigInt(double);
+    // What does not fit becomes the least integer, which is what the Collector makes of it on x86.
+    return double >= -(2 ** 63) && double < 2 ** 63 ? BigInt(double) : INT64_MIN;
   }
   if (value.kind !== ANY_STRING || value.end - value.start > NUMBER_TEXT_MAX) return undefined;
   const text = value.text();

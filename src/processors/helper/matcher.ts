@@ -167,10 +167,12 @@ export class Matcher {
       return false;
     }
     if (this.#bodies === undefined) return true;
-    if (!view.find(tags.TAG_LOG_BODY)) return false;
     const value = this.#value;
+    view.find(tags.TAG_LOG_BODY);
     value.reset(this.#bytes, view.contentStart, view.contentEnd);
-    return value.kind === ANY_STRING && this.#bodies.matches(value.bytes, value.start, value.end);
+    if (value.kind === ANY_STRING) return this.#bodies.matches(value.bytes, value.start, value.end);
+    const text = UTF8.encode(valueText(value));
+    return this.#bodies.matches(text, 0, text.length);
   }
 
   #matchesField(test: TextTest, tag: number): boolean {
