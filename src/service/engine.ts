@@ -175,7 +175,9 @@ export class Engine {
 
   /** For ends without a stop: a temporary directory must not outlive the process. */
   removeTemporaryFiles(): void {
-    if (!this.#isDurable) rmSync(this.dataDir, { recursive: true, force: true });
+    if (this.#isDurable) return;
+    // A worker that is still opening its logs may put a file into a directory that was just emptied.
+    rmSync(this.dataDir, { recursive: true, force: true, maxRetries: 10, retryDelay: 50 });
   }
 
   #planThreads(plan: CollectorPlan): ThreadPlan {

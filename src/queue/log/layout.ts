@@ -52,12 +52,13 @@ export function listSetAside(logDirectory: string): { firstOrdinal: number; size
   return setAside;
 }
 
-/** Names in a directory; none when it does not exist. */
+/** Names in a directory; none when it does not exist, or is none. */
 export function listNames(directory: string): string[] {
   try {
     return readdirSync(directory);
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT' || code === 'ENOTDIR') return [];
     throw error;
   }
 }
