@@ -30,8 +30,9 @@ export function ledgerRequest(producer: number, sequence: number, paddingBytes =
     trace_id: traceId(producer, sequence, span),
     span_id: traceId(producer, sequence, span).subarray(0, 8),
     name: `ledger ${'x'.repeat(paddingBytes)}`,
-    start_time_unix_nano: '1700000000000000000',
-    end_time_unix_nano: '1700000000000000001',
+    // Of now: a store's retention deletes older ones at once.
+    start_time_unix_nano: `${Date.now()}000000`,
+    end_time_unix_nano: `${Date.now()}000001`,
   }));
   return type.encode(type.fromObject({ resource_spans: [{ scope_spans: [{ spans }] }] })).finish();
 }

@@ -171,8 +171,9 @@ class LmdbSegmentStore implements SegmentStore {
     this.#dataPath = join(directory, DATA_FILE);
   }
 
-  putAll(records: readonly StoreRecord[]): Promise<void> {
+  async putAll(records: readonly StoreRecord[]): Promise<void> {
     assertPrivate(records);
+    this.#expectSpace(records);
     const puts: Promise<unknown>[] = [];
     puts.push(
       this.#db.batch(() => {
@@ -180,16 +181,25 @@ class LmdbSegmentStore implements SegmentStore {
       }),
     );
     // All of them share one fate; each is awaited, because a rejection nobody awaits ends the process.
-    return Promise.allSettled(puts).then(async (results) => {
-      const failed = results.find((result) => result.status === 'rejected');
-      if (failed === undefined) return;
-      const error = await toStoreError(failed.reason);
-      throw this.#isShortWrite(error, records) ? new StoreError(error.message, true, error.cause) : error;
-    });
+    const results = await Promise.allSettled(puts);
+    const failed = results.find((result) => result.status === 'rejected');
+    if (failed === undefined) return;
+    const error = await toStoreError(failed.reason);
+    throw this.#isShortWrite(error, records) ? new StoreError(error.message, true, error.cause) : error;
+  }
+
+  /**
+   * A write that fails makes the library compose a text past the end of its buffer, which may end the process later.
+   * So a full file system is not tried; one call of the kernel a group is cheaper than that.
+   */
+  #expectSpace(records: readonly StoreRecord[]): void {
+    if (freeBytesOf(this.directory) < bytesOf(records) + FULL_MARGIN_BYTES)
+      throw new StoreError('no space left on the file system', true, undefined);
   }
 
   putAllBlocking(records: readonly StoreRecord[]): void {
     assertPrivate(records);
+    this.#expectSpace(records);
     try {
       this.#db.transactionSync(() => {
         for (const record of records) this.#db.putSync(encodeKey(record.firstOrdinal), record.bytes);
@@ -207,8 +217,7 @@ class LmdbSegmentStore implements SegmentStore {
    */
   #isShortWrite(error: StoreError, records: readonly StoreRecord[]): boolean {
     if (!INPUT_OUTPUT_CODES.includes((error.cause as { code?: unknown } | undefined)?.code)) return false;
-    const groupBytes = records.reduce((sum, record) => sum + record.bytes.byteLength, 0);
-    return freeBytesOf(this.directory) < groupBytes + FULL_MARGIN_BYTES;
+    return freeBytesOf(this.directory) < bytesOf(records) + FULL_MARGIN_BYTES;
   }
 
   sizeBytes(): number {
@@ -218,6 +227,10 @@ class LmdbSegmentStore implements SegmentStore {
   close(): Promise<void> {
     return this.#db.close();
   }
+}
+
+function bytesOf(records: readonly StoreRecord[]): number {
+  return records.reduce((sum, record) => sum + record.bytes.byteLength, 0);
 }
 
 /** The library reads the address of shared memory wrongly: it stores other bytes, or the process dies. */
