@@ -17,7 +17,8 @@ const settings = () => ({ directory, mapBytes: 64 * 1024 * 1024, flush: true });
 test('a view over shared memory is refused before the library can misread it', async () => {
   const store = openSegmentStore(settings());
   const shared = new Uint8Array(new SharedArrayBuffer(100));
-  assert.throws(() => store.putAll([{ firstOrdinal: 1, bytes: shared }]), /shared memory/);
+  await assert.rejects(store.putAll([{ firstOrdinal: 1, bytes: shared }]), /shared memory/);
+  assert.throws(() => store.putAllBlocking([{ firstOrdinal: 1, bytes: shared }]), /shared memory/);
   await store.putAll([{ firstOrdinal: 1, bytes: new Uint8Array(100) }]);
   await store.close();
 });
