@@ -45,8 +45,9 @@ export function appendAnyValue(out: ByteSink, wire: Uint8Array, pos: number, end
     out.appendString(wire, pos + 2, wire[pos + 1]!);
     return;
   }
-  // A small integer and nothing else: status codes, ports, sizes.
-  if (wire[pos] === INT_VALUE && end - pos <= SMALL_INT_BYTES_MAX && wire[end - 1]! < 128) {
+  // A small integer and nothing else: status codes, ports, sizes. Of an empty range the first byte is somebody else's.
+  const isSmall = end - pos >= 2 && end - pos <= SMALL_INT_BYTES_MAX;
+  if (isSmall && wire[pos] === INT_VALUE && wire[end - 1]! < 128) {
     if (appendSmallInt(out, wire, pos + 1, end)) return;
   }
   const tag = findValue(wire, pos, end);
