@@ -51,6 +51,8 @@ export class MemoryLog {
 
   /** Handles opened before it must not be used any more. */
   crash(): void {
+    // Records that were full before their commit are with the rest that is gone.
+    while ((this.records.at(-1)?.endOrdinal ?? 0) > this.nextOrdinal) this.records.pop();
     this.words = new SharedWords(createSharedWords(this.descriptor.cursorNames.length));
   }
 
