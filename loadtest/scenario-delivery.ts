@@ -10,6 +10,7 @@ import { progressLine } from './report.ts';
 import type { Scenario } from './scenario-file.ts';
 import { loadMetrics, type Metrics, type RunSettings, Stage } from './scenario-run.ts';
 
+const METRICS_URL = 'http://127.0.0.1:8888/metrics';
 const CLICKHOUSE_URL = 'http://127.0.0.1:8123/';
 const TABLE = 'otel.otel_traces';
 const DELIVERY_TIMEOUT_MS = 180_000;
@@ -132,6 +133,12 @@ function startReloads(stage: Stage, count: number, durationMs: number): NodeJS.T
   return timer;
 }
 
+/** Configurations that the engine took over; the others it would have gone on without. */
+async function countReloads(): Promise<number> {
+  const text = await (await fetch(METRICS_URL)).text();
+  return Number(/^millrace_config_reloads\{.*outcome="success".*\} (\d+)$/m.exec(text)?.[1] ?? 0);
+}
+
 /**
  * Loads without a warm-up, so that every acknowledged item is accounted for, waits for the store, and asks for its
  * size after merges. `store.lagGrowthSeconds` is how much further behind delivery was in the last third of the time
@@ -161,6 +168,7 @@ export async function runDelivery(scenario: Scenario, settings: RunSettings): Pr
     const lastThird = meanOfPart(backlog.samples, 2 / 3, 1);
     return {
       ...loadMetrics(load.name, result),
+      'reload.taken': await countReloads(),
       'store.lost': lost,
       'store.duplicated': duplicated,
       'store.unacked': unacked,

@@ -35,6 +35,7 @@ const RESULT: LoadResult = {
 const KIND_METRICS: Readonly<Record<string, readonly string[]>> = {
   steady: [],
   delivery: [
+    'reload.taken',
     'store.lost',
     'store.duplicated',
     'store.unacked',
