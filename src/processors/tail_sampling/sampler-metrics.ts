@@ -1,0 +1,48 @@
+/** Series of the sampler itself; those of policies are counted by the policies. */
+import type { Counter, Gauge, Meter } from '../../component/settings.ts';
+
+const PREFIX = 'otelcol_processor_tail_sampling_';
+
+export class SamplerMetrics {
+  newTraces = 0;
+  lateSpans = 0;
+  droppedTooEarly = 0;
+  earlyReleases = 0;
+  readonly #newTraceIds: Counter;
+  readonly #lateSpans: Counter;
+  readonly #droppedTooEarly: Counter;
+  readonly #earlyReleases: Counter;
+  readonly #onMemory: Gauge;
+  readonly #pendingTraces: Gauge;
+  readonly #oldestPending: Gauge;
+  readonly #tableBytes: Gauge;
+
+  /** @param processor id of the component. */
+  constructor(meter: Meter, processor: string) {
+    const labels = { processor };
+    this.#newTraceIds = meter.counter(`${PREFIX}new_trace_id_received`, labels);
+    this.#lateSpans = meter.counter('millrace_sampling_late_spans', labels);
+    this.#droppedTooEarly = meter.counter(`${PREFIX}sampling_trace_dropped_too_early`, labels);
+    this.#earlyReleases = meter.counter(`${PREFIX}early_releases_from_cache_decision`, labels);
+    this.#onMemory = meter.gauge(`${PREFIX}sampling_traces_on_memory`, labels);
+    this.#pendingTraces = meter.gauge('millrace_sampling_pending_traces', labels);
+    this.#oldestPending = meter.gauge('millrace_sampling_oldest_pending_seconds', labels);
+    this.#tableBytes = meter.gauge('millrace_sampling_index_bytes', labels);
+  }
+
+  /** Once a step. */
+  report(onMemory: number, pending: number, oldestPendingMs: number, indexBytes: number): void {
+    this.#newTraceIds.add(this.newTraces);
+    this.#lateSpans.add(this.lateSpans);
+    this.#droppedTooEarly.add(this.droppedTooEarly);
+    this.#earlyReleases.add(this.earlyReleases);
+    this.newTraces = 0;
+    this.lateSpans = 0;
+    this.droppedTooEarly = 0;
+    this.earlyReleases = 0;
+    this.#onMemory.set(onMemory);
+    this.#pendingTraces.set(pending);
+    this.#oldestPending.set(oldestPendingMs / 1000);
+    this.#tableBytes.set(indexBytes);
+  }
+}
