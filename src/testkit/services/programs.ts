@@ -1,4 +1,4 @@
-/** Programs from elsewhere as child processes: the Go Collector and telemetrygen, got by configs/scripts/services.sh. */
+/** Programs from elsewhere as child processes: the Go Collector, telemetrygen and h2spec, got by configs/scripts/services.sh. */
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
@@ -13,6 +13,7 @@ const run = promisify(execFile);
 export interface Programs {
   otelcol: string;
   telemetrygen: string;
+  h2spec: string;
 }
 
 /**
@@ -34,7 +35,7 @@ export async function installPrograms(): Promise<Programs> {
       .split('\n')
       .map((line) => line.split('=')),
   );
-  return { otelcol: paths.otelcol!, telemetrygen: paths.telemetrygen! };
+  return { otelcol: paths.otelcol!, telemetrygen: paths.telemetrygen!, h2spec: paths.h2spec! };
 }
 
 /** Runs telemetrygen to its end. @throws Error with its output when it fails. */
