@@ -8,13 +8,14 @@ export class RootQueue {
   /** Count of all that were put in. */
   end = 0;
 
-  /** @param capacity most that wait at once; a trace is in it at most once. */
+  /** @param capacity most that wait at once. */
   constructor(capacity: number) {
     this.#sequences = new Float64Array(capacity);
   }
 
+  /** A trace that finds no room waits for its decision as if its root had not come. */
   push(sequence: number): void {
-    assert(this.end - this.first < this.#sequences.length, 'queue of roots is full');
+    if (this.end - this.first === this.#sequences.length) return;
     this.#sequences[this.end % this.#sequences.length] = sequence;
     this.end++;
   }

@@ -6,7 +6,7 @@
  * decided, and each span is looked up then: a live trace costs its record alone, and reading is sequential. Where
  * decisions come before `decision_wait`, a stretch is read early as well, and only the rest of it at the end.
  */
-import { PipelineError } from '../../component/errors.ts';
+import type { PipelineError } from '../../component/errors.ts';
 import type { HoldingPass, HoldingProcessor, HoldingStep } from '../../component/holding.ts';
 import { ITEM_REJECTED, type RequestIndex } from '../../pdata/request-index.ts';
 import { assert } from '../../stdx/assert.ts';
@@ -32,6 +32,8 @@ import {
 } from './policy-set.ts';
 import { RootQueue } from './root-queue.ts';
 import type { SamplerMetrics } from './sampler-metrics.ts';
+import type { SamplerSettings } from './sampler-settings.ts';
+import { overflow, TableRoom } from './table-room.ts';
 import {
   HEADER_WORDS,
   INFO_HAS_ROOT,
@@ -42,20 +44,6 @@ import {
   WORD_INFO,
   WORD_LAST_EPOCH,
 } from './trace-table.ts';
-
-export interface SamplerSettings {
-  decisionWaitMs: number;
-  /** 0: off. */
-  decisionWaitAfterRootMs: number;
-  numTraces: number;
-  blocksOnOverflow: boolean;
-  dropsPendingOnShutdown: boolean;
-  decidesAtIngest: boolean;
-  policies: PolicySet;
-  metrics: SamplerMetrics;
-  /** For the hash of trace ids. */
-  seed: number;
-}
 
 /** Traces that one step decides at most: about four milliseconds. */
 const STEP_DECISIONS_MAX = 8192;
@@ -68,9 +56,6 @@ const EPOCHS_PER_TABLE = 16;
 /** Early passes wait a little, so that one of them finds most of what was decided early. */
 const EARLY_WAIT_MS = 1000;
 const IDLE_MS = 1000;
-const RETRY_AFTER_MS = 1000;
-/** Records that one request may move out of the way. */
-const RENEWALS_MAX = 1024;
 
 export class TraceSampler implements HoldingProcessor {
   readonly #settings: SamplerSettings;
@@ -78,6 +63,7 @@ export class TraceSampler implements HoldingProcessor {
   readonly #metrics: SamplerMetrics;
   readonly #table: TraceTable;
   readonly #epochs: EpochQueue;
+  readonly #room: TableRoom;
   readonly #roots: RootQueue;
   readonly #decisions = new DecisionLog();
   /** Age at which an epoch gets its early pass. */
@@ -105,6 +91,7 @@ export class TraceSampler implements HoldingProcessor {
     const capacity = settings.numTraces + slack;
     this.#table = new TraceTable(capacity, this.#policies.stateWords, settings.seed);
     this.#epochs = new EpochQueue(Math.ceil(settings.numTraces / EPOCHS_PER_TABLE));
+    this.#room = new TableRoom(this.#table, this.#epochs);
     const hasRootWait = settings.decisionWaitAfterRootMs > 0;
     this.#roots = new RootQueue(hasRootWait ? capacity : 1);
     this.#earlyAgeMs = settings.decisionWaitAfterRootMs + EARLY_WAIT_MS;
@@ -119,38 +106,11 @@ export class TraceSampler implements HoldingProcessor {
   }
 
   refusal(bytes: Uint8Array, index: RequestIndex): PipelineError | undefined {
-    this.#forgetOldest(this.#settings.numTraces);
     const { numTraces, blocksOnOverflow } = this.#settings;
+    this.#room.forgetOldest(numTraces);
     if (blocksOnOverflow && this.#undecided >= numTraces)
-      return this.#full('num_traces traces wait for their decision');
-    const table = this.#table;
-    if (index.itemCount <= table.free) return undefined;
-    const newTraces = this.#countNew(bytes, index);
-    if (newTraces <= table.free) return undefined;
-    if (newTraces > table.capacity) {
-      const message = `the request holds ${newTraces} traces, more than num_traces has room for`;
-      return new PipelineError('OTLP_LIMIT_EXCEEDED', message, { permanent: true });
-    }
-    this.#forgetOldest(table.capacity - newTraces);
-    return newTraces <= table.free ? undefined : this.#full('the table of traces is full');
-  }
-
-  #full(message: string): PipelineError {
-    return new PipelineError('QUEUE_FULL', message, { permanent: false, retryAfterMs: RETRY_AFTER_MS });
-  }
-
-  /** Traces of a request that have no record; neighbours of one trace count once, others perhaps more often. */
-  #countNew(bytes: Uint8Array, index: RequestIndex): number {
-    let count = 0;
-    let previous = -1;
-    for (let item = 0; item < index.itemCount; item++) {
-      const at = index.itemTraceId[item]!;
-      if (previous >= 0 && isSameId(bytes, at, previous)) continue;
-      previous = at;
-      const slot = this.#table.findIn(bytes, at);
-      if (slot < 0) count++;
-    }
-    return count;
+      return overflow('num_traces traces wait for their decision');
+    return this.#room.refusal(bytes, index);
   }
 
   observe(bytes: Uint8Array, index: RequestIndex, receivedUnixMs: number, endOrdinal: number): void {
@@ -284,6 +244,8 @@ export class TraceSampler implements HoldingProcessor {
 
   #decideUpTo(epoch: Epoch, budget: number, isDue: boolean): number {
     const { words, strideWords } = this.#table;
+    // Traces that were decided at once may be forgotten before their turn comes.
+    this.#decideSequence = Math.max(this.#decideSequence, this.#table.oldest);
     let left = budget;
     while (this.#decideSequence < epoch.endSequence && left > 0) {
       const base = this.#table.slotOf(this.#decideSequence) * strideWords;
@@ -382,25 +344,6 @@ export class TraceSampler implements HoldingProcessor {
     }
     index.rejectedCount = itemCount - kept;
     return kept;
-  }
-
-  /** Oldest first, as far as they are decided and none of their spans is still to be read. */
-  #forgetOldest(keptMax: number): void {
-    const table = this.#table;
-    const { words, strideWords } = table;
-    const oldestEpoch = this.#epochs.oldestNumber;
-    let renewals = 0;
-    while (table.count > keptMax) {
-      const base = table.slotOf(table.oldest) * strideWords;
-      if ((words[base + WORD_INFO]! & INFO_VERDICT) === VERDICT_NONE) return;
-      if (words[base + WORD_LAST_EPOCH]! < oldestEpoch) {
-        table.dropOldest();
-        continue;
-      }
-      // A trace that never ends must not hold the ones behind it.
-      if (++renewals > RENEWALS_MAX) return;
-      table.renewOldest();
-    }
   }
 
   #report(nowUnixMs: number): void {

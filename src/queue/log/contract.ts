@@ -53,9 +53,18 @@ export interface LogWriter {
    * @param payload 1..n bytes, may be a view over shared memory; the caller may reuse it on return.
    * @param itemCount items in it, at least 1.
    * @param receivedUnixMs when the request was complete, ms since the epoch.
+   * @param isOwed it takes the place of data on the same disk that goes for it: budget and reserve do not count.
    * @returns false when the budget, the disk reserve or the queue bound refuses it.
    */
-  tryAppend(payload: Uint8Array, itemCount: number, receivedUnixMs: number): boolean;
+  tryAppend(payload: Uint8Array, itemCount: number, receivedUnixMs: number, isOwed?: boolean): boolean;
+  /**
+   * Ends the open record, which carries this number from then on: whoever copies into the log from a place with
+   * numbers of its own finds out at the next start how far it came.
+   * @param mark 1 to 2^32 - 1, for everything appended up to now; call it directly after an append.
+   */
+  mark(mark: number): void;
+  /** Newest mark among the last records that were found when the log was opened; 0 without. */
+  readonly recoveredMark: number;
   /**
    * Makes everything appended so far durable in one transaction and one flush; calls may overlap and keep order.
    * @param mayBlock the caller has nothing else to do: its own thread may wait for the disk, which saves the

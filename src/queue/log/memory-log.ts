@@ -28,6 +28,8 @@ export class MemoryLog {
   readonly descriptor: LogDescriptor;
   readonly incarnation = 'memory00';
   readonly records: LogRecord[] = [];
+  /** Newest mark that survives a crash. */
+  mark = 0;
   readonly cursors = new Map<string, StoredCursor>();
   words: SharedWords;
   nextOrdinal = 0;
@@ -94,6 +96,7 @@ class MemoryLogWriter implements LogWriter {
   constructor(log: MemoryLog) {
     this.#log = log;
     this.#appended = log.nextOrdinal;
+    this.recoveredMark = log.mark;
     this.#bound = new QueueBound(log.descriptor.limits, log.waitingEnds());
     log.words.publishFlushedEnd(log.nextOrdinal);
     log.words.beginOrdinal = log.records[0]?.firstOrdinal ?? log.nextOrdinal;
@@ -112,13 +115,13 @@ class MemoryLogWriter implements LogWriter {
     return this.#log.storedBytes + this.#openBytes;
   }
 
-  tryAppend(payload: Uint8Array, itemCount: number, receivedUnixMs: number): boolean {
+  tryAppend(payload: Uint8Array, itemCount: number, receivedUnixMs: number, isOwed = false): boolean {
     assert(payload.byteLength > 0 && itemCount > 0, 'an empty request has nothing to store');
     const { limits } = this.#log.descriptor;
     this.#log.dropReleased();
     this.lastRefusal = undefined;
     if (this.#isClosed) this.lastRefusal = 'closed';
-    else if (this.sizeBytes + payload.byteLength > limits.budgetBytes) this.lastRefusal = 'budget';
+    else if (!isOwed && this.sizeBytes + payload.byteLength > limits.budgetBytes) this.lastRefusal = 'budget';
     else {
       const released = this.#log.words.releasedByAll(this.#log.words.flushedEnd);
       this.lastRefusal = this.#bound.refusalOf(itemCount, this.#appended, released);
@@ -134,6 +137,15 @@ class MemoryLogWriter implements LogWriter {
     this.#appended += itemCount;
     this.#bound.took(this.#appended);
     return true;
+  }
+
+  readonly recoveredMark: number;
+  #openMark = 0;
+
+  mark(mark: number): void {
+    assert(this.#open !== undefined, 'nothing was appended that could be marked');
+    this.#store();
+    this.#openMark = mark;
   }
 
   #store(): void {
@@ -154,6 +166,7 @@ class MemoryLogWriter implements LogWriter {
 
   async commit(): Promise<void> {
     this.#store();
+    if (this.#openMark !== 0) this.#log.mark = this.#openMark;
     this.#log.nextOrdinal = this.#appended;
     this.#log.dropReleased();
     this.#log.words.publishFlushedEnd(this.#appended);

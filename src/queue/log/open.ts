@@ -54,6 +54,7 @@ export async function openLogWriter(
     logHash: hash,
     nextOrdinal: recovered.nextOrdinal,
     storedEnd: recovered.storedEnd,
+    recoveredMark: recovered.mark,
     waitingEnds,
     chain,
     openStore: (storeDirectory) => openSegmentStore({ directory: storeDirectory, mapBytes, flush }),

@@ -11,6 +11,7 @@ export interface SealedRecord {
   receivedUnixMs: number;
   entryCount: number;
   payloadBytes: number;
+  mark: number;
   bodyCrc: number;
   /** Header space, payload, entry table. Belongs to storage from put to settlement. */
   bytes: Uint8Array;
@@ -85,8 +86,11 @@ export class RecordBuilder {
     this.#entryCount++;
   }
 
-  /** Ends the record; the builder must not be used afterwards. */
-  seal(): SealedRecord {
+  /**
+   * Ends the record; the builder must not be used afterwards.
+   * @param mark for its header, 0 for none.
+   */
+  seal(mark = 0): SealedRecord {
     const sizeBytes = this.sizeBytes;
     const bytes = this.#buffer.subarray(0, sizeBytes);
     const payloadEnd = RECORD_HEADER_BYTES + this.#payloadBytes;
@@ -103,6 +107,7 @@ export class RecordBuilder {
       receivedUnixMs: this.#receivedUnixMs,
       entryCount: this.#entryCount,
       payloadBytes: this.#payloadBytes,
+      mark,
       bodyCrc: crc32(bytes.subarray(RECORD_HEADER_BYTES)),
       bytes,
       buffer: this.#buffer,
@@ -125,6 +130,7 @@ export function finishRecord(record: SealedRecord, previousEnd: number, logHash:
     receivedUnixMs: record.receivedUnixMs,
     entryCount: record.entryCount,
     payloadBytes: record.payloadBytes,
+    mark: record.mark,
     bodyCrc: record.bodyCrc,
   });
 }

@@ -13,7 +13,7 @@
  * | 32     | f64  | when its first request was received, ms since the epoch                      |
  * | 40     | u32  | entry count                                                                  |
  * | 44     | u32  | payload bytes                                                                |
- * | 48     | u32  | reserved, 0                                                                  |
+ * | 48     | u32  | mark of the writer's user, 0 when there is none                              |
  * | 52     | u32  | CRC-32 of everything behind the header                                       |
  * | 56     | u32  | CRC-32 of the header up to here                                              |
  * | 60     | u32  | reserved, 0                                                                  |
@@ -42,6 +42,8 @@ export interface RecordHeader {
   receivedUnixMs: number;
   entryCount: number;
   payloadBytes: number;
+  /** What `LogWriter.mark` set for the last item of the record; 0 without. */
+  mark: number;
   bodyCrc: number;
 }
 
@@ -73,7 +75,7 @@ export function writeRecordHeader(record: Uint8Array, header: RecordHeader): voi
   view.setFloat64(32, header.receivedUnixMs, true);
   view.setUint32(40, header.entryCount, true);
   view.setUint32(44, header.payloadBytes, true);
-  view.setUint32(48, 0, true);
+  view.setUint32(48, header.mark, true);
   view.setUint32(52, header.bodyCrc, true);
   view.setUint32(HEADER_CRC_OFFSET, crc32(record.subarray(0, HEADER_CRC_OFFSET)), true);
   view.setUint32(HEADER_CRC_OFFSET + 4, 0, true);
@@ -98,6 +100,7 @@ export function readRecordHeader(record: Uint8Array, logHash: number): RecordHea
     receivedUnixMs: view.getFloat64(32, true),
     entryCount: view.getUint32(40, true),
     payloadBytes: view.getUint32(44, true),
+    mark: view.getUint32(48, true),
     bodyCrc: view.getUint32(52, true),
   };
   if (recordBytes(header.payloadBytes, header.entryCount) !== record.byteLength) return 'lengths';

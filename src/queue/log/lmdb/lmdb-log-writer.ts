@@ -5,16 +5,15 @@
  */
 import { PipelineError } from '../../../component/errors.ts';
 import { assert } from '../../../stdx/assert.ts';
-import type { Clock } from '../../../stdx/clock.ts';
 import { writeCleanMarker } from '../clean-marker.ts';
-import type { AppendRefusal, LogDescriptor, LogWriter } from '../contract.ts';
+import type { AppendRefusal, LogWriter } from '../contract.ts';
 import { DiskBudget, segmentBytesOf } from '../disk-budget.ts';
 import { PENDING_BYTES_MAX, WRITER_POOL_BYTES_MAX } from '../memory-bounds.ts';
 import { QueueBound } from '../queue-bound.ts';
 import { BufferPool, finishRecord, RecordBuilder, type SealedRecord } from '../record-builder.ts';
 import { SegmentPacer } from '../segment-pacer.ts';
 import { LOG_STATE_CLOSED, LOG_STATE_FAILED, LOG_STATE_OPEN, SharedWords } from '../shared-words.ts';
-import type { SegmentChain } from './segment-chain.ts';
+import type { LogWriterParts } from './log-writer-parts.ts';
 import { isSpaceError, type SegmentStore, StoreError } from './store.ts';
 
 /** Pages and key of a record beyond its bytes. */
@@ -22,24 +21,6 @@ export const RECORD_OVERHEAD_BYTES = 4096;
 const SWEEP_INTERVAL_MS = 1000;
 /** A newest segment that is passed by all is worth replacing when it is at least this large. */
 const IDLE_ROLL_BYTES_MIN = 4 * 1024 * 1024;
-
-/** What a writer is built from; `openLogWriter` puts the real ones together, tests put failing ones in. */
-export interface LogWriterParts {
-  descriptor: LogDescriptor;
-  clock: Clock;
-  logHash: number;
-  nextOrdinal: number;
-  /** End of the last record of earlier starts; equal to `nextOrdinal` unless something was lost. */
-  storedEnd: number;
-  /** End ordinals of requests that wait since earlier starts; needed where requests are bounded. */
-  waitingEnds?: readonly number[];
-  chain: SegmentChain;
-  /** Opens the directory of a new segment. */
-  openStore: (directory: string) => SegmentStore;
-  probeFreeBytes: () => number;
-  /** Called once per flushed group, for metrics. */
-  onFlush?: (durationMs: number, storedBytes: number) => void;
-}
 
 interface Group {
   readonly settled: Promise<void>;
@@ -49,6 +30,7 @@ interface Group {
 
 export class LmdbLogWriter implements LogWriter {
   readonly logId: string;
+  readonly recoveredMark: number;
   readonly #parts: LogWriterParts;
   readonly #words: SharedWords;
   readonly #pool: BufferPool;
@@ -79,6 +61,7 @@ export class LmdbLogWriter implements LogWriter {
     const { descriptor, nextOrdinal } = parts;
     this.#parts = parts;
     this.logId = descriptor.logId;
+    this.recoveredMark = parts.recoveredMark ?? 0;
     this.#words = new SharedWords(descriptor.shared);
     this.#pool = new BufferPool(descriptor.limits.recordBytes, WRITER_POOL_BYTES_MAX);
     this.#budget = new DiskBudget(descriptor, parts.clock.monotonicMs(), parts.probeFreeBytes);
@@ -117,9 +100,9 @@ export class LmdbLogWriter implements LogWriter {
     return this.#sealedBytes + this.#inFlightBytes + (this.#builder?.sizeBytes ?? 0);
   }
 
-  tryAppend(payload: Uint8Array, itemCount: number, receivedUnixMs: number): boolean {
+  tryAppend(payload: Uint8Array, itemCount: number, receivedUnixMs: number, isOwed = false): boolean {
     assert(payload.byteLength > 0 && itemCount > 0, 'an empty request has nothing to store');
-    this.#lastRefusal = this.#refusalOf(payload.byteLength, itemCount);
+    this.#lastRefusal = this.#refusalOf(payload.byteLength, itemCount, isOwed);
     if (this.#lastRefusal !== undefined) return false;
     if (this.#builder?.fits(payload.byteLength) === false) this.#seal();
     this.#builder ??= new RecordBuilder(this.#pool, this.#appended, receivedUnixMs, payload.byteLength);
@@ -129,7 +112,7 @@ export class LmdbLogWriter implements LogWriter {
     return true;
   }
 
-  #refusalOf(payloadBytes: number, itemCount: number): AppendRefusal | undefined {
+  #refusalOf(payloadBytes: number, itemCount: number, isOwed: boolean): AppendRefusal | undefined {
     if (this.#failure !== undefined) return 'failed';
     if (this.#isClosing) return 'closed';
     const pendingBytes = this.#pendingBytes;
@@ -138,6 +121,7 @@ export class LmdbLogWriter implements LogWriter {
       const refusal = this.#bound.refusalOf(itemCount, this.#appended, this.#passedEnd(pendingBytes));
       if (refusal !== undefined) return refusal;
     }
+    if (isOwed) return undefined;
     const usedBytes = this.#parts.chain.sizeBytes + pendingBytes;
     const isAdmitted = this.#budget.admits(payloadBytes + RECORD_OVERHEAD_BYTES, usedBytes, pendingBytes);
     if (!isAdmitted) {
@@ -153,9 +137,14 @@ export class LmdbLogWriter implements LogWriter {
     return pendingBytes === 0 && released >= this.#flushedEnd ? this.#appended : released;
   }
 
-  #seal(): void {
+  mark(mark: number): void {
+    assert(this.#builder !== undefined, 'nothing was appended that could be marked');
+    this.#seal(mark);
+  }
+
+  #seal(mark = 0): void {
     if (this.#builder === undefined) return;
-    const record = this.#builder.seal();
+    const record = this.#builder.seal(mark);
     this.#builder = undefined;
     this.#sealed.push(record);
     this.#sealedBytes += record.bytes.byteLength;

@@ -1,0 +1,17 @@
+/** What a sampler is built from. */
+import type { PolicySet } from './policy-set.ts';
+import type { SamplerMetrics } from './sampler-metrics.ts';
+
+export interface SamplerSettings {
+  decisionWaitMs: number;
+  /** 0: off. */
+  decisionWaitAfterRootMs: number;
+  numTraces: number;
+  blocksOnOverflow: boolean;
+  dropsPendingOnShutdown: boolean;
+  decidesAtIngest: boolean;
+  policies: PolicySet;
+  metrics: SamplerMetrics;
+  /** For the hash of trace ids. */
+  seed: number;
+}
