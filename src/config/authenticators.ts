@@ -1,7 +1,7 @@
 /** Whether the authenticators that components name are there and made for their direction: told before any start. */
 import type { AnyFactory } from '../component/factory.ts';
+import { didYouMean } from '../stdx/nearest.ts';
 import type { IssueList } from './issue-list.ts';
-import { didYouMean } from './nearest.ts';
 import type { Definitions } from './pipelines.ts';
 
 const SECTIONS = { receiver: 'receivers', exporter: 'exporters' } as const;

@@ -1,6 +1,7 @@
 /** A whole configuration: from `--config` to a typed plan, or to all that is wrong with it. */
 import { parseComponentId } from '../component/component-id.ts';
 import type { AnyFactory, ComponentKind, ExporterFactory, ExtensionFactory } from '../component/factory.ts';
+import { didYouMean } from '../stdx/nearest.ts';
 import { checkAuthenticators } from './authenticators.ts';
 import type { CollectorPlan, ComponentPlan, PipelinePlan, TelemetryPlan } from './collector-plan.ts';
 import { type DefinedComponents, readComponents, SECTION_OF_KIND } from './components.ts';
@@ -10,7 +11,6 @@ import { describeValue, yamlValue } from './expanded-text.ts';
 import { anything, section, stringList } from './field-kinds.ts';
 import { IssueList, sortedIssues } from './issue-list.ts';
 import { type ConfigSources, type LoadedConfig, loadConfig, parseConfig } from './load.ts';
-import { didYouMean } from './nearest.ts';
 import { type Definitions, readPipelines } from './pipelines.ts';
 import { defineConfig, readDefaults } from './schema.ts';
 import type { Environment } from './source-text.ts';

@@ -1,10 +1,10 @@
 /** The sections `receivers`, `processors`, `exporters`, `connectors` and `extensions`. */
 import { parseComponentId } from '../component/component-id.ts';
 import type { AnyFactory, ComponentKind } from '../component/factory.ts';
+import { didYouMean } from '../stdx/nearest.ts';
 import { describeValue, yamlValue } from './expanded-text.ts';
 import type { IssueList } from './issue-list.ts';
 import { isKnownType, kindsOfType, knownTypes, spellingOf } from './known-components.ts';
-import { didYouMean } from './nearest.ts';
 
 /** A component that the file defines; without `factory` or `config` it has issues, but it is defined. */
 export interface DefinedComponent {

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import fc from 'fast-check';
+import { didYouMean, nearest } from '../stdx/nearest.ts';
 import { parseByteSize } from './byte-size.ts';
 import { parseDuration } from './duration.ts';
 import { parseHostPort, redactEndpoint } from './host-port.ts';
-import { didYouMean, nearest } from './nearest.ts';
 
 test('durations read as Go reads them', () => {
   const cases: [string, number][] = [

@@ -2,12 +2,12 @@
 import { parseComponentId } from '../component/component-id.ts';
 import type { AnyFactory, ComponentKind } from '../component/factory.ts';
 import { SIGNALS, type Signal } from '../component/signal.ts';
+import { didYouMean } from '../stdx/nearest.ts';
 import type { PipelinePlan } from './collector-plan.ts';
 import { type DefinedComponent, type DefinedComponents, SECTION_OF_KIND } from './components.ts';
 import { describeValue, yamlValue } from './expanded-text.ts';
 import { stringList } from './field-kinds.ts';
 import type { IssueList } from './issue-list.ts';
-import { didYouMean } from './nearest.ts';
 import { defineConfig } from './schema.ts';
 
 type PipelineRole = 'receiver' | 'processor' | 'exporter';

@@ -5,8 +5,8 @@
 import type { ZodMiniType } from 'zod/mini';
 import type { ConfigIssue, ConfigSchema, FieldDoc, ParsedConfig } from '../component/config-schema.ts';
 import { assert } from '../stdx/assert.ts';
+import { didYouMean } from '../stdx/nearest.ts';
 import { describeValue, type Reading, readAs, yamlValue } from './expanded-text.ts';
-import { didYouMean } from './nearest.ts';
 
 /** JSON Schema, draft 7. */
 export type JsonSchema = Readonly<Record<string, unknown>>;

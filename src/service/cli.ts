@@ -1,6 +1,6 @@
 /** The command line as data: parsing only, nothing is printed or opened here. */
 import { parseByteSize } from '../config/byte-size.ts';
-import { didYouMean } from '../config/nearest.ts';
+import { didYouMean } from '../stdx/nearest.ts';
 
 export type Durability = 'disk' | 'memory';
 

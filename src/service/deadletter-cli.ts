@@ -1,5 +1,5 @@
 /** The words behind `millrace deadletter`, as data. */
-import { didYouMean } from '../config/nearest.ts';
+import { didYouMean } from '../stdx/nearest.ts';
 import { type CliIssue, DEFAULT_DATA_DIR } from './cli.ts';
 
 const ACTIONS = ['list', 'show', 'retry'] as const;

@@ -18,6 +18,7 @@ const FILE_LINES_MAX = 400;
 const FUNCTION_LINES_MAX = 70;
 
 const COMPONENT_FOLDERS = ['receivers', 'processors', 'exporters', 'connectors', 'extensions'];
+const EDITING_MAY = ['processors', 'connectors'];
 const COMPONENT_MAY = ['component', 'config', 'otlp', 'pdata', 'stdx', 'telemetry/metrics.ts'];
 
 /** Folder of src -> folders (or single files) it may import besides itself. */
@@ -27,6 +28,8 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   ring: ['stdx'],
   component: ['pdata', 'stdx'],
   otlp: ['component/errors.ts', 'component/signal.ts', 'pdata', 'stdx'],
+  // The expression language, which processors and connectors share.
+  ottl: ['component/errors.ts', 'component/signal.ts', 'otlp', 'pdata', 'stdx'],
   config: ['component', 'stdx'],
   telemetry: ['component', 'stdx'],
   // The view of another process: it knows the scrape and nothing of the engine.
@@ -35,6 +38,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   // The delivery loop is the engine's half of every exporter: it reads the log, but only through its contract.
   'exporters/helper': [...COMPONENT_MAY, 'queue/log/contract.ts'],
   ...Object.fromEntries(COMPONENT_FOLDERS.map((folder) => [folder, COMPONENT_MAY])),
+  ...Object.fromEntries(EDITING_MAY.map((folder) => [folder, [...COMPONENT_MAY, 'ottl']])),
   registry: ['component', ...COMPONENT_FOLDERS],
   service: [
     ...['registry', 'component', 'config', 'ring', 'queue', 'otlp', 'pdata', 'telemetry', 'stdx'],

@@ -2,7 +2,7 @@
 import { anything, oneOf, refused, string } from '../../config/field-kinds.ts';
 import { type CheckIssue, defineShape } from '../../config/schema.ts';
 import type { PlainValue } from '../../otlp/any-value-write.ts';
-import { groupNames, regexIssue } from './regex.ts';
+import { groupNames, regexIssue } from '../../ottl/regex.ts';
 
 const ACTIONS = ['insert', 'update', 'upsert', 'delete', 'hash', 'extract', 'convert'] as const;
 

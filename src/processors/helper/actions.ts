@@ -10,10 +10,10 @@ import {
 import { TAG_ANY_STRING_VALUE } from '../../otlp/tags.ts';
 import { decodeUtf8 } from '../../otlp/wire-reader.ts';
 import type { WireWriter } from '../../otlp/wire-writer.ts';
+import { compileRegex, groupNames, RegexList, regexTextEnd } from '../../ottl/regex.ts';
 import { type ActionConfig, literalOf } from './action-config.ts';
 import { convertValue, hashText } from './action-values.ts';
 import type { ConstantRange, Constants } from './constants.ts';
-import { compileRegex, groupNames, RegexList, regexTextEnd } from './regex.ts';
 
 interface CompiledAction {
   readonly action: ActionConfig['action'];

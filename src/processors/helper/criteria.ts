@@ -12,8 +12,8 @@ import { skipLongField } from '../../otlp/attribute-set.ts';
 import { ItemView } from '../../otlp/item-view.ts';
 import { TAG_KEY_VALUE_KEY, TAG_KEY_VALUE_VALUE } from '../../otlp/tags.ts';
 import { lengthEnd, skipField, skipVarint, WIRE_LEN } from '../../otlp/wire-reader.ts';
+import { RegexList } from '../../ottl/regex.ts';
 import type { AttributeCriterion } from './match-config.ts';
-import { RegexList } from './regex.ts';
 
 const UTF8 = new TextEncoder();
 

@@ -12,7 +12,7 @@ import {
   stringList,
 } from '../../config/field-kinds.ts';
 import { type CheckIssue, defineShape, type Shape } from '../../config/schema.ts';
-import { regexIssue } from './regex.ts';
+import { regexIssue } from '../../ottl/regex.ts';
 import { severityNumber } from './severity.ts';
 
 export interface AttributeCriterion {

@@ -4,7 +4,7 @@
  */
 import { createRequire } from 'node:module';
 import type { RE2JS } from 're2js';
-import { decodeUtf8 } from '../../otlp/wire-reader.ts';
+import { decodeUtf8 } from '../otlp/wire-reader.ts';
 
 const load = createRequire(import.meta.url);
 
