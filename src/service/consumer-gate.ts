@@ -1,10 +1,17 @@
 /** What a receiver writes to for as long as it lives, while the data path behind it comes and goes. Main thread. */
 import type { RawRequest, RequestConsumer, RequestDone } from '../component/consumer.ts';
 import type { Signal } from '../component/signal.ts';
+import { refuse, type WaitingRoom, type WaitingRoomOwner } from './waiting-room.ts';
 
-export class ConsumerGate implements RequestConsumer {
+export class ConsumerGate implements RequestConsumer, WaitingRoomOwner {
   readonly #signals = new Set<Signal>();
+  readonly #room: WaitingRoom;
   #next: RequestConsumer | undefined;
+
+  /** @param room where requests wait while there is no data path. */
+  constructor(room: WaitingRoom) {
+    this.#room = room;
+  }
 
   /** Those of the data path behind it, or of the last one while there is none: a pause must not look like a 404. */
   get signals(): ReadonlySet<Signal> {
@@ -17,14 +24,24 @@ export class ConsumerGate implements RequestConsumer {
     for (const signal of next.signals) this.#signals.add(signal);
   }
 
-  /** From now on every request is refused retryably. */
+  /** From now on requests wait, as far as there is room for them. */
   close(): void {
     this.#next = undefined;
   }
 
   tryConsume(request: RawRequest, done: RequestDone): boolean {
     const next = this.#next;
+    // Those that waited go first: one that comes now may be the same client's next one.
+    if (next === undefined || this.#room.count > 0) return this.#room.tryEnter(this, request, done);
     // A request may have begun before its pipeline went.
-    return next?.signals.has(request.signal) === true && next.tryConsume(request, done);
+    return next.signals.has(request.signal) && next.tryConsume(request, done);
+  }
+
+  tryRelease(request: RawRequest, done: RequestDone): boolean {
+    const next = this.#next;
+    if (next === undefined) return false;
+    if (next.signals.has(request.signal)) return next.tryConsume(request, done);
+    refuse(done);
+    return true;
   }
 }

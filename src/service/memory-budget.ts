@@ -16,6 +16,7 @@ import { findFactory, type Registry } from '../registry/registry.ts';
 import { requestRingBytes } from './data-path.ts';
 import { ackRingBytes } from './ingest.ts';
 import type { ThreadPlan } from './thread-plan.ts';
+import { WAITING_BYTES_MAX } from './waiting-room.ts';
 
 const MIB = 1 << 20;
 
@@ -47,7 +48,8 @@ export function memoryBudget(plan: CollectorPlan, threads: ThreadPlan, registry:
   });
   return [
     { part: 'rings', bytes: workers * rings },
-    { part: 'receivers', bytes: receivers.reduce((sum, bytes) => sum + bytes, 0) },
+    // While a reload exchanges the workers, requests wait beside the receivers.
+    { part: 'receivers', bytes: receivers.reduce((sum, bytes) => sum + bytes, WAITING_BYTES_MAX) },
     { part: 'decoding', bytes: workers * (COPIES_OF_BODY * threads.bodyBytesMax + INDEX_BYTES) },
     { part: 'log_writers', bytes: logs * (PENDING_BYTES_MAX + WRITER_POOL_BYTES_MAX) },
     // A batch is there twice: as it was read, and as the backend wants it.

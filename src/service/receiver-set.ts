@@ -5,9 +5,11 @@ import type { ReceiverFactory } from '../component/factory.ts';
 import type { ComponentSettings, Logger } from '../component/settings.ts';
 import type { ComponentPlan } from '../config/collector-plan.ts';
 import { findFactory, type Registry } from '../registry/registry.ts';
+import type { Clock } from '../stdx/clock.ts';
 import { ConsumerGate } from './consumer-gate.ts';
 import type { Ingest } from './ingest.ts';
 import type { StatusBoard } from './status-board.ts';
+import { WaitingRoom } from './waiting-room.ts';
 
 interface Running {
   plan: ComponentPlan;
@@ -17,6 +19,7 @@ interface Running {
 
 export interface ReceiverSetOptions {
   registry: Registry;
+  clock: Clock;
   logger: Logger;
   board: StatusBoard;
   settings(id: string): ComponentSettings;
@@ -25,23 +28,31 @@ export interface ReceiverSetOptions {
 export class ReceiverSet {
   readonly #options: ReceiverSetOptions;
   readonly #running = new Map<string, Running>();
+  readonly #room: WaitingRoom;
   #ingest: Ingest | undefined;
 
   constructor(options: ReceiverSetOptions) {
     this.#options = options;
+    this.#room = new WaitingRoom(options.clock);
   }
 
   get ids(): string[] {
     return [...this.#running.keys()];
   }
 
-  /** Every receiver writes to this data path; undefined refuses everything retryably. */
+  /** Requests that wait for a data path. */
+  get waitingCount(): number {
+    return this.#room.count;
+  }
+
+  /** Every receiver writes to this data path; while it is undefined requests wait, within bounds. */
   connect(ingest: Ingest | undefined): void {
     this.#ingest = ingest;
     for (const [id, { gate }] of this.#running) {
       if (ingest === undefined) gate.close();
       else gate.open(ingest.consumerFor(id));
     }
+    if (ingest !== undefined) this.#room.look();
   }
 
   /** Ends those that the plan does not have any more, while the engine still answers what they took. */
@@ -68,8 +79,9 @@ export class ReceiverSet {
     }
   }
 
-  /** Finishes what was taken. */
+  /** Finishes what was taken; what still waits for a data path is refused retryably. */
   async shutdown(deadlineMs: number): Promise<void> {
+    this.#room.refuseAll();
     await Promise.all(this.ids.map((id) => this.#end(id, deadlineMs)));
   }
 
@@ -106,7 +118,7 @@ export class ReceiverSet {
   async #create(plan: ComponentPlan): Promise<Running> {
     const { registry, settings } = this.#options;
     const factory = findFactory(registry, 'receiver', plan.type) as ReceiverFactory<unknown>;
-    const gate = new ConsumerGate();
+    const gate = new ConsumerGate(this.#room);
     gate.open(this.#ingest!.consumerFor(plan.id));
     return { plan, gate, component: await factory.create(settings(plan.id), plan.config, gate) };
   }

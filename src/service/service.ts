@@ -91,7 +91,7 @@ export class Service {
       ...shared,
       settings: (id) => ({ ...this.#settings(id), engine: this.#view() }),
     });
-    this.#receivers = new ReceiverSet({ ...shared, settings: (id) => this.#settings(id) });
+    this.#receivers = new ReceiverSet({ ...shared, clock, settings: (id) => this.#settings(id) });
     this.#startedUnixMs = clock.unixMs();
     this.#ownResource = ownResource(options.version);
     this.#readiness = new ReadinessWatch(clock, () => ({ phase: this.#phase, path: this.#path }));
@@ -112,7 +112,7 @@ export class Service {
   }
 
   /**
-   * Goes over to a checked configuration. Requests are refused retryably while the workers are exchanged, and what
+   * Goes over to a checked configuration. Requests wait, within bounds, while the workers are exchanged, and what
    * was taken before is answered; listeners that did not change stay.
    * @throws PipelineError when the new one could not be started; the old one runs again then.
    */
@@ -162,6 +162,7 @@ export class Service {
       constantLabels: constantLabelNames(resource, exposition.constantLabels),
       hasTypeSuffix: exposition.hasTypeSuffix,
       hasUnitSuffix: exposition.hasUnitSuffix,
+      views: metrics.views,
     };
   }
 
@@ -226,9 +227,11 @@ export class Service {
     await this.#endPath(startedMs + REPLACE_MS);
     await this.#extensions.apply(plan.extensions, clock.monotonicMs() + REPLACE_MS);
     await this.#startPath(plan);
+    const waited = this.#receivers.waitingCount;
     this.#receivers.connect(this.#path!.ingest);
     if (this.#pathCount === 1) return;
-    logger.info('workers were exchanged', { refused_ms: Math.round(clock.monotonicMs() - startedMs) });
+    const pausedMs = Math.round(clock.monotonicMs() - startedMs);
+    logger.info('workers were exchanged', { paused_ms: pausedMs, requests_that_waited: waited });
   }
 
   async #startPath(plan: CollectorPlan): Promise<void> {
