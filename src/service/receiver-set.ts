@@ -1,4 +1,5 @@
 /** The running receivers, each behind a gate; a reload replaces only those whose own configuration changed. */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
 import type { Component } from '../component/component.ts';
 import type { ReceiverFactory } from '../component/factory.ts';
@@ -10,6 +11,10 @@ import { ConsumerGate } from './consumer-gate.ts';
 import type { Ingest } from './ingest.ts';
 import type { StatusBoard } from './status-board.ts';
 import { WaitingRoom } from './waiting-room.ts';
+
+/** The operating system may need a moment until the address of a listener that was closed is free. */
+const ADDRESS_TRIES = 20;
+const ADDRESS_RETRY_MS = 10;
 
 interface Running {
   plan: ComponentPlan;
@@ -72,10 +77,9 @@ export class ReceiverSet {
       const { signals } = this.#ingest!.consumerFor(plan.id);
       const running = this.#running.get(plan.id);
       if (running !== undefined && isDeepStrictEqual(running.plan, plan)) continue;
-      if (running === undefined || signals.size === 0 || !(await this.#startBeside(plan, deadlineMs))) {
-        await this.#end(plan.id, deadlineMs);
-        if (signals.size > 0) await this.#start(plan);
-      }
+      if (signals.size === 0) await this.#end(plan.id, deadlineMs);
+      else if (running === undefined) await this.#start(plan);
+      else if (!(await this.#startBeside(plan, deadlineMs))) await this.#startInPlace(plan, deadlineMs);
     }
   }
 
@@ -98,6 +102,26 @@ export class ReceiverSet {
     this.#running.set(plan.id, started);
     await this.#shutdown(old, deadlineMs);
     return true;
+  }
+
+  /**
+   * On the same address: the old one stops to listen with the call of its shutdown, and the new one takes the address
+   * while the old one still answers what it took. Clients that connect in the few milliseconds between are refused;
+   * sharing the address would close that gap, but would let a second engine take it, too.
+   */
+  async #startInPlace(plan: ComponentPlan, deadlineMs: number): Promise<void> {
+    const ending = this.#shutdown(this.#running.get(plan.id)!, deadlineMs);
+    this.#running.delete(plan.id);
+    try {
+      for (let tries = 1; !this.#running.has(plan.id); tries++) {
+        await this.#start(plan).catch(async (error: unknown) => {
+          if (tries === ADDRESS_TRIES) throw error;
+          await sleep(ADDRESS_RETRY_MS);
+        });
+      }
+    } finally {
+      await ending;
+    }
   }
 
   async #start(plan: ComponentPlan): Promise<void> {

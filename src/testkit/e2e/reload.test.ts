@@ -201,6 +201,42 @@ test('--watch takes a changed file over; only the listener whose address changed
   );
 });
 
+test('a receiver whose own keys change takes its address over from itself', {
+  timeout: 40_000,
+}, async (t) => {
+  const ports = await freePorts();
+  const config = (round: number) => {
+    const tree = JSON.parse(traces(ports, { nop: {} }));
+    tree.receivers.otlp.protocols.http.response_headers = { 'x-round': String(round) };
+    return JSON.stringify(tree);
+  };
+  const { engine, write } = await start(t, config(0));
+  let refusedConnections = 0;
+  const rounds = new Set<string | null>();
+  let isOver = false;
+  const post = async () => {
+    const body = Uint8Array.from(ledgerRequest(0, 0));
+    const headers = { 'content-type': 'application/x-protobuf', connection: 'close' };
+    const answer = await fetch(`http://127.0.0.1:${ports.http}/v1/traces`, { method: 'POST', headers, body });
+    rounds.add(answer.headers.get('x-round'));
+  };
+  const posting = (async () => {
+    while (!isOver) await post().catch(() => (refusedConnections += 1));
+  })();
+  for (let round = 1; round <= 5; round++) {
+    write(config(round));
+    engine.child.kill('SIGHUP');
+    await reloaded(engine, ports.metrics, round);
+    await until('an answer of the new one', () => rounds.has(String(round)));
+  }
+  isOver = true;
+  await posting;
+  assert.ok(!engine.log.includes('workers were exchanged'), 'only the receiver was replaced');
+  assert.ok(refusedConnections <= 10, `${refusedConnections} connections were refused in five reloads`);
+  assert.deepEqual(await engine.kill('SIGTERM'), CLEAN_EXIT, engine.log);
+  t.diagnostic(`${refusedConnections} connections were refused in five reloads`);
+});
+
 test('a pipeline of another signal comes and goes on the same listener', { timeout: 40_000 }, async (t) => {
   const ports = await freePorts();
   const config = (signals: string[]) => engineConfig(ports, { nop: {} }, { signals });
