@@ -49,6 +49,12 @@ export class ExpansionBudget {
   #characters = 0;
   #values = 0;
   readonly #files = new Map<string, string>();
+  readonly #onFileRead: ((path: string) => void) | undefined;
+
+  /** @param onFileRead told once of each file that a reference named and that could be read. */
+  constructor(onFileRead?: (path: string) => void) {
+    this.#onFileRead = onFileRead;
+  }
 
   takeReference(): void {
     this.#references += 1;
@@ -77,6 +83,7 @@ export class ExpansionBudget {
     if ('error' in read) throw new ExpansionError(`\${file:${path}}: ${read.error}`);
     const text = read.text.replace(/\r?\n$/, '');
     this.#files.set(path, text);
+    this.#onFileRead?.(path);
     return text;
   }
 }

@@ -14,14 +14,17 @@ export function processEnvironment(): Environment {
  * cannot be expanded is an issue and null in the result.
  *
  * @param warnings gets one entry for each variable that is not set and has no default.
+ * @param onFileRead told once of each file that a reference named and that could be read.
  */
 export function expandTree(
   root: ConfigNode,
   environment: Environment,
   issues: SourceIssue[],
   warnings: SourceIssue[],
+  onFileRead?: (path: string) => void,
 ): ConfigNode {
-  return new TreeExpansion(environment, issues, warnings).expand(root, [], []);
+  const budget = new ExpansionBudget(onFileRead);
+  return new TreeExpansion(environment, issues, warnings, budget).expand(root, [], []);
 }
 
 type Path = readonly string[];
@@ -38,13 +41,19 @@ class TreeExpansion {
   readonly #environment: Environment;
   readonly #issues: SourceIssue[];
   readonly #warnings: SourceIssue[];
-  readonly #budget = new ExpansionBudget();
+  readonly #budget: ExpansionBudget;
   #isOver = false;
 
-  constructor(environment: Environment, issues: SourceIssue[], warnings: SourceIssue[]) {
+  constructor(
+    environment: Environment,
+    issues: SourceIssue[],
+    warnings: SourceIssue[],
+    budget: ExpansionBudget,
+  ) {
     this.#environment = environment;
     this.#issues = issues;
     this.#warnings = warnings;
+    this.#budget = budget;
   }
 
   /** @param chain references that this part of the tree came out of. */

@@ -11,6 +11,8 @@ export interface ConfigSources {
   configs: readonly string[];
   /** `key.below=value`, the value in YAML; they win over all of `configs`, later ones over earlier ones. */
   sets?: readonly string[];
+  /** Told of each file that a reference `${file:PATH}` named and that could be read. */
+  onFileRead?: (path: string) => void;
 }
 
 export interface LoadedConfig {
@@ -29,7 +31,7 @@ export function loadConfig(sources: ConfigSources, environment: Environment): Lo
     // Several texts on the command line must be told apart.
     return text.file === 'yaml:' && texts.length > 1 ? { ...text, file: `yaml:#${index + 1}` } : text;
   });
-  return loadTexts(named, sources.sets ?? [], environment);
+  return loadTexts(named, sources.sets ?? [], environment, sources.onFileRead);
 }
 
 /** @param file name that issues carry. */
@@ -41,6 +43,7 @@ function loadTexts(
   texts: readonly SourceText[],
   sets: readonly string[],
   environment: Environment,
+  onFileRead?: (path: string) => void,
 ): LoadedConfig {
   const files = [...texts.map(({ file }) => file), ...sets.map((set) => readSet(set).file)];
   const issues: SourceIssue[] = [];
@@ -67,7 +70,7 @@ function loadTexts(
     if (issues.length === 0) issues.push(wholeIssue(texts[0]?.file ?? '', 'empty configuration file'));
     return { ...loaded, root: undefined };
   }
-  return { ...loaded, root: expandTree(merged, environment, issues, loaded.warnings) };
+  return { ...loaded, root: expandTree(merged, environment, issues, loaded.warnings, onFileRead) };
 }
 
 /** One source may be anything, e.g. a reference; several must be maps, or nothing. */

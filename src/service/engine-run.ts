@@ -27,6 +27,8 @@ export interface EngineRun {
   failpoints: string | undefined;
   /** Files to look at for changes; none without `--watch`. */
   watchedFiles: readonly string[];
+  /** Those that references in the configuration named when it was read last. */
+  referencedFiles(): readonly string[];
   /** Reads the configuration again and tells every mistake; undefined when there is one. */
   readAgain(): CollectorPlan | undefined;
   writeError(text: string): void;
@@ -82,7 +84,10 @@ export async function runEngine(run: EngineRun): Promise<number> {
   let watch: FileWatch | undefined;
   if (exitCode === undefined) {
     run.writeError(startupText(command, plan, engine));
-    if (run.watchedFiles.length > 0) watch = new FileWatch(run.watchedFiles, () => reload('a file changed'));
+    if (run.watchedFiles.length > 0) {
+      const onChange = () => reload('a file changed');
+      watch = new FileWatch(run.watchedFiles, onChange, () => run.referencedFiles());
+    }
   }
   const finalCode = exitCode ?? (await ended);
   watch?.close();

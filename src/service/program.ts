@@ -63,13 +63,19 @@ export async function runProgram(program: Program): Promise<number> {
     case 'validate':
       return loadPlan(program, command) === undefined ? EXIT_CONFIG : EXIT_OK;
     case 'run': {
-      const plan = loadPlan(program, command);
+      let referencedFiles = new Set<string>();
+      const load = (consequence?: string) => {
+        referencedFiles = new Set();
+        return loadPlan(program, command, consequence, (path) => referencedFiles.add(path));
+      };
+      const plan = load();
       if (plan === undefined) return EXIT_CONFIG;
       return runEngine({
         ...program,
         ...{ command, plan, version: packageVersion() },
         watchedFiles: command.isWatching ? configFiles(command.configs) : [],
-        readAgain: () => loadPlan(program, command, 'nothing was changed'),
+        referencedFiles: () => [...referencedFiles],
+        readAgain: () => load('nothing was changed'),
       });
     }
   }
@@ -80,8 +86,9 @@ function loadPlan(
   program: Program,
   command: SourceFlags,
   consequence = NOTHING_STARTED,
+  onFileRead: (path: string) => void = () => {},
 ): CollectorPlan | undefined {
-  const loaded = loadCollectorConfig(command, program.registry.values());
+  const loaded = loadCollectorConfig({ ...command, onFileRead }, program.registry.values());
   const { warnings } = loaded.plan ?? loaded;
   writeFindings(program, [...command.warnings, ...warnings], loaded.issues, consequence);
   return loaded.plan;

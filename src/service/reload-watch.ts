@@ -17,15 +17,28 @@ export function configFiles(configs: readonly string[]): string[] {
 
 export class FileWatch {
   readonly #paths: readonly string[];
+  readonly #referenced: () => readonly string[];
   readonly #onChange: () => void;
   readonly #timer: NodeJS.Timeout;
+  /** Referenced files that the digests are of. */
+  #list: string;
   #known: string;
   #seen: string;
 
-  /** @param onChange called once a new content has stayed the same for two looks, so that no half-written file is read. */
-  constructor(paths: readonly string[], onChange: () => void, lookMs: number = LOOK_MS) {
+  /**
+   * @param onChange called once a new content has stayed the same for two looks, so that no half-written file is read.
+   * @param referenced files that the configuration named when it was read last; their absence is a change like others.
+   */
+  constructor(
+    paths: readonly string[],
+    onChange: () => void,
+    referenced: () => readonly string[] = () => [],
+    lookMs: number = LOOK_MS,
+  ) {
     this.#paths = paths;
     this.#onChange = onChange;
+    this.#referenced = referenced;
+    this.#list = referenced().join('\0');
     this.#known = this.#digest() ?? '';
     this.#seen = this.#known;
     this.#timer = setInterval(() => this.#look(), lookMs).unref();
@@ -39,6 +52,12 @@ export class FileWatch {
     const now = this.#digest();
     // A file that is away for a moment is being replaced; one that stays away is no configuration to go over to.
     if (now === undefined) return;
+    const list = this.#referenced().join('\0');
+    // The configuration was read a moment ago and names other files: their contents are known to it.
+    if (list !== this.#list) {
+      this.#list = list;
+      this.#known = now;
+    }
     if (now !== this.#known && now === this.#seen) {
       this.#known = now;
       this.#onChange();
@@ -53,6 +72,15 @@ export class FileWatch {
     } catch {
       return undefined;
     }
+    for (const path of this.#referenced()) hash.update(contentOf(path)).update('\0');
     return hash.digest('hex');
+  }
+}
+
+function contentOf(path: string): Uint8Array | string {
+  try {
+    return readFileSync(path);
+  } catch (error) {
+    return `cannot be read: ${(error as NodeJS.ErrnoException).code}`;
   }
 }

@@ -74,10 +74,11 @@ test('a watched file is told once it stays changed, through links that are swapp
   writeFileSync(path('v2'), 'two');
   symlinkSync('v1', path('config.yaml'));
   let changes = 0;
+  let referenced: string[] = [];
   const onChange = () => {
     changes += 1;
   };
-  const watch = new FileWatch([path('config.yaml')], onChange, 20);
+  const watch = new FileWatch([path('config.yaml')], onChange, () => referenced, 20);
   t.after(() => watch.close());
   const looks = () => new Promise((resolve) => setTimeout(resolve, 150));
   await looks();
@@ -94,6 +95,14 @@ test('a watched file is told once it stays changed, through links that are swapp
   await until('the file that is back', () => changes === 2);
   await looks();
   assert.equal(changes, 2);
+  writeFileSync(path('token'), 'secret');
+  referenced = [path('token')];
+  await looks();
+  assert.equal(changes, 2, 'what the configuration names was read with it');
+  writeFileSync(path('token'), 'another');
+  await until('the file that is named', () => changes === 3);
+  rmSync(path('token'));
+  await until('the named file that is away', () => changes === 4);
 });
 
 test('only files are watched', () => {

@@ -193,6 +193,13 @@ test('--watch takes a changed file over; only the listener whose address changed
   await reloaded(engine, ports.metrics, 2);
   assert.equal(await after.send(ledgerRequest(0, 3)), 200);
   await until('the new file', () => existsSync(join(directory, 'b.bin')));
+  writeFileSync(join(directory, 'target'), join(directory, 'c.bin'));
+  // biome-ignore lint/suspicious/noTemplateCurlyInString: a reference of the configuration.
+  write(traces(moved, { file: sink('${file:DIR/target}', 1) }));
+  await reloaded(engine, ports.metrics, 3);
+  writeConfig(join(directory, 'target'), join(directory, 'd.bin'));
+  await reloaded(engine, ports.metrics, 4);
+  assert.ok(existsSync(join(directory, 'd.bin')), 'a file that the configuration names is watched, too');
   await drained(engine, ports.metrics);
   assert.deepEqual(await engine.kill('SIGTERM'), CLEAN_EXIT, engine.log);
   assert.equal(
