@@ -17,6 +17,7 @@ import { attributesProcessorFactory } from '../processors/attributes/factory.ts'
 import { batchProcessorFactory } from '../processors/batch/factory.ts';
 import { filterProcessorFactory } from '../processors/filter/factory.ts';
 import { memoryLimiterProcessorFactory } from '../processors/memory_limiter/factory.ts';
+import { probabilisticSamplerProcessorFactory } from '../processors/probabilistic_sampler/factory.ts';
 import { resourceProcessorFactory } from '../processors/resource/factory.ts';
 import { otlpReceiverFactory } from '../receivers/otlp/factory.ts';
 import { createRegistry } from './registry.ts';
@@ -28,6 +29,7 @@ export const BUILTIN = createRegistry([
   batchProcessorFactory,
   filterProcessorFactory,
   memoryLimiterProcessorFactory,
+  probabilisticSamplerProcessorFactory,
   resourceProcessorFactory,
   // Exporters.
   clickhouseExporterFactory,

@@ -54,6 +54,16 @@ export const METRICS: readonly MetricDefinition[] = [
   counter('otelcol_processor_filter_spans_filtered', '1', 'Spans that a filter dropped.', 'basic'),
   counter('otelcol_processor_filter_datapoints_filtered', '1', 'Data points that a filter dropped.', 'basic'),
   counter('otelcol_processor_filter_logs_filtered', '1', 'Log records that a filter dropped.', 'basic'),
+  counter(
+    'otelcol_processor_probabilistic_sampler_count_traces_sampled',
+    '1',
+    'Spans by where their randomness came from and whether they were kept.',
+  ),
+  counter(
+    'otelcol_processor_probabilistic_sampler_count_logs_sampled',
+    '1',
+    'Log records by where their randomness came from and whether they were kept.',
+  ),
   ...perSignal('otelcol_processor_accepted', 'Items that the memory limiter let pass.'),
   ...perSignal('otelcol_processor_refused', 'Items that the memory limiter refused.'),
   ...perSignal('otelcol_processor_memory_limiter_accepted', 'Items that the memory limiter let pass.'),

@@ -77,7 +77,11 @@ function doubleOf(value: AnyValueView): number | undefined {
   if (value.kind === ANY_BOOL) return value.lo;
   if (value.kind === ANY_INT) return Number(value.int());
   if (value.kind !== ANY_STRING || value.end - value.start > NUMBER_TEXT_MAX) return undefined;
-  const text = value.text();
+  return parseDouble(value.text());
+}
+
+/** A number as Go's strconv reads it, without its hexadecimal form; undefined for other text and out of range. */
+export function parseDouble(text: string): number | undefined {
   if (SPECIAL_TEXT.test(text)) {
     if (/nan$/i.test(text)) return Number.NaN;
     return text.startsWith('-') ? Number.NEGATIVE_INFINITY : Number.POSITIVE_INFINITY;
