@@ -90,6 +90,8 @@ export interface Batching {
   flushTimeoutMs: number;
   minSize: number;
   maxSize: number;
+  /** Which processor says so; the engine adds it. */
+  processorId?: string;
 }
 
 /** Built on the main thread, started before everything else. */

@@ -30,11 +30,17 @@ export interface LatencyRecorder {
   record(latencyUs: number): void;
 }
 
+/** Counts of values in the buckets of the metric's table entry. Record once per request or batch. */
+export interface Histogram {
+  record(value: number): void;
+}
+
 /** Series of this thread. Asking twice for the same name and labels gives the same series. */
 export interface Meter {
   counter(name: string, labels?: Labels): Counter;
   gauge(name: string, labels?: Labels): Gauge;
   latency(stage: string, labels?: Labels): LatencyRecorder;
+  histogram(name: string, labels?: Labels): Histogram;
 }
 
 /** What the engine hands to every component. */

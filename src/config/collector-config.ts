@@ -3,7 +3,7 @@ import { parseComponentId } from '../component/component-id.ts';
 import type { AnyFactory, ComponentKind, ExporterFactory, ExtensionFactory } from '../component/factory.ts';
 import { didYouMean } from '../stdx/nearest.ts';
 import { checkAuthenticators } from './authenticators.ts';
-import type { CollectorPlan, ComponentPlan, PipelinePlan, TelemetryPlan } from './collector-plan.ts';
+import type { CollectorPlan, ComponentPlan, PipelinePlan } from './collector-plan.ts';
 import { type DefinedComponents, readComponents, SECTION_OF_KIND } from './components.ts';
 import { type ConfigNode, formatIssue, plainValue, type SourceIssue } from './config-node.ts';
 import { processEnvironment } from './expand.ts';
@@ -15,6 +15,7 @@ import { type Definitions, readPipelines } from './pipelines.ts';
 import { defineConfig, readDefaults } from './schema.ts';
 import type { Environment } from './source-text.ts';
 import { telemetryShape } from './telemetry-config.ts';
+import type { TelemetryPlan } from './telemetry-plan.ts';
 
 export type CollectorConfigResult =
   | { plan: CollectorPlan; issues?: undefined }

@@ -1,5 +1,6 @@
 /** What a valid configuration says, as plain data that may cross threads. */
 import type { Signal } from '../component/signal.ts';
+import type { TelemetryPlan } from './telemetry-plan.ts';
 
 export interface ComponentPlan {
   /** As written, blanks around the slash removed: names the component in logs and metrics. */
@@ -18,34 +19,6 @@ export interface PipelinePlan {
   receivers: string[];
   processors: string[];
   exporters: string[];
-}
-
-export type TelemetryLevel = 'none' | 'basic' | 'normal' | 'detailed';
-
-export interface TelemetryPlan {
-  metrics: {
-    level: TelemetryLevel;
-    /** Where `/metrics` is served; undefined when nothing asks for it. */
-    prometheus: { host: string; port: number } | undefined;
-    /** How names and labels on it look. */
-    exposition: {
-      hasTypeSuffix: boolean;
-      hasUnitSuffix: boolean;
-      /** Resource attributes that become labels of every series: those listed (all when undefined) but the excluded. */
-      constantLabels: { included: string[] | undefined; excluded: string[] } | undefined;
-    };
-  };
-  logs: {
-    level: 'debug' | 'info' | 'warn' | 'error';
-    encoding: 'console' | 'json';
-    sampling: { tickMs: number; initial: number; thereafter: number } | 'off';
-    /** `stderr`, `stdout` or paths of files. */
-    outputPaths: string[];
-    errorOutputPaths: string[];
-    initialFields: Record<string, unknown>;
-  };
-  /** Attributes of the engine itself; null takes one away that it would have by itself. */
-  resource: Record<string, string | null>;
 }
 
 export interface CollectorPlan {

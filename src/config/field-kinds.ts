@@ -320,9 +320,11 @@ export function stringMap<const O extends StringMapOptions>(key: string, options
   return leaf<Record<string, string>, O>(key, options, isSecret ? { ...traits, redact: redactAll } : traits);
 }
 
-/** Any value, unread: for keys that are accepted without effect. */
-export function anything(key: string, options: { doc: string }): LeafField<unknown> {
-  return leaf(key, options, { type: 'any', json: {}, schema: z.unknown() });
+/** Any value, unread: for keys that are accepted without effect, and for those that a check of the table reads. */
+export function anything(key: string, options: { doc: string; isSecret?: true }): LeafField<unknown> {
+  const traits = { type: 'any', json: {}, schema: z.unknown() };
+  if (options.isSecret !== true) return leaf(key, options, traits);
+  return leaf(key, options, { ...traits, isSecret: true, redact: () => REDACTED });
 }
 
 interface SectionOptions {

@@ -24,6 +24,8 @@ test('what is not written is what the Collector does', () => {
       level: 'normal',
       prometheus: { host: '127.0.0.1', port: 8888 },
       exposition: { hasTypeSuffix: false, hasUnitSuffix: false, constantLabels: undefined },
+      periodicReaders: [],
+      views: [],
     },
     logs: {
       level: 'info',
@@ -33,6 +35,7 @@ test('what is not written is what the Collector does', () => {
       errorOutputPaths: ['stderr'],
       initialFields: {},
     },
+    traces: undefined,
     resource: {},
   });
 });
@@ -44,6 +47,8 @@ test('a Prometheus reader says how names and labels look', () => {
     level: 'normal',
     prometheus: { host: '0.0.0.0', port: 9 },
     exposition: { hasTypeSuffix: true, hasUnitSuffix: true, constantLabels: undefined },
+    periodicReaders: [],
+    views: [],
   });
   const labels = (keys: string) =>
     reader(`with_resource_constant_labels: {${keys}}`).exposition.constantLabels;
@@ -89,16 +94,110 @@ test('the resource in both of its forms; null takes an attribute away', () => {
   ]);
 });
 
-test('traces that would be exported are refused by name', () => {
+/** Every message about a telemetry section with mistakes. */
+function mistakes(telemetry: string): string {
   const text = `receivers: {otlp: }
 exporters: {debug: }
 service:
-  telemetry: {traces: {processors: [{batch: {exporter: {otlp: {endpoint: "x:1"}}}}], level: none}}
+  telemetry: ${telemetry}
   pipelines: {traces: {receivers: [otlp], exporters: [debug]}}
 `;
   const { issues = [] } = parseCollectorConfig('t.yaml', text, testFactories, {});
-  assert.match(
-    issues.map(formatIssue).join('\n'),
-    /service::telemetry::traces.*"processors" is not supported/,
+  return issues.map(formatIssue).join('\n');
+}
+
+test('periodic readers: where metrics are sent, in the spellings of the Collector', () => {
+  const target = (exporter: string) =>
+    load(`{metrics: {readers: [{periodic: {interval: 2000, exporter: {otlp: {${exporter}}}}}]}}`).telemetry
+      .metrics.periodicReaders[0]!;
+  const defaults = { compression: 'none', timeoutMs: 10_000, caFile: undefined, certFile: undefined };
+  assert.deepEqual(
+    target('protocol: http/protobuf, endpoint: "http://c:4318", headers: [{name: a, value: b}]'),
+    {
+      intervalMs: 2000,
+      timeoutMs: 30_000,
+      exporter: {
+        otlp: {
+          ...defaults,
+          protocol: 'http/protobuf',
+          url: 'http://c:4318/v1/metrics',
+          headers: { a: 'b' },
+          keyFile: undefined,
+        },
+        isConsole: false,
+      },
+    },
   );
+  const url = (exporter: string) => target(exporter).exporter.otlp!.url;
+  assert.equal(url('protocol: http/protobuf, endpoint: "https://c/own"'), 'https://c/own');
+  assert.equal(url('protocol: grpc, endpoint: "c:4317", insecure: true'), 'http://c:4317/');
+  assert.equal(url('protocol: grpc'), 'https://localhost:4317/');
+  const { headers } = target('protocol: grpc, headers_list: "a=1%20,b=2", headers: {a: x}').exporter.otlp!;
+  assert.deepEqual(headers, { a: 'x', b: '2' });
+  const { metrics } = load('{metrics: {readers: [{periodic: {exporter: {console: }}}]}}').telemetry;
+  assert.equal(metrics.prometheus, undefined);
+  assert.deepEqual(metrics.periodicReaders[0]!.exporter, { otlp: undefined, isConsole: true });
+  assert.deepEqual(load('{metrics: {level: none, readers: []}}').telemetry.metrics.periodicReaders, []);
+});
+
+test('readers and views that cannot be are refused by name', () => {
+  const cases: [string, RegExp][] = [
+    ['readers: [{}]', /readers::0.*must have either pull or periodic/],
+    ['readers: [{periodic: {exporter: {}}}]', /must have either otlp or console/],
+    ['readers: [{periodic: {exporter: {otlp: {}}}}]', /protocol.*is required/],
+    [
+      'readers: [{periodic: {exporter: {otlp: {protocol: grpc, endpoint: "ftp://x"}}}}]',
+      /endpoint.*expected host:port/,
+    ],
+    [
+      'readers: [{periodic: {exporter: {otlp: {protocol: grpc, temporality_preference: delta}}}}]',
+      /temporality_preference.*expected one of cumulative/,
+    ],
+    ['views: [{selector: {instrument_name: a}, stream: {}}]', /can only be set when .*level is detailed/],
+    ['level: detailed, views: [{stream: {}}]', /selector.*must name something/],
+    ['level: detailed, views: [{selector: {instrument_name: "a*"}, stream: {name: b}}]', /without wildcards/],
+    [
+      'level: detailed, views: [{selector: {instrument_name: a}, stream: {aggregation: {explicit_bucket_histogram: {}}}}]',
+      /explicit_bucket_histogram.*is not supported/,
+    ],
+  ];
+  for (const [metrics, message] of cases) assert.match(mistakes(`{metrics: {${metrics}}}`), message, metrics);
+  // What is wrong about headers must not be told by showing them.
+  const secret = mistakes(
+    '{metrics: {readers: [{periodic: {exporter: {otlp: {protocol: grpc, headers: [hunter2]}}}}]}}',
+  );
+  assert.match(secret, /headers.*expected a map/);
+  assert.ok(!secret.includes('hunter2'), secret);
+});
+
+test('own traces: processors, sampler and propagators; without processors there are none', () => {
+  const traces = (keys: string) => load(`{traces: {${keys}}}`).telemetry.traces;
+  const exporter = 'exporter: {otlp: {protocol: grpc, endpoint: "http://c:4317"}}';
+  assert.equal(traces('level: detailed, propagators: [tracecontext]'), undefined);
+  assert.equal(traces(`level: none, processors: [{batch: {${exporter}}}]`), undefined);
+  const plan = traces(`processors: [{batch: {schedule_delay: 700, ${exporter}}}, {simple: {${exporter}}}],
+    propagators: [tracecontext], sampler: {parent_based: {root: {trace_id_ratio_based: {ratio: 0.1}}}}`)!;
+  assert.deepEqual(
+    plan.processors.map(({ delayMs, batchMax, queueMax }) => [delayMs, batchMax, queueMax]),
+    [
+      [700, 512, 2048],
+      [0, 512, 2048],
+    ],
+  );
+  assert.deepEqual(plan.sampler, {
+    kind: 'parent',
+    root: { kind: 'ratio', ratio: 0.1 },
+    ifSampled: { kind: 'always_on' },
+    ifNotSampled: { kind: 'always_off' },
+  });
+  assert.equal(plan.takesTraceContext, true);
+  for (const [keys, message] of [
+    ['propagators: [b3]', /"b3" is not supported yet/],
+    ['propagators: [x]', /unknown propagator "x"/],
+    ['sampler: {jaeger_remote: {}}', /sampler "jaeger_remote" is not supported/],
+    ['sampler: {trace_id_ratio_based: {ratio: 2}}', /ratio must be a number from 0 to 1/],
+    ['sampler: {parent_based: {local_parent_sampled: {}}}', /local_parent_sampled is not supported/],
+    ['processors: [{}]', /must have either batch or simple/],
+  ] as const)
+    assert.match(mistakes(`{traces: {${keys}}}`), message, keys);
 });

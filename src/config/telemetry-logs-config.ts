@@ -1,5 +1,4 @@
 /** `service::telemetry::logs`: level, form and places of the engine's own log lines. */
-import type { TelemetryPlan } from './collector-plan.ts';
 import {
   anything,
   boolean,
@@ -12,6 +11,7 @@ import {
   stringList,
 } from './field-kinds.ts';
 import { type CheckIssue, defineShape, mapShape, type Shape } from './schema.ts';
+import type { TelemetryPlan } from './telemetry-plan.ts';
 
 type LogsPlan = TelemetryPlan['logs'];
 type Level = LogsPlan['level'];

@@ -27,6 +27,18 @@ export const GRPC_UNAVAILABLE = 14;
 export const GRPC_DATA_LOSS = 15;
 export const GRPC_UNAUTHENTICATED = 16;
 
+/** google.rpc.Code, in the order of its numbers. */
+const GRPC_NAMES = [
+  ...['OK', 'CANCELLED', 'UNKNOWN', 'INVALID_ARGUMENT', 'DEADLINE_EXCEEDED', 'NOT_FOUND', 'ALREADY_EXISTS'],
+  ...['PERMISSION_DENIED', 'RESOURCE_EXHAUSTED', 'FAILED_PRECONDITION', 'ABORTED', 'OUT_OF_RANGE'],
+  ...['UNIMPLEMENTED', 'INTERNAL', 'UNAVAILABLE', 'DATA_LOSS', 'UNAUTHENTICATED'],
+];
+
+/** A number outside of google.rpc.Code is UNKNOWN, as gRPC reads it. */
+export function grpcStatusName(code: number): string {
+  return GRPC_NAMES[code] ?? 'UNKNOWN';
+}
+
 export const RETRY_INFO_TYPE_URL = 'type.googleapis.com/google.rpc.RetryInfo';
 
 /** JSON name of the number of refused items, by signal. */

@@ -13,7 +13,8 @@ export function batchingOf(
   for (const id of pipeline.processors) {
     const { type, config } = plan.processors.find((each) => each.id === id)!;
     const factory = findFactory(registry, 'processor', type) as ProcessorFactory<unknown>;
-    batching = factory.batching?.(config) ?? batching;
+    const own = factory.batching?.(config);
+    if (own !== undefined) batching = { ...own, processorId: id };
   }
   return batching;
 }
@@ -21,5 +22,6 @@ export function batchingOf(
 /** What the user wrote in `sending_queue.batch` of the exporter counts more. */
 export function withBatching(config: DeliveryConfig, batching: Batching | undefined): DeliveryConfig {
   if (batching === undefined || config.queue.hasOwnBatch === true) return config;
-  return { ...config, queue: { ...config.queue, batch: { ...batching, sizer: 'items' } } };
+  const { processorId: _, ...limits } = batching;
+  return { ...config, queue: { ...config.queue, batch: { ...limits, sizer: 'items' } } };
 }

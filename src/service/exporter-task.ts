@@ -3,7 +3,7 @@ import type { Exporter } from '../component/exporter.ts';
 import type { ExporterFactory } from '../component/factory.ts';
 import { DeadLetters } from '../exporters/helper/dead-letters.ts';
 import { Delivery } from '../exporters/helper/delivery.ts';
-import { DeliveryMetrics } from '../exporters/helper/delivery-metrics.ts';
+import { BatchProcessorMetrics, DeliveryMetrics } from '../exporters/helper/delivery-metrics.ts';
 import { SendSlots } from '../exporters/helper/send-slots.ts';
 import type { LogCursor, LogReader } from '../queue/log/contract.ts';
 import { openLogCursor } from '../queue/log/file-cursor.ts';
@@ -80,12 +80,16 @@ class ExporterHost {
         });
       }
       const prng = new Prng(clock.unixMs() >>> 0);
+      const batching = plan.batchings.get(log.logId);
+      const processorId = config.queue.hasOwnBatch === true ? undefined : batching?.processorId;
+      const batchMetrics =
+        processorId === undefined ? undefined : new BatchProcessorMetrics(meter, processorId);
       const delivery = new Delivery({
         exporter,
         signal: plan.signal,
         reader,
         cursor,
-        config: withBatching(config, plan.batchings.get(log.logId)),
+        config: withBatching(config, batching),
         isDurable: this.#init.isDurable,
         clock,
         prng,
@@ -93,6 +97,7 @@ class ExporterHost {
         metrics,
         slots,
         ...(deadLetters === undefined ? {} : { deadLetters }),
+        ...(batchMetrics === undefined ? {} : { batchMetrics }),
       });
       this.#drains.push({ delivery, reader, cursor });
     }

@@ -1,7 +1,7 @@
 /** Sums the snapshots of all threads, the dead ones included: a restarted worker must not take totals back. */
 import type { Clock } from '../stdx/clock.ts';
 import { LatencyWindow } from './latency.ts';
-import { type MeterSnapshot, type SeriesValue, seriesKey } from './registry.ts';
+import { type HistogramValue, type MeterSnapshot, type SeriesValue, seriesKey } from './registry.ts';
 
 export class MeterAggregate {
   readonly #clock: Clock;
@@ -9,6 +9,8 @@ export class MeterAggregate {
   readonly #threads = new Map<string, MeterSnapshot>();
   /** Counters of threads that ended. */
   readonly #ended = new Map<string, SeriesValue>();
+  /** Histograms of threads that ended. */
+  readonly #endedHistograms = new Map<string, HistogramValue>();
   readonly #latencies = new Map<string, LatencyWindow>();
 
   constructor(clock: Clock) {
@@ -35,6 +37,7 @@ export class MeterAggregate {
     if (last === undefined) return;
     this.#threads.delete(thread);
     for (const series of last.counters) addTo(this.#ended, series);
+    for (const series of last.histograms) addBuckets(this.#endedHistograms, series);
   }
 
   counters(): SeriesValue[] {
@@ -49,6 +52,15 @@ export class MeterAggregate {
   gauges(): SeriesValue[] {
     const sums = new Map<string, SeriesValue>();
     for (const snapshot of this.#threads.values()) for (const series of snapshot.gauges) addTo(sums, series);
+    return [...sums.values()];
+  }
+
+  /** Totals since the start. */
+  histograms(): HistogramValue[] {
+    const sums = new Map<string, HistogramValue>();
+    for (const series of this.#endedHistograms.values()) addBuckets(sums, series);
+    for (const snapshot of this.#threads.values())
+      for (const series of snapshot.histograms) addBuckets(sums, series);
     return [...sums.values()];
   }
 
@@ -67,4 +79,17 @@ function addTo(sums: Map<string, SeriesValue>, series: SeriesValue): void {
   const sum = sums.get(key);
   if (sum === undefined) sums.set(key, { ...series });
   else sum.value += series.value;
+}
+
+function addBuckets(sums: Map<string, HistogramValue>, series: HistogramValue): void {
+  const key = seriesKey(series.name, series.labels);
+  const sum = sums.get(key);
+  if (sum === undefined) {
+    sums.set(key, { ...series, counts: series.counts.slice() });
+    return;
+  }
+  for (let bucket = 0; bucket < series.counts.length; bucket++) {
+    sum.counts[bucket]! += series.counts[bucket]!;
+  }
+  sum.sum += series.sum;
 }

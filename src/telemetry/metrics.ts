@@ -2,7 +2,7 @@
  * The one table of the engine's own metrics: Collector names where the Collector has them, `millrace_` otherwise.
  * `<s>` of the Collector's names is spelled out, so that a search for a full name finds it here.
  */
-export type MetricKind = 'counter' | 'gauge';
+export type MetricKind = 'counter' | 'gauge' | 'histogram';
 
 /** Levels of `service::telemetry::metrics::level` that show anything, the later ones all of the earlier. */
 export const METRIC_LEVELS = ['basic', 'normal', 'detailed'] as const;
@@ -16,6 +16,10 @@ export interface MetricDefinition {
   doc: string;
   /** Lowest level that shows it. */
   level: MetricLevel;
+  /** Upper bounds of a histogram's buckets, ascending; one more bucket takes what is above the last. */
+  bounds?: readonly number[];
+  /** Labels that only level `detailed` shows: below it, series that differ in nothing else are one. */
+  detailedLabels?: readonly string[];
 }
 
 /** Whether a level shows what is defined for `lowest`. */
@@ -25,9 +29,9 @@ export function isShownAt(level: MetricLevel, lowest: MetricLevel): boolean {
 
 const perSignal = (prefix: string, doc: string): MetricDefinition[] =>
   [
-    ['spans', '{spans}'],
-    ['metric_points', '{datapoints}'],
-    ['log_records', '{records}'],
+    ['spans', '{span}'],
+    ['metric_points', '{datapoint}'],
+    ['log_records', '{record}'],
   ].map(([suffix, unit]) => counter(`${prefix}_${suffix}`, unit!, doc, 'basic'));
 
 const define =
@@ -41,6 +45,47 @@ const define =
   });
 const counter = define('counter');
 const gauge = define('gauge');
+const histogram = (
+  name: string,
+  unit: string,
+  doc: string,
+  bounds: readonly number[],
+  level: MetricLevel = 'detailed',
+): MetricDefinition => ({ name, kind: 'histogram', unit, doc, level, bounds });
+
+/** All buckets are those of the Collector, so that quantiles over both agree. */
+const SECONDS = [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10];
+const BODY_BYTES = [0, 5, 10, 25, 50, 75, 100, 250, 500, 750, 1000, 2500, 5000, 7500, 10_000];
+const BATCH_ITEMS = [
+  ...[10, 25, 50, 75, 100, 250, 500, 750],
+  ...[1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 20, 30, 50, 100].map((thousands) => thousands * 1000),
+];
+const BATCH_BYTES = Array.from({ length: 18 }, (_, power) => 128 * 2 ** power);
+
+const HISTOGRAMS: readonly MetricDefinition[] = [
+  histogram('http_client_request_body_size', 'By', 'Size of HTTP request bodies of exporters.', BODY_BYTES),
+  histogram('http_client_request_duration', 's', 'Duration of HTTP requests of exporters.', SECONDS),
+  histogram('http_server_request_body_size', 'By', 'Size of HTTP request bodies at receivers.', BODY_BYTES),
+  histogram('http_server_request_duration', 's', 'From the head of a request to its answer.', SECONDS),
+  histogram('http_server_response_body_size', 'By', 'Size of HTTP answers of receivers.', BODY_BYTES),
+  histogram('otelcol_exporter_queue_batch_send_size', '{unit}', 'Items of a batch.', BATCH_ITEMS),
+  histogram('otelcol_exporter_queue_batch_send_size_bytes', 'By', 'OTLP bytes of a batch.', BATCH_BYTES),
+  histogram(
+    'otelcol_processor_batch_batch_send_size',
+    '{unit}',
+    'Items of a batch that was cut as a batch processor says, once for each exporter.',
+    BATCH_ITEMS,
+    'normal',
+  ),
+  histogram(
+    'otelcol_processor_batch_batch_send_size_bytes',
+    'By',
+    'OTLP bytes of a batch that was cut as a batch processor says, once for each exporter.',
+    BATCH_BYTES,
+  ),
+  histogram('rpc_client_call_duration', 's', 'Duration of gRPC calls of exporters.', SECONDS),
+  histogram('rpc_server_call_duration', 's', 'From the head of a gRPC call to its answer.', SECONDS),
+];
 
 export const METRICS: readonly MetricDefinition[] = [
   ...perSignal('otelcol_receiver_accepted', 'Items that were made durable and answered with success.'),
@@ -49,8 +94,18 @@ export const METRICS: readonly MetricDefinition[] = [
     'Items that could not be taken; the client was told to retry or to drop.',
   ),
   ...perSignal('otelcol_receiver_failed', 'Items that an error inside the engine kept from being taken.'),
-  counter('otelcol_processor_incoming_items', '{items}', 'Items that were handed to a processor.', 'basic'),
-  counter('otelcol_processor_outgoing_items', '{items}', 'Items that a processor handed on.', 'basic'),
+  counter('otelcol_processor_incoming_items', '{item}', 'Items that were handed to a processor.', 'basic'),
+  counter(
+    'otelcol_processor_batch_batch_size_trigger_send',
+    '{batch}',
+    'Batches that were cut because they had their size, once for each exporter.',
+  ),
+  counter(
+    'otelcol_processor_batch_timeout_trigger_send',
+    '{batch}',
+    'Batches that were cut because they had waited long enough, once for each exporter.',
+  ),
+  counter('otelcol_processor_outgoing_items', '{item}', 'Items that a processor handed on.', 'basic'),
   counter('otelcol_processor_filter_spans_filtered', '1', 'Spans that a filter dropped.', 'basic'),
   counter('otelcol_processor_filter_datapoints_filtered', '1', 'Data points that a filter dropped.', 'basic'),
   counter('otelcol_processor_filter_logs_filtered', '1', 'Log records that a filter dropped.', 'basic'),
@@ -69,23 +124,26 @@ export const METRICS: readonly MetricDefinition[] = [
   ...perSignal('otelcol_processor_memory_limiter_accepted', 'Items that the memory limiter let pass.'),
   ...perSignal('otelcol_processor_memory_limiter_refused', 'Items that the memory limiter refused.'),
   ...perSignal('otelcol_exporter_sent', 'Items that the backend has confirmed.'),
-  ...perSignal('otelcol_exporter_send_failed', 'Items dropped after the last attempt.'),
+  ...perSignal('otelcol_exporter_send_failed', 'Items dropped after the last attempt.').map((definition) => ({
+    ...definition,
+    detailedLabels: ['error_permanent', 'error_type'],
+  })),
   ...perSignal('otelcol_exporter_enqueue_failed', 'Items that the log refused for this exporter.'),
   gauge(
     'otelcol_exporter_queue_size',
-    '{units}',
+    '{unit}',
     'What waits for this exporter, in the unit of its capacity.',
     'basic',
   ),
   gauge(
     'otelcol_exporter_queue_capacity',
-    '{units}',
+    '{unit}',
     'Items where queue_size bounds items, else bytes that the log of this exporter may take on disk.',
     'basic',
   ),
   gauge(
     'otelcol_exporter_in_flight_requests',
-    '{requests}',
+    '{request}',
     'Batches being sent, back-off included.',
     'basic',
   ),
@@ -101,13 +159,13 @@ export const METRICS: readonly MetricDefinition[] = [
   gauge('otelcol_process_runtime_total_sys_memory_bytes', 'By', 'Anonymous memory of the process.', 'basic'),
   counter(
     'millrace_receiver_refused_requests',
-    '{requests}',
+    '{request}',
     'Requests refused before their items were counted.',
     'basic',
   ),
   counter(
     'millrace_receiver_rejected_items',
-    '{items}',
+    '{item}',
     'Items refused by themselves (partial success).',
     'basic',
   ),
@@ -117,7 +175,7 @@ export const METRICS: readonly MetricDefinition[] = [
     'Connections closed before their first request, by reason.',
     'basic',
   ),
-  counter('millrace_pipeline_requests', '{requests}', 'Requests taken from rings, by outcome.'),
+  counter('millrace_pipeline_requests', '{request}', 'Requests taken from rings, by outcome.'),
   counter('millrace_pipeline_decoded_bytes', 'By', 'Bytes of requests after decompression.'),
   gauge('millrace_ring_used_bytes', 'By', 'Bytes waiting in a ring at the time of the scrape.'),
   gauge('millrace_ring_peak_bytes', 'By', 'Highest fill of a ring since the previous scrape.'),
@@ -129,19 +187,19 @@ export const METRICS: readonly MetricDefinition[] = [
     'Bytes on disk that a log may take, if the others of the engine leave it so much of their common budget.',
     'basic',
   ),
-  gauge('millrace_log_items', '{items}', 'Items in a log that its slowest exporter has not finished.'),
-  counter('millrace_log_flushed_items', '{items}', 'Items that a log has taken and flushed since the start.'),
+  gauge('millrace_log_items', '{item}', 'Items in a log that its slowest exporter has not finished.'),
+  counter('millrace_log_flushed_items', '{item}', 'Items that a log has taken and flushed since the start.'),
   counter('millrace_log_commits', '{commits}', 'Group commits that were flushed.'),
   counter('millrace_log_committed_bytes', 'By', 'Payload bytes in group commits.'),
-  counter('millrace_log_dropped_items', '{items}', 'Items lost in damaged records, by reason.', 'basic'),
+  counter('millrace_log_dropped_items', '{item}', 'Items lost in damaged records, by reason.', 'basic'),
   gauge('millrace_log_segments_quarantined', '{segments}', 'Segments set aside at start.', 'basic'),
-  gauge('millrace_exporter_queue_items', '{items}', 'Items in the log that this exporter has not finished.'),
+  gauge('millrace_exporter_queue_items', '{item}', 'Items in the log that this exporter has not finished.'),
   gauge(
     'millrace_exporter_queue_age',
     's',
     'How long the oldest item has waited that this exporter has not finished, counted from the start at most.',
   ),
-  counter('millrace_exporter_batches', '{batches}', 'Batches finished, by outcome.'),
+  counter('millrace_exporter_batches', '{batch}', 'Batches finished, by outcome.'),
   counter('millrace_exporter_sent_bytes', 'By', 'OTLP bytes of batches that the backend has confirmed.'),
   counter('millrace_exporter_retries', '{attempts}', 'Attempts that failed retryably.'),
   counter(
@@ -151,13 +209,13 @@ export const METRICS: readonly MetricDefinition[] = [
   ),
   counter(
     'millrace_deadletter_items',
-    '{items}',
+    '{item}',
     'Items that the backend refused for good and that were written to the dead-letter files.',
     'basic',
   ),
   counter(
     'millrace_deadletter_dropped_items',
-    '{items}',
+    '{item}',
     'Dead letters deleted because their files had reached their limit.',
     'basic',
   ),
@@ -176,7 +234,7 @@ export const METRICS: readonly MetricDefinition[] = [
   gauge('millrace_orphaned_log_bytes', 'By', 'Bytes on disk for exporters or pipelines that were removed.'),
   gauge(
     'millrace_orphaned_log_items',
-    '{items}',
+    '{item}',
     'Items that wait for exporters or pipelines that were removed.',
   ),
   gauge('millrace_memory_budget_bytes', 'By', 'Upper bound of all bounded buffers together, by part.'),
@@ -187,6 +245,7 @@ export const METRICS: readonly MetricDefinition[] = [
     'Look-ups of own series that ended at the one for all label sets beyond the 2000th of a metric.',
     'basic',
   ),
+  ...HISTOGRAMS,
 ];
 
 /** Stages with HDR latency: exposed as `millrace_<stage>_seconds{quantile=...}` over a sliding minute. */
@@ -197,3 +256,14 @@ export const LATENCY_STAGES: ReadonlyMap<string, string> = new Map([
   ['export_call', 'One attempt to send a batch.'],
   ['delivery_age', 'From the complete request body to delivery of its batch.'],
 ]);
+
+const BOUNDS: ReadonlyMap<string, readonly number[]> = new Map(
+  METRICS.flatMap(({ name, bounds }) => (bounds === undefined ? [] : [[name, bounds] as const])),
+);
+
+/** @throws Error for a name that is no histogram of the table: a bug. */
+export function histogramBounds(name: string): readonly number[] {
+  const bounds = BOUNDS.get(name);
+  if (bounds === undefined) throw new Error(`no histogram without a table entry: ${name}`);
+  return bounds;
+}

@@ -4,7 +4,7 @@ import { ITEM_SUFFIX } from '../component/signal.ts';
 import { CHECKOUT, listFiles, readSource } from '../testkit/source-tree.ts';
 import { MeterAggregate } from './aggregate.ts';
 import { LATENCY_STAGES, METRICS } from './metrics.ts';
-import { formatPercentiles, formatPrometheus } from './prometheus.ts';
+import { EXPOSITION_DEFAULT, formatPercentiles, formatPrometheus } from './prometheus.ts';
 import { ThreadMeter } from './registry.ts';
 
 const clock = { unixMs: () => 0, monotonicMs: () => 0 };
@@ -48,7 +48,7 @@ function parseExposition(text: string): Sample[] {
     }
     if (comment !== null) {
       assert.equal(helpFor, comment[2], 'HELP stands before TYPE of the same metric');
-      assert.ok(['counter', 'gauge', 'summary'].includes(comment[3]!));
+      assert.ok(['counter', 'gauge', 'summary', 'histogram'].includes(comment[3]!));
       assert.ok(!families.has(comment[2]!), `${comment[2]} has two TYPE lines`);
       family = comment[2]!;
       families.set(family, comment[3]!);
@@ -57,7 +57,11 @@ function parseExposition(text: string): Sample[] {
     const match = /^([a-zA-Z_:][\w:]*)(?:\{(.*)\})? (\S+)$/.exec(line);
     assert.ok(match, `line ${line}`);
     const [, name, labels = '', value] = match;
-    const suffixes = families.get(family) === 'summary' ? ['', '_sum', '_count'] : [''];
+    const suffixesOf: Record<string, string[]> = {
+      summary: ['', '_sum', '_count'],
+      histogram: ['_bucket', '_sum', '_count'],
+    };
+    const suffixes = suffixesOf[families.get(family)!] ?? [''];
     assert.ok(
       suffixes.some((suffix) => name === family + suffix),
       `${name} stands below ${family}`,
@@ -83,12 +87,26 @@ test('every metric and stage of the table comes out as valid exposition text', (
   for (const meter of meters) {
     for (const { name, kind } of METRICS) {
       if (kind === 'counter') for (const exporter of ['a', 'b']) meter.counter(name, { exporter }).add(2);
+      else if (kind === 'histogram') meter.histogram(name).record(0.3);
       else meter.gauge(name).set(1.5);
     }
     for (const stage of LATENCY_STAGES.keys()) meter.latency(stage, { transport: 'http' }).record(1500);
   }
-  const samples = parseExposition(formatPrometheus(aggregateOf(...meters), 0));
-  for (const { name, kind } of METRICS) {
+  const options = { ...EXPOSITION_DEFAULT, level: 'detailed' as const };
+  const samples = parseExposition(formatPrometheus(aggregateOf(...meters), 0, options));
+  for (const { name, kind, bounds } of METRICS) {
+    if (kind === 'histogram') {
+      const buckets = samples.filter((sample) => sample.name === `${name}_bucket`);
+      assert.deepEqual(
+        buckets.map(({ labels }) => labels.le),
+        [...bounds!.map(String), '+Inf'],
+      );
+      for (const { labels, value } of buckets)
+        assert.equal(value, (labels.le === '+Inf' ? Infinity : Number(labels.le)) < 0.3 ? 0 : 2, name);
+      const of = (suffix: string) => samples.find((sample) => sample.name === name + suffix)!.value;
+      assert.deepEqual([of('_count'), of('_sum')], [2, 0.6], name);
+      continue;
+    }
     const found = samples.filter((sample) => sample.name === name);
     assert.equal(found.length, kind === 'counter' ? 2 : 1, name);
     for (const { value } of found) assert.equal(value, kind === 'counter' ? 4 : 3, name);
@@ -136,7 +154,7 @@ test('a metric outside the table is refused, not lost', () => {
 test('names of the table are valid, unique, documented, and hold to their prefix', () => {
   assert.equal(new Set(METRICS.map(({ name }) => name)).size, METRICS.length);
   for (const { name, doc, unit } of METRICS) {
-    assert.match(name, /^(otelcol|millrace)_[a-z0-9_]+$/);
+    assert.match(name, /^(otelcol|millrace|http|rpc)_[a-z0-9_]+$/);
     assert.match(doc, /^[A-Z0-9].*[^.\s]\.$|^p99 .*\.$/, name);
     assert.notEqual(unit, '');
   }
@@ -144,7 +162,7 @@ test('names of the table are valid, unique, documented, and hold to their prefix
 
 /** `.counter('name'` and the like in production code; a template over ITEM_SUFFIX stands for all its names. */
 function usesInSources(): { file: string; kind: string; name: string }[] {
-  const call = /\.(counter|gauge|latency)\(\s*(?:'([^']+)'|`([^`]+)`)/g;
+  const call = /\.(counter|gauge|latency|histogram)\(\s*(?:'([^']+)'|`([^`]+)`)/g;
   const files = listFiles(CHECKOUT, ['src', 'workers'], '.ts').filter(
     (file) => !/\.test|testkit\//.test(file),
   );

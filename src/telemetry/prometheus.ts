@@ -1,9 +1,10 @@
 /** Prometheus text exposition format 0.0.4 of the engine's own series. */
 import type { Labels } from '../component/settings.ts';
 import type { MeterAggregate } from './aggregate.ts';
-import { type LatencyWindow, percentileTable, QUANTILES } from './latency.ts';
-import { isShownAt, LATENCY_STAGES, METRICS, type MetricDefinition, type MetricLevel } from './metrics.ts';
-import type { SeriesValue } from './registry.ts';
+import { type CollectedMetric, collectMetrics, type HistogramPoint, type SummaryPoint } from './collected.ts';
+import { percentileTable, QUANTILES } from './latency.ts';
+import { LATENCY_STAGES, type MetricLevel } from './metrics.ts';
+import { applyViews, type MetricView } from './views.ts';
 
 /** What the configuration decides about the text. */
 export interface ExpositionOptions {
@@ -16,6 +17,7 @@ export interface ExpositionOptions {
   hasTypeSuffix: boolean;
   /** `_seconds` and `_bytes` behind names that do not say so yet. */
   hasUnitSuffix: boolean;
+  views: readonly MetricView[];
 }
 
 export const EXPOSITION_DEFAULT: ExpositionOptions = {
@@ -24,17 +26,19 @@ export const EXPOSITION_DEFAULT: ExpositionOptions = {
   constantLabels: [],
   hasTypeSuffix: false,
   hasUnitSuffix: false,
+  views: [],
 };
 
 const UNIT_SUFFIX: Readonly<Record<string, string>> = { s: '_seconds', By: '_bytes' };
 
 /** Name of a metric on the scrape. */
 export function exposedName(
-  { name, kind, unit }: Pick<MetricDefinition, 'name' | 'kind' | 'unit'>,
+  { name, kind, unit }: Pick<CollectedMetric, 'name' | 'kind' | 'unit'>,
   { hasTypeSuffix, hasUnitSuffix }: Pick<ExpositionOptions, 'hasTypeSuffix' | 'hasUnitSuffix'>,
 ): string {
   const suffix = UNIT_SUFFIX[unit];
-  const withUnit = hasUnitSuffix && suffix !== undefined && !name.endsWith(suffix) ? name + suffix : name;
+  const plain = name.replace(/[^a-zA-Z0-9_:]/g, '_');
+  const withUnit = hasUnitSuffix && suffix !== undefined && !plain.includes(suffix) ? plain + suffix : plain;
   return hasTypeSuffix && kind === 'counter' ? `${withUnit}_total` : withUnit;
 }
 
@@ -74,36 +78,44 @@ class ExpositionWriter {
     this.#constant = resourceLabels(options.resource, options.constantLabels);
   }
 
-  #labels(labels: Labels, quantile?: number): string {
-    const last = quantile === undefined ? undefined : `quantile="${quantile}"`;
+  #labels(labels: Labels, last?: string): string {
     return formatLabels({ ...this.#constant, ...labels }, last);
   }
 
-  metric(definition: MetricDefinition, series: readonly SeriesValue[]): void {
-    if (series.length === 0) return;
-    const name = exposedName(definition, this.#options);
-    this.#lines.push(`# HELP ${name} ${definition.doc} [${definition.unit}]`);
-    this.#lines.push(`# TYPE ${name} ${definition.kind}`);
-    for (const { labels, value } of series) this.#lines.push(`${name}${this.#labels(labels)} ${value}`);
+  metric(metric: CollectedMetric): void {
+    const { doc, kind, unit } = metric;
+    const name = exposedName(metric, this.#options);
+    this.#lines.push(`# HELP ${name} ${doc} [${unit}]`, `# TYPE ${name} ${kind}`);
+    if (kind === 'histogram') this.#histogram(name, metric.bounds, metric.points);
+    else if (kind === 'summary') this.#summary(name, metric.points);
+    else
+      for (const { labels, value } of metric.points)
+        this.#lines.push(`${name}${this.#labels(labels)} ${value}`);
   }
 
-  stage(stage: string, doc: string, windows: readonly LatencyWindow[], nowMs: number): void {
-    if (windows.length === 0) return;
-    const name = `millrace_${stage}_seconds`;
-    this.#lines.push(`# HELP ${name} ${doc} HDR quantiles over the last minute.`, `# TYPE ${name} summary`);
-    const maxima: string[] = [];
-    for (const window of windows) {
-      const merged = window.merged(nowMs);
-      for (const [index, valueUs] of merged.quantiles(QUANTILES).entries())
-        this.#lines.push(`${name}${this.#labels(window.labels, QUANTILES[index]!)} ${valueUs / 1e6}`);
-      const labels = this.#labels(window.labels);
+  #histogram(name: string, bounds: readonly number[], points: readonly HistogramPoint[]): void {
+    for (const { labels, counts, sum } of points) {
+      let count = 0;
+      for (const [bucket, inBucket] of counts.entries()) {
+        count += inBucket;
+        const bound = bounds[bucket] ?? '+Inf';
+        this.#lines.push(`${name}_bucket${this.#labels(labels, `le="${bound}"`)} ${count}`);
+      }
       this.#lines.push(
-        `${name}_sum${labels} ${window.sumUs / 1e6}`,
-        `${name}_count${labels} ${window.count}`,
+        `${name}_sum${this.#labels(labels)} ${sum}`,
+        `${name}_count${this.#labels(labels)} ${count}`,
       );
-      maxima.push(`${name}_max${labels} ${merged.maxUs / 1e6}`);
     }
-    this.#lines.push(`# HELP ${name}_max Slowest of the last minute.`, `# TYPE ${name}_max gauge`, ...maxima);
+  }
+
+  #summary(name: string, points: readonly SummaryPoint[]): void {
+    for (const { labels, quantiles, count, sum } of points) {
+      for (const [index, value] of quantiles.entries()) {
+        this.#lines.push(`${name}${this.#labels(labels, `quantile="${QUANTILES[index]!}"`)} ${value}`);
+      }
+      const own = this.#labels(labels);
+      this.#lines.push(`${name}_sum${own} ${sum}`, `${name}_count${own} ${count}`);
+    }
   }
 
   /** The attributes of the engine, then the whole text. */
@@ -124,22 +136,9 @@ export function formatPrometheus(
   nowMs: number,
   options: ExpositionOptions = EXPOSITION_DEFAULT,
 ): string {
-  const byName = new Map<string, SeriesValue[]>();
-  for (const series of [...aggregate.counters(), ...aggregate.gauges()]) {
-    const list = byName.get(series.name);
-    if (list === undefined) byName.set(series.name, [series]);
-    else list.push(series);
-  }
   const writer = new ExpositionWriter(options);
-  for (const definition of METRICS) {
-    if (isShownAt(options.level, definition.level))
-      writer.metric(definition, byName.get(definition.name) ?? []);
-    byName.delete(definition.name);
-  }
-  if (byName.size > 0) throw new Error(`metrics without a table entry: ${[...byName.keys()].join(', ')}`);
-  if (isShownAt(options.level, 'normal')) {
-    for (const [stage, doc] of LATENCY_STAGES) writer.stage(stage, doc, aggregate.latenciesOf(stage), nowMs);
-  }
+  const metrics = collectMetrics(aggregate, nowMs, options.level);
+  for (const metric of applyViews(metrics, options.views)) writer.metric(metric);
   return writer.end();
 }
 

@@ -1,7 +1,8 @@
 /** Series of one thread. Snapshots are plain data: they cross threads. */
-import type { Counter, Gauge, Labels, LatencyRecorder, Meter } from '../component/settings.ts';
+import type { Counter, Gauge, Histogram, Labels, LatencyRecorder, Meter } from '../component/settings.ts';
 import { LatencySeries } from './latency.ts';
 import type { SparseCounts } from './latency-counts.ts';
+import { histogramBounds } from './metrics.ts';
 
 export interface SeriesValue {
   name: string;
@@ -17,10 +18,20 @@ export interface LatencyDelta {
   sumUs: number;
 }
 
+/** Totals since the thread began. */
+export interface HistogramValue {
+  name: string;
+  labels: Labels;
+  /** By bucket, not added up; the last one is above every bound. */
+  counts: Float64Array;
+  sum: number;
+}
+
 export interface MeterSnapshot {
   counters: SeriesValue[];
   gauges: SeriesValue[];
   latencies: LatencyDelta[];
+  histograms: HistogramValue[];
 }
 
 /** Key of a series: label names are few and fixed, so their order of insertion is normalised here. */
@@ -51,18 +62,46 @@ class Cell implements Counter, Gauge {
   }
 }
 
+class Buckets implements Histogram {
+  readonly name: string;
+  readonly labels: Labels;
+  readonly #bounds: Float64Array;
+  readonly #counts: Float64Array;
+  #sum = 0;
+
+  constructor(name: string, labels: Labels) {
+    this.name = name;
+    this.labels = labels;
+    this.#bounds = Float64Array.from(histogramBounds(name));
+    this.#counts = new Float64Array(this.#bounds.length + 1);
+  }
+
+  record(value: number): void {
+    const bounds = this.#bounds;
+    let bucket = 0;
+    while (bucket < bounds.length && value > bounds[bucket]!) bucket++;
+    this.#counts[bucket]! += 1;
+    this.#sum += value;
+  }
+
+  read(): HistogramValue {
+    return { name: this.name, labels: this.labels, counts: this.#counts.slice(), sum: this.#sum };
+  }
+}
+
 /** Label sets of one metric in one thread; OpenTelemetry's SDKs stop at the same number. */
 export const LABEL_SETS_MAX = 2_000;
 /** Series of one thread and kind, whatever the metrics. */
 export const SERIES_MAX = 10_000;
 /** Each holds an array of 84 KiB. */
 const LATENCY_SERIES_MAX = 500;
+const HISTOGRAM_SERIES_MAX = 2_000;
 /** Stands for every label set beyond the bound, under the name that OpenTelemetry gives it. */
 export const OVERFLOW_LABELS: Labels = { otel_metric_overflow: 'true' };
 const OVERFLOWED = 'millrace_telemetry_overflowed_series';
 
 /** Series of one kind, each found by name and labels; label sets beyond the bounds share one series of their name. */
-class SeriesTable<T extends Counter | Gauge | LatencyRecorder> {
+class SeriesTable<T extends Counter | Gauge | LatencyRecorder | Histogram> {
   readonly #series = new Map<string, T>();
   readonly #labelSets = new Map<string, number>();
   readonly #make: (name: string, labels: Labels) => T;
@@ -100,6 +139,7 @@ export class ThreadMeter implements Meter {
   readonly #counters: SeriesTable<Cell>;
   readonly #gauges: SeriesTable<Cell>;
   readonly #latencies: SeriesTable<LatencySeries>;
+  readonly #histograms: SeriesTable<Buckets>;
 
   constructor() {
     const makeCell = (name: string, labels: Labels) => new Cell(name, labels);
@@ -108,6 +148,8 @@ export class ThreadMeter implements Meter {
     this.#counters = new SeriesTable(SERIES_MAX, makeCell, overflowed);
     this.#gauges = new SeriesTable(SERIES_MAX, makeCell, overflowed);
     this.#latencies = new SeriesTable(LATENCY_SERIES_MAX, makeLatency, overflowed);
+    const makeBuckets = (name: string, labels: Labels) => new Buckets(name, labels);
+    this.#histograms = new SeriesTable(HISTOGRAM_SERIES_MAX, makeBuckets, overflowed);
   }
 
   counter(name: string, labels: Labels = {}): Counter {
@@ -122,14 +164,23 @@ export class ThreadMeter implements Meter {
     return this.#latencies.find(stage, labels);
   }
 
-  /** Totals of counters and gauges, and the latencies recorded since the previous call. */
+  histogram(name: string, labels: Labels = {}): Histogram {
+    return this.#histograms.find(name, labels);
+  }
+
+  /** Totals of counters, gauges and histograms, and the latencies recorded since the previous call. */
   takeSnapshot(): MeterSnapshot {
     const latencies: LatencyDelta[] = [];
     for (const series of this.#latencies.values()) {
       const taken = series.take();
       if (taken !== undefined) latencies.push({ stage: series.stage, labels: series.labels, ...taken });
     }
-    return { counters: readCells(this.#counters), gauges: readCells(this.#gauges), latencies };
+    return {
+      counters: readCells(this.#counters),
+      gauges: readCells(this.#gauges),
+      latencies,
+      histograms: Array.from(this.#histograms.values(), (series) => series.read()),
+    };
   }
 }
 

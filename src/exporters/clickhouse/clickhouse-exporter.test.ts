@@ -36,6 +36,7 @@ const settings: ComponentSettings = {
     counter: () => ({ add: () => {} }),
     gauge: () => ({ set: () => {} }),
     latency: () => ({ record: () => {} }),
+    histogram: () => ({ record: () => {} }),
   },
   clock: systemClock,
 };

@@ -154,6 +154,7 @@ async function run(data: PeerData): Promise<PeerResult> {
       counter: () => ({ add() {} }),
       gauge: () => ({ set() {} }),
       latency: () => ({ record() {} }),
+      histogram: () => ({ record() {} }),
     },
   };
   const { value, issues } = debugConfigSchema.parse(data.config);

@@ -30,6 +30,7 @@ export const testSettings: ComponentSettings = {
     counter: () => ({ add() {} }),
     gauge: () => ({ set() {} }),
     latency: () => ({ record() {} }),
+    histogram: () => ({ record() {} }),
   },
 };
 

@@ -21,6 +21,8 @@ export interface AssembledBatch {
   receivedUnixMs: number;
   /** Items of the boundary that could not be read. */
   lostCount: number;
+  /** Cut because it had its size; otherwise because it had waited long enough. */
+  isFull: boolean;
   /** Records that the slices view, to be given back when the batch is finished. */
   records: LogRecord[];
 }
@@ -40,6 +42,7 @@ function emptyBatch(first: number): AssembledBatch {
     sizeBytes: 0,
     receivedUnixMs: 0,
     lostCount: 0,
+    isFull: false,
     records: [],
   };
 }
@@ -159,7 +162,10 @@ export class BatchAssembler {
       if (this.dueInMs(nowMs) === undefined) this.#openedMs = nowMs;
       if (record.firstOrdinal > this.position) this.skipTo(record.firstOrdinal);
       if (record.damaged) this.#lose(record.endOrdinal - this.position);
-      else if (this.#takeUntilFull(record)) return this.#close();
+      else if (this.#takeUntilFull(record)) {
+        this.#open.isFull = true;
+        return this.#close();
+      }
     }
   }
 

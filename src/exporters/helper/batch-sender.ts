@@ -99,7 +99,7 @@ export class BatchSender {
   }
 
   #drop(batch: ExportBatch, error: PipelineError, reason: string): 'dropped' {
-    this.#deps.metrics.dropped(batch.itemCount);
+    this.#deps.metrics.dropped(batch.itemCount, error);
     this.#deps.logger.error('export failed, data is dropped', {
       reason,
       error: error.message,
@@ -156,8 +156,8 @@ export class BatchSender {
         if (!(await sleepUnlessAborted(DEAD_LETTER_RETRY_MS, stop))) return false;
       }
     }
-    metrics.deadLettered(count);
     const [{ error }] = failed as [FailedPart];
+    metrics.deadLettered(count, error);
     logger.error('export refused for good, items are dead-lettered', {
       error: error.message,
       code: error.code,

@@ -11,7 +11,7 @@ import type { Prng } from '../../stdx/prng.ts';
 import { type AssembledBatch, assembleBoundary, BatchAssembler } from './batch-assembler.ts';
 import { BatchSender } from './batch-sender.ts';
 import type { DeadLetterSink } from './dead-letters.ts';
-import type { DeliveryMetrics } from './delivery-metrics.ts';
+import type { BatchProcessorMetrics, DeliveryMetrics } from './delivery-metrics.ts';
 import type { SendSlots } from './send-slots.ts';
 
 /** Bytes of batches that one delivery holds in memory, sent or waiting for a retry. One batch always may. */
@@ -30,6 +30,8 @@ export interface DeliveryDependencies {
   prng: Prng;
   logger: Logger;
   metrics: DeliveryMetrics;
+  /** Of the `batch` processor whose keys cut the batches; undefined when the exporter's own do. */
+  batchMetrics?: BatchProcessorMetrics;
   /** Sends in flight of all deliveries of this exporter: `num_consumers` bounds them together. */
   slots: SendSlots;
   /** Where items go that the backend refuses for good; without it they are dropped. */
@@ -114,6 +116,7 @@ export class Delivery {
       const batch = this.#assembler.next(clock.monotonicMs());
       if (batch === undefined) break;
       slots.take();
+      this.#deps.batchMetrics?.cut(batch.itemCount, batch.sizeBytes, batch.isFull);
       batches.push(batch);
       bytes += batch.sizeBytes;
     }
@@ -186,6 +189,7 @@ export class Delivery {
     }
     let isAbandoned = false;
     if (batch.itemCount > 0) {
+      metrics.batchBegins(batch.itemCount, batch.sizeBytes);
       const end = await this.#sender.send(this.#toExportBatch(batch));
       if (!end.isFinished) return;
       isAbandoned = end.isAbandoned;

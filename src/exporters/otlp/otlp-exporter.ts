@@ -3,6 +3,7 @@ import { PipelineError } from '../../component/errors.ts';
 import type { ExportBatch, Exporter, ExportReceipt } from '../../component/exporter.ts';
 import type { ComponentSettings, Labels } from '../../component/settings.ts';
 import type { Signal } from '../../component/signal.ts';
+import { GRPC_DEADLINE_EXCEEDED, GRPC_UNAVAILABLE } from '../../otlp/status.ts';
 import { decodeExportResponse, RESPONSE_BYTES_MAX } from '../../otlp/status-decode.ts';
 import { userAgent } from '../../stdx/product.ts';
 import { TlsMaterial, type TlsOptions, tlsPeerOptions } from '../../stdx/tls-material.ts';
@@ -15,6 +16,7 @@ import {
 import { attemptHeaders } from '../helper/client-auth.ts';
 import { acceptAnswer, connectionError, grpcError, timeoutError } from '../helper/otlp-answers.ts';
 import { mergeHeaders } from '../helper/request-headers.ts';
+import { CallMetrics } from './call-metrics.ts';
 import { GrpcChannel } from './channel.ts';
 import { type GrpcCompression, isPlainText, type OtlpConfig } from './config.ts';
 import type { CallEnd, ConnectionTls } from './connection.ts';
@@ -49,6 +51,7 @@ export class OtlpExporter implements Exporter {
   readonly #tls: TlsMaterial;
   readonly #compress: CompressBody;
   readonly #isCompressed: boolean;
+  readonly #metrics: CallMetrics;
   #channel: GrpcChannel | undefined;
   #auth: ClientAuthenticator | undefined;
 
@@ -67,6 +70,7 @@ export class OtlpExporter implements Exporter {
         : { server_address: target.at.host, server_port: String(target.at.port) };
     this.#fixedHeaders = fixedHeaders(config, target, signal);
     this.#headers = metadata(config);
+    this.#metrics = new CallMetrics(settings.meter, METHODS[signal], this.peerLabels);
     this.#tls = new TlsMaterial(config.tls);
     const compression = BODY_COMPRESSION[config.compression];
     this.#compress = bodyCompressor(compression, undefined);
@@ -97,7 +101,14 @@ export class OtlpExporter implements Exporter {
   async export(batch: ExportBatch, signal: AbortSignal): Promise<ExportReceipt> {
     const message = await this.#compress(batch.slices);
     const chunks = [frameHead(this.#isCompressed, totalBytes(message)), ...message];
-    const { headers, httpStatus, body } = await this.#call(chunks, signal);
+    const { clock } = this.#settings;
+    const startedMs = clock.monotonicMs();
+    const { headers, httpStatus, body } = await this.#call(chunks, signal).catch((error: unknown) => {
+      const code = signal.aborted ? GRPC_DEADLINE_EXCEEDED : GRPC_UNAVAILABLE;
+      this.#metrics.record(code, clock.monotonicMs() - startedMs);
+      throw error;
+    });
+    this.#metrics.record(readStatus(headers, httpStatus).code, clock.monotonicMs() - startedMs);
     if (body === undefined) {
       const text = `the answer of ${this.#config.endpoint} is longer than ${RESPONSE_BYTES_MAX} bytes`;
       throw new PipelineError('EXPORT_REJECTED', text, { permanent: true });

@@ -18,6 +18,7 @@ import { bodyCompressor, type CompressBody, totalBytes } from '../helper/body-co
 import { attemptHeaders } from '../helper/client-auth.ts';
 import { acceptAnswer, connectionError, httpError, timeoutError } from '../helper/otlp-answers.ts';
 import { mergeHeaders } from '../helper/request-headers.ts';
+import { HttpClientMetrics } from './client-metrics.ts';
 import { type OtlpHttpConfig, signalUrl } from './config.ts';
 import { type HttpAnswer, HttpClient } from './http-client.ts';
 import { jsonBody } from './json-body.ts';
@@ -40,6 +41,7 @@ export class OtlpHttpExporter implements Exporter {
   readonly #fixedHeaders: Readonly<Record<string, string>>;
   readonly #tls: TlsMaterial;
   readonly #compress: CompressBody;
+  readonly #metrics: HttpClientMetrics;
   #client: HttpClient | undefined;
   #auth: ClientAuthenticator | undefined;
 
@@ -68,6 +70,7 @@ export class OtlpHttpExporter implements Exporter {
       server_port: port === '' ? (protocol === 'https:' ? '443' : '80') : port,
       url_path: pathname,
     };
+    this.#metrics = new HttpClientMetrics(settings.meter, this.#url);
     this.#tls = new TlsMaterial(config.tls);
     this.#compress = bodyCompressor(config.compression || 'none', config.compressionParams.level);
   }
@@ -109,13 +112,20 @@ export class OtlpHttpExporter implements Exporter {
   async #post(body: readonly Uint8Array[], signal: AbortSignal): Promise<HttpAnswer> {
     const client = this.#client;
     if (client === undefined || signal.aborted) throw timeoutError(this.#peer);
+    const requestBytes = totalBytes(body);
     const headers = await attemptHeaders(this.#auth, this.#headers, {
       ...this.#fixedHeaders,
-      'content-length': String(totalBytes(body)),
+      'content-length': String(requestBytes),
     });
+    const { clock } = this.#settings;
+    const startedMs = clock.monotonicMs();
     try {
-      return await client.post(headers, body, bodyLimit, signal);
+      const answer = await client.post(headers, body, bodyLimit, signal);
+      this.#metrics.record(answer.status, clock.monotonicMs() - startedMs, requestBytes);
+      return answer;
     } catch (error) {
+      const kind = signal.aborted ? 'timeout' : 'connection';
+      this.#metrics.record(kind, clock.monotonicMs() - startedMs, requestBytes);
       throw signal.aborted ? timeoutError(this.#peer) : connectionError(this.#peer, error);
     }
   }

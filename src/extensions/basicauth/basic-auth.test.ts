@@ -23,6 +23,7 @@ const settings: ComponentSettings = {
     counter: () => ({ add() {} }),
     gauge: () => ({ set() {} }),
     latency: () => ({ record() {} }),
+    histogram: () => ({ record() {} }),
   },
 };
 

@@ -22,6 +22,7 @@ const settings: ComponentSettings = {
     counter: () => ({ add() {} }),
     gauge: () => ({ set() {} }),
     latency: () => ({ record() {} }),
+    histogram: () => ({ record() {} }),
   },
 };
 

@@ -64,6 +64,7 @@ export function createExtension(path: string, config: Record<string, unknown>, l
       counter: () => ({ add: () => {} }),
       gauge: () => ({ set: () => {} }),
       latency: () => ({ record: () => {} }),
+      histogram: () => ({ record: () => {} }),
     },
     clock: systemClock,
   };

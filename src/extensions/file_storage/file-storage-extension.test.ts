@@ -19,6 +19,7 @@ const settings: ComponentSettings = {
     counter: () => ({ add() {} }),
     gauge: () => ({ set() {} }),
     latency: () => ({ record() {} }),
+    histogram: () => ({ record() {} }),
   },
 };
 

@@ -33,6 +33,7 @@ async function start(t: TestContext, raw: object) {
       counter: () => ({ add() {} }),
       gauge: () => ({ set() {} }),
       latency: () => ({ record() {} }),
+      histogram: () => ({ record() {} }),
     },
     engine: engine as unknown as EngineView,
   };

@@ -8,7 +8,9 @@ import { Admission, type AdmissionLimits } from './admission.ts';
 import type { AuthGate } from './auth-gate.ts';
 import { HttpReplies, type HttpRepliesConfig } from './http-replies.ts';
 import type { HttpServer, HttpServerSettings } from './http-server.ts';
+import { Http1Server } from './http1-server.ts';
 import { NodeHttpServer } from './node-http-server.ts';
+import { HttpServerMetrics } from './protocol-metrics.ts';
 import { loadUws } from './uws-native.ts';
 import { UwsServer } from './uws-server.ts';
 
@@ -69,6 +71,17 @@ export class ReadableMeter implements Meter {
   latency(stage: string, labels: Labels = {}) {
     const series = printSeries(stage, labels);
     return { record: (latencyUs: number) => void this.latencies.push({ series, latencyUs }) };
+  }
+
+  /** Values of a histogram are read as its count and sum. */
+  histogram(name: string, labels: Labels = {}) {
+    const [count, sum] = [this.counter(`${name}_count`, labels), this.counter(`${name}_sum`, labels)];
+    return {
+      record: (value: number) => {
+        count.add(1);
+        sum.add(value);
+      },
+    };
   }
 
   value(series: string): number {
@@ -152,6 +165,7 @@ export async function startHttpBed(
     exchange: {
       admission,
       auth: options.auth,
+      metrics: new HttpServerMetrics(meter, { host: '127.0.0.1', port: 4318, isSecure: false }),
       replies: new HttpReplies(options.replies ?? { responseHeaders: [], cors: undefined }),
       paths: new Map([...consumer.signals].map((signal) => [`/v1/${signal}`, signal])),
       compressions: new Set(['gzip', 'zstd', 'deflate']),
@@ -159,7 +173,7 @@ export async function startHttpBed(
     },
     ...options.server,
   };
-  const server = kind === 'uws' ? new UwsServer(loadUws()!, settings) : new NodeHttpServer(settings);
+  const server = makeServer(kind, settings);
   const port = await server.start();
   const stop = (): void => {
     server.stopListening();
@@ -169,6 +183,11 @@ export async function startHttpBed(
   return { port, server, consumer, meter, admission, stop };
 }
 
+function makeServer(kind: HttpServer['implementation'], settings: HttpServerSettings): HttpServer {
+  if (kind === 'http1') return new Http1Server(settings);
+  return kind === 'uws' ? new UwsServer(loadUws()!, settings) : new NodeHttpServer(settings);
+}
+
 /** The servers that this Node version can run. */
 export const HTTP_KINDS: readonly HttpServer['implementation'][] =
-  loadUws() === undefined ? ['node'] : ['node', 'uws'];
+  loadUws() === undefined ? ['node', 'http1'] : ['node', 'http1', 'uws'];

@@ -15,6 +15,7 @@ import type { AuthGate } from './auth-gate.ts';
 import { ReadableMeter, RecordingConsumer, testSettings } from './bed.test-peer.ts';
 import { GrpcServer, type GrpcServerSettings } from './grpc-server.ts';
 import type { GrpcKeepaliveConfig } from './grpc-session.ts';
+import { RpcServerMetrics } from './protocol-metrics.ts';
 import { GRPC_METHODS } from './routes.ts';
 
 export const TEST_MESSAGE_BYTES_MAX = 300_000;
@@ -65,6 +66,7 @@ export async function startGrpcBed(options: GrpcBedOptions = {}): Promise<GrpcBe
     call: {
       admission,
       auth: options.auth,
+      metrics: new RpcServerMetrics(meter),
       methods: new Map([...GRPC_METHODS].filter(([, signal]) => consumer.signals.has(signal))),
       messageBytesMax: TEST_MESSAGE_BYTES_MAX,
     },

@@ -4,7 +4,7 @@ import { constants } from 'node:http2';
 import type { Compression, RawRequest, RequestOutcome } from '../../component/consumer.ts';
 import { OUTCOME_OK } from '../../component/consumer.ts';
 import type { Signal } from '../../component/signal.ts';
-import type { RpcStatus } from '../../otlp/status.ts';
+import { GRPC_OK, type RpcStatus } from '../../otlp/status.ts';
 import type { Admission } from './admission.ts';
 import type { AuthGate, AuthRefusal } from './auth-gate.ts';
 import { BodyAssembler } from './body-assembler.ts';
@@ -24,6 +24,7 @@ import {
 } from './grpc-replies.ts';
 import { authStatus, outcomeStatus } from './http-replies.ts';
 import { isUploadTooSlow, REQUEST_TIMEOUT_MS, SEND_STALL_MS } from './limits.ts';
+import type { RpcServerMetrics } from './protocol-metrics.ts';
 import { parseCompression, parseGrpcTimeout } from './routes.ts';
 
 const CONTENT_TYPE = 'application/grpc';
@@ -44,6 +45,7 @@ export interface GrpcCallContext {
   admission: Admission;
   /** undefined: everybody may send. */
   auth: AuthGate | undefined;
+  metrics: RpcServerMetrics;
   /** Full method names of all signals; those that are in no pipeline are unknown. */
   methods: ReadonlyMap<string, Signal>;
   /** Bound of the message as sent and after decompression. */
@@ -72,6 +74,8 @@ export class GrpcCall {
   /** The verdict on the client is still to come: the end of its message waits for it. */
   #isHeld = false;
   #hasEnded = false;
+  /** Full name, once it is known to be one of ours. */
+  #method = '';
   #headRefusal: GrpcRefusal | undefined;
   #isComplete = false;
   #isClosed = false;
@@ -182,6 +186,7 @@ export class GrpcCall {
     // Asked each time: a reload may add a pipeline without a new listener.
     if (signal === undefined || !admission.signals.has(signal)) return UNKNOWN_METHOD;
     this.#signal = signal;
+    this.#method = headers[':path']!;
     const encoding = headers['grpc-encoding'];
     const compression = parseCompression(typeof encoding === 'string' ? encoding : '', COMPRESSIONS);
     if (compression === undefined) return UNSUPPORTED_ENCODING;
@@ -239,6 +244,7 @@ export class GrpcCall {
       return;
     }
     this.#close();
+    this.#measure(GRPC_OK);
     const stream = this.#stream;
     stream.respond(RESPONSE_HEADERS, RESPOND_WITH_MESSAGE);
     stream.on('wantTrailers', () => stream.sendTrailers(OK_TRAILERS));
@@ -255,8 +261,14 @@ export class GrpcCall {
     const stream = this.#stream;
     if (stream.destroyed) return;
     this.#close();
+    this.#measure(status.code);
     stream.respond({ ...RESPONSE_HEADERS, ...statusTrailers(status) }, RESPOND_WITH_STATUS);
     this.#stopReading();
+  }
+
+  #measure(code: number): void {
+    const { admission, metrics } = this.#context;
+    metrics.record(this.#method, code, admission.nowMs() - this.#startedAtMs);
   }
 
   /** Not gRPC at all: an answer that any HTTP client understands. */

@@ -9,6 +9,7 @@ import { BodyAssembler } from './body-assembler.ts';
 import type { HttpReplies } from './http-replies.ts';
 import type { HttpReply, HttpReplyPort, HttpRequestHead } from './http-server.ts';
 import { DISCARD_BYTES_MAX, HEADER_COUNT_MAX, isUploadTooSlow } from './limits.ts';
+import type { HttpServerMetrics } from './protocol-metrics.ts';
 import type { RefusalReason } from './request-metrics.ts';
 import { parseCompression, parseContentType } from './routes.ts';
 
@@ -20,6 +21,7 @@ export interface HttpExchangeContext {
   /** undefined: everybody may send. */
   auth: AuthGate | undefined;
   replies: HttpReplies;
+  metrics: HttpServerMetrics;
   /** URL paths of all signals; those that are in no pipeline are not found. */
   paths: ReadonlyMap<string, Signal>;
   /** Content encodings beside identity. */
@@ -43,17 +45,22 @@ export class HttpExchange {
   #encoding: PayloadEncoding = 'proto';
   #compression: Compression = 'identity';
   #origin = '';
-  #isHead = false;
+  #method = '';
+  #routePath = '';
   #refusal: HttpReply | undefined;
   #discardedBytes = 0;
+  /** Of the whole body, known at its end. */
+  #bodyBytes = 0;
   /** The verdict on the client, or its late answer, is still to come: `end` waits for it. */
   #isHeld = false;
   #hasEnded = false;
   #isComplete = false;
   #isClosed = false;
+  readonly #startedAtMs: number;
 
   constructor(context: HttpExchangeContext, port: HttpReplyPort) {
     this.#context = context;
+    this.#startedAtMs = context.admission.nowMs();
     this.#port = port;
     this.#body = new BodyAssembler(context.admission.memory);
     context.admission.exchangeOpened();
@@ -68,7 +75,7 @@ export class HttpExchange {
   begin(head: HttpRequestHead, source?: AuthSource): void {
     const { replies } = this.#context;
     this.#origin = head.origin;
-    this.#isHead = head.method === 'HEAD';
+    this.#method = head.method;
     if (head.headerCount > HEADER_COUNT_MAX) {
       this.#refuse(replies.tooManyHeaders, 'headers');
       return;
@@ -97,6 +104,7 @@ export class HttpExchange {
       this.#refuse(replies.notFound, 'not_found');
       return;
     }
+    this.#routePath = head.path;
     if (head.method !== 'POST') {
       this.#refuse(replies.methodNotAllowed, 'method');
       return;
@@ -140,6 +148,7 @@ export class HttpExchange {
     }
     this.#isComplete = true;
     const sizeBytes = this.#body.sizeBytes + (last?.byteLength ?? 0);
+    this.#bodyBytes = sizeBytes + this.#discardedBytes;
     if (this.#refusal === undefined && sizeBytes > this.#context.bodyBytesMax) this.#refuseTooLarge();
     if (this.#refusal !== undefined) {
       this.#send(this.#refusal);
@@ -245,11 +254,17 @@ export class HttpExchange {
   }
 
   #send(reply: HttpReply): void {
-    const { admission, replies } = this.#context;
+    const { admission, replies, metrics } = this.#context;
+    const requestBytes = this.#bodyBytes || this.#body.sizeBytes + this.#discardedBytes;
     const withOrigin = this.#origin === '' ? reply : replies.withCors(reply, this.#origin);
     this.#close();
     // An answer to HEAD has no body, and not every server leaves it out by itself.
-    const whole = this.#isHead ? { ...withOrigin, body: NO_BODY } : withOrigin;
+    const whole = this.#method === 'HEAD' ? { ...withOrigin, body: NO_BODY } : withOrigin;
+    metrics.record(this.#method, this.#routePath, whole.status, {
+      durationMs: admission.nowMs() - this.#startedAtMs,
+      requestBytes,
+      responseBytes: whole.body.byteLength,
+    });
     this.#port.send(admission.isDraining ? { ...whole, closesConnection: true } : whole);
   }
 

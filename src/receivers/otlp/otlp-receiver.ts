@@ -18,6 +18,7 @@ import {
   IN_FLIGHT_BYTES_MAX,
 } from './limits.ts';
 import { ListenerTls } from './listener-tls.ts';
+import { HttpServerMetrics, RpcServerMetrics } from './protocol-metrics.ts';
 import { GRPC_METHODS } from './routes.ts';
 
 export class OtlpReceiver implements Component {
@@ -89,6 +90,7 @@ export class OtlpReceiver implements Component {
       call: {
         admission: this.#admission,
         auth: this.#authGate(config),
+        metrics: new RpcServerMetrics(this.#settings.meter),
         methods: GRPC_METHODS,
         messageBytesMax: config.messageBytesMax,
       },
@@ -116,6 +118,11 @@ export class OtlpReceiver implements Component {
       exchange: {
         admission: this.#admission,
         auth: this.#authGate(config),
+        metrics: new HttpServerMetrics(this.#settings.meter, {
+          host: config.host,
+          port: config.port,
+          isSecure: config.tls !== undefined,
+        }),
         replies: new HttpReplies({
           responseHeaders: Object.entries(config.responseHeaders),
           cors: config.cors,
