@@ -122,8 +122,12 @@ const keysShape = defineShape<TailSamplingKeys>(
   ],
 );
 
-function checkConfig({ policies = [], samplingStrategy }: TailSamplingKeys): CheckIssue[] {
+function checkConfig({ policies = [], samplingStrategy, invertMatchMode }: TailSamplingKeys): CheckIssue[] {
   const issues: CheckIssue[] = [];
+  if (invertMatchMode === 'veto' && samplingStrategy === 'span-ingest') {
+    const message = '"veto" needs whole traces, which sampling_strategy "span-ingest" does not wait for';
+    issues.push({ key: 'invert_match_mode', message });
+  }
   if (policies.length === 0) issues.push({ key: 'policies', message: 'needs at least one policy' });
   for (const [index, policy] of policies.entries()) {
     const key = `policies.${index}`;

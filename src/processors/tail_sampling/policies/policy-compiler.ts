@@ -12,27 +12,25 @@ export interface Atom {
   readonly mask: number;
 }
 
-/** A test of whole spans, such as a condition in OTTL. */
-export interface SpanTest {
+/**
+ * Facts of a kind that only their policy knows, in words of their own. Gathering has to be commutative and
+ * associative, so that neither the order of spans nor the number of workers shows. It must not throw.
+ */
+export interface FactGatherer {
   /** Starts on another request. */
   begin(bytes: Uint8Array, index: RequestIndex): void;
-  /** @returns SPAN_PASSED, SPAN_FAILED or SPAN_ERROR. */
-  test(item: number): number;
+  /** Adds a span to the words from `at` on. */
+  observe(item: number, words: Uint32Array, at: number): void;
+  /** Adds what was gathered elsewhere about the same trace. */
+  merge(words: Uint32Array, at: number, from: Uint32Array, fromAt: number): void;
 }
-export const SPAN_FAILED = 0;
-export const SPAN_PASSED = 1;
-/** It cannot be told; the error counts when no span passes. */
-export const SPAN_ERROR = 2;
 
-/** The same test asked for twice gives the same place. */
+/** The same test asked for twice gives the same place; equal tests have equal identities. */
 export interface PolicyCompiler {
   readonly settings: ComponentSettings;
   /** Whether `invert_match` answers with votes of its own. */
   readonly usesOldInversion: boolean;
-  /**
-   * Passed by an attribute of the resource or of a span; of duplicates the first one counts.
-   * @param identity tells equal tests by equal texts.
-   */
+  /** Passed by an attribute of the resource or of a span; of duplicates the first one counts. */
   attributeAtom(key: string, identity: string, makeTest: () => ValueTest): Atom;
   /** @param code 0 unset, 1 ok, 2 error. */
   statusAtom(code: number): Atom;
@@ -40,13 +38,13 @@ export interface PolicyCompiler {
   sampledFlagAtom(): Atom;
   /** One of the values as a member of `tracestate`. */
   traceStateAtom(key: string, values: readonly string[]): Atom;
-  /** @returns passed by some span, failed to be tested on some span. */
-  spanTestAtoms(identity: string, makeTest: () => SpanTest): { passed: Atom; error: Atom };
   /** Word that holds the number of spans. */
   spanCountWord(): number;
   /** First of four words: earliest start and latest end in nanoseconds, the high word before the low one. */
   timesWord(): number;
   /** Word that holds the encoded size of all spans. */
   sizeWord(): number;
+  /** First of `wordCount` words that a gatherer fills. */
+  gather(identity: string, wordCount: number, makeGatherer: () => FactGatherer): number;
   compile(policy: PolicyOf<string, unknown>): Policy;
 }
