@@ -96,6 +96,13 @@ function withEscapes(value: unknown): unknown {
   return Object.fromEntries(Object.entries(value).map(([key, below]) => [key, withEscapes(below)]));
 }
 
+/** The Collector's parser takes a leading zero for an octal number, as YAML 1.1 did: `0750` are permissions. */
+function readNumber(text: string, value: number): number {
+  return /^[-+]?0[0-7]+$/.test(text)
+    ? Math.sign(value) * Number.parseInt(text.replace(/^[-+]/, ''), 8)
+    : value;
+}
+
 const nestingMessage = `lists and maps are nested too deeply (at most ${NESTING_MAX} levels)`;
 
 function syntaxMessage(error: yaml.YAMLParseError): string {
@@ -150,9 +157,10 @@ class TreeWalk {
     if (source.anchor !== undefined) this.#anchors.set(source.anchor, source);
     const { value } = source;
     switch (typeof value) {
+      case 'number':
+        return { kind: 'scalar', value: readNumber(source.source ?? '', value), at };
       case 'string':
       case 'boolean':
-      case 'number':
         return { kind: 'scalar', value, at };
       default:
         if (value === null) return { kind: 'scalar', value, at };
