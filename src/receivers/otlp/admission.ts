@@ -90,6 +90,11 @@ export class Admission {
     return this.#settings.clock.monotonicMs();
   }
 
+  /** Wall clock, for the `date` of answers. */
+  unixMs(): number {
+    return this.#settings.clock.unixMs();
+  }
+
   exchangeOpened(): void {
     this.#openExchanges += 1;
   }

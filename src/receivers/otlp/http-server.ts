@@ -1,6 +1,6 @@
 /**
  * The seam between OTLP/HTTP and the program that reads sockets: uWebSockets.js where its native build loads,
- * node:http everywhere. A server turns its own events into calls of HttpExchange and writes one HttpReply.
+ * node:http everywhere, our own reader of HTTP/1.1 for TLS. A server turns its own events into calls of HttpExchange and writes one HttpReply.
  */
 import type { HttpExchangeContext } from './http-exchange.ts';
 import type { ListenerTls } from './listener-tls.ts';
@@ -54,13 +54,13 @@ export interface HttpServerSettings {
   connectionsMax: number;
   /** Bound by address; uWebSockets.js does not know addresses when it accepts. */
   connectionsPerAddressMax: number;
-  /** undefined: plain text. */
+  /** undefined: plain text. Only Http1Server knows TLS. */
   tls: ListenerTls | undefined;
   exchange: HttpExchangeContext;
 }
 
 export interface HttpServer {
-  readonly implementation: 'uws' | 'node';
+  readonly implementation: 'uws' | 'node' | 'http1';
   /**
    * Listens.
    * @returns the bound port.

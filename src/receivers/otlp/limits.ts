@@ -23,6 +23,12 @@ export const REQUEST_TIMEOUT_MS = 30_000;
 /** Longer than the usual 60 s of a balancer, so that the balancer is the one that closes. */
 export const KEEP_ALIVE_TIMEOUT_MS = 65_000;
 
+/** HTTP/1 over TLS: requests of one connection that wait for their answers, and answers that it does not take. */
+export const PIPELINED_REQUESTS_MAX = 16;
+export const UNSENT_BYTES_MAX = 64 * 1024;
+/** After the last answer a client may go on sending for this long: a close with unread bytes would undo the answer. */
+export const LINGER_MS = 2000;
+
 /** HTTP/2: windows wide enough that an upload never waits for a round trip. */
 export const WINDOW_BYTES = 8 * 1024 * 1024;
 export const STREAMS_MAX = 128;

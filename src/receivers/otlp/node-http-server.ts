@@ -1,13 +1,7 @@
-/** OTLP/HTTP on node:http: runs wherever Node runs, and honours every timeout of the configuration. */
-import {
-  createServer,
-  type IncomingMessage,
-  type RequestListener,
-  type Server,
-  type ServerOptions,
-  type ServerResponse,
-} from 'node:http';
-import { createServer as createSecureServer } from 'node:https';
+/**
+ * OTLP/HTTP on node:http, plain text only: runs wherever Node runs, and honours every timeout of the configuration.
+ */
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { AuthSource } from './auth-gate.ts';
 import { bindFailed } from './bind.ts';
@@ -51,7 +45,7 @@ export class NodeHttpServer implements HttpServer {
   }
 
   async start(): Promise<number> {
-    const server = await this.#createServer();
+    const server = this.#createServer();
     this.#server = server;
     const { host, port } = this.#settings;
     await new Promise<void>((resolve, reject) => {
@@ -82,11 +76,10 @@ export class NodeHttpServer implements HttpServer {
     clearInterval(this.#uploadTimer);
     this.#server?.closeAllConnections();
     this.#connections.destroyAll();
-    this.#settings.tls?.stop();
     this.#server = undefined;
   }
 
-  async #createServer(): Promise<Server> {
+  #createServer(): Server {
     const settings = this.#settings;
     const requestTimeout = settings.readTimeoutMs || REQUEST_TIMEOUT_MS;
     const options = {
@@ -98,22 +91,11 @@ export class NodeHttpServer implements HttpServer {
       noDelay: true,
       insecureHTTPParser: false,
     };
-    const serve = (request: IncomingMessage, response: ServerResponse) => this.#serve(request, response);
-    const server =
-      settings.tls === undefined ? createServer(options, serve) : await this.#secureServer(options, serve);
+    const server = createServer(options, (request, response) => this.#serve(request, response));
     server.on('connection', (socket: Socket) => this.#connections.tryAdd(socket));
     server.maxConnections = settings.connectionsMax;
     // Node would silently drop the lines above its bound, so the exchange counts and refuses.
     server.maxHeadersCount = 0;
-    return server;
-  }
-
-  async #secureServer(options: ServerOptions, serve: RequestListener): Promise<Server> {
-    const tls = this.#settings.tls!;
-    const server = createSecureServer({ ...options, ...(await tls.load()) }, serve);
-    tls.attach(server);
-    const { metrics } = this.#settings.exchange.admission;
-    server.on('tlsClientError', () => metrics.countRefusedConnection('http', 'tls'));
     return server;
   }
 

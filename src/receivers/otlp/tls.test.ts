@@ -85,7 +85,7 @@ function handshake(port: number, options: ConnectionOptions): Promise<string> {
 
 test('HTTP over TLS: a real client sends, versions are honoured, nonsense leaves the listener alive', async (t) => {
   const { authority, files } = await makeFiles(t);
-  const bed = await startHttpBed('node', { server: { tls: listenerTls(files) } });
+  const bed = await startHttpBed('http1', { server: { tls: listenerTls(files) } });
   t.after(() => bed.stop());
   assert.equal(await postTls(bed.port, { ca: authority.cert }), '200');
   assert.equal(bed.consumer.taken.length, 1);
@@ -120,7 +120,7 @@ test('mutual TLS on both protocols: only certificates of the authority get in', 
     authority.issue('client', { isExpired: true }),
     stranger.issue('client'),
   ]);
-  const http = await startHttpBed('node', { server: { tls: listenerTls({ ...files, clientCaFile }) } });
+  const http = await startHttpBed('http1', { server: { tls: listenerTls({ ...files, clientCaFile }) } });
   const grpc = await startGrpcBed({ server: { tls: listenerTls({ ...files, clientCaFile }) } });
   t.after(() => http.stop());
   t.after(() => grpc.stop());
