@@ -39,7 +39,7 @@ test('a file or text that is a whole value has a YAML type, and its characters f
   const source = `{t: "\${file:${token}}", c: "\${file:${crlf}}", q: "\${file:${quoted}}", m: "\${file:${map}}"}`;
   const result = load(`${source}\n`, { X: 'true' });
   assert.deepEqual(result.issues, []);
-  assert.deepEqual(result.yaml, { t: 123, c: 'a', q: '"q"', m: { k: [1, true], p: '$5' } });
+  assert.deepEqual(result.yaml, { t: 83, c: 'a', q: '"q"', m: { k: [1, true], p: '$5' } });
   assert.equal((result.text as { t: string }).t, '0123');
   assert.deepEqual(result.warnings, []);
   const small = load(
