@@ -24,6 +24,7 @@ export interface LoadOptions {
   readonly pipeline: number;
   readonly itemsPerRequest: number;
   readonly itemsPerTrace: number;
+  readonly requestsPerTrace: number;
   readonly compression: LoadCompression;
   readonly encoding: 'proto' | 'json';
   readonly isTls: boolean;
@@ -50,6 +51,7 @@ export const DEFAULT_LOAD: LoadOptions = {
   pipeline: 1,
   itemsPerRequest: 512,
   itemsPerTrace: 8,
+  requestsPerTrace: 1,
   compression: 'none',
   encoding: 'proto',
   isTls: false,
@@ -70,6 +72,7 @@ export const USAGE = `Usage: npm run loadtest -- [options]
   --connections N               of all workers together, default 8
   --pipeline N                  requests in flight on a connection, default 1
   --spans-per-request N         items of a request, default 512; --spans-per-trace N, default 8
+  --requests-per-trace N        consecutive requests of a connection's thread that share a trace, default 1
   --compression none|gzip|zstd  zstd needs Node 22.15 or later
   --encoding proto|json         json over http only
   --tls off|on                  on: encrypted, the server's certificate is not checked
@@ -148,6 +151,7 @@ export function loadFromFlags(flags: LoadFlags): LoadOptions {
     pipeline: count('pipeline', DEFAULT_LOAD.pipeline, 1),
     itemsPerRequest: count('spans-per-request', DEFAULT_LOAD.itemsPerRequest, 1),
     itemsPerTrace: count('spans-per-trace', DEFAULT_LOAD.itemsPerTrace, 1),
+    requestsPerTrace: count('requests-per-trace', DEFAULT_LOAD.requestsPerTrace, 1),
     compression: oneOf(flags.compression ?? 'none', 'compression', ['none', 'gzip', 'zstd']),
     isTls: oneOf(flags.tls ?? 'off', 'tls', ['off', 'on']) === 'on',
     seed: count('seed', DEFAULT_LOAD.seed, 0),
@@ -166,6 +170,7 @@ const LOAD_FLAGS = [
     'pipeline',
     'spans-per-request',
     'spans-per-trace',
+    'requests-per-trace',
     'compression',
     'encoding',
     'tls',

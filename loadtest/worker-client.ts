@@ -50,6 +50,7 @@ export async function openClient({ options, producer }: WorkerTask): Promise<Cli
     signal: options.signal,
     itemsPerRequest: options.itemsPerRequest,
     itemsPerTrace: options.itemsPerTrace,
+    requestsPerTrace: options.requestsPerTrace,
     encoding: options.encoding,
     seed: options.seed,
     run: options.run,

@@ -29,12 +29,18 @@ export interface RequestRandom {
   readonly itemWords: Uint32Array;
 }
 
-/** Redraws all ids. No id is all zeros: OTLP calls such an id invalid. */
-export function drawRandom(random: RequestRandom, prng: Prng): void {
+/**
+ * Redraws ids: of items all, of traces those whose turn it is. No id is all zeros: OTLP calls such an id invalid.
+ * @param requestsPerTrace a trace keeps its id for so many draws.
+ * @param draw number of this draw.
+ */
+export function drawRandom(random: RequestRandom, prng: Prng, requestsPerTrace = 1, draw = 0): void {
   const { traceWords, itemWords } = random;
-  for (let i = 0; i < traceWords.length; i += 1) traceWords[i] = prng.nextUint32();
+  for (let i = 4 * (draw % requestsPerTrace); i < traceWords.length; i += 4 * requestsPerTrace) {
+    for (let word = i; word < i + 4; word += 1) traceWords[word] = prng.nextUint32();
+    traceWords[i]! |= 1;
+  }
   for (let i = 0; i < itemWords.length; i += 1) itemWords[i] = prng.nextUint32();
-  for (let i = 0; i < traceWords.length; i += 4) traceWords[i]! |= 1;
   for (let i = 0; i < itemWords.length; i += 2) itemWords[i]! |= 1;
 }
 

@@ -20,6 +20,8 @@ export interface GeneratorSettings {
   readonly itemsPerRequest: number;
   /** Spans or records that share a trace id; default 8. */
   readonly itemsPerTrace?: number;
+  /** Consecutive requests over which the items of a trace are spread evenly; default 1. */
+  readonly requestsPerTrace?: number;
   readonly encoding?: 'proto' | 'json';
   readonly seed: number;
   /** Name of the run, written to the resource attribute `lt.run`; default `run`. */
@@ -47,7 +49,9 @@ export class RequestGenerator {
   readonly #templates: RequestTemplate[] = [];
   readonly #prng: Prng;
   readonly #random: RequestRandom;
+  readonly #requestsPerTrace: number;
   #slotCount = 0;
+  #drawn = 0;
 
   constructor(settings: GeneratorSettings) {
     const {
@@ -56,18 +60,22 @@ export class RequestGenerator {
       seed,
       encoding = 'proto',
       itemsPerTrace = 8,
+      requestsPerTrace = 1,
       templateCount = 4,
     } = settings;
     assert(itemsPerRequest >= 1 && itemsPerTrace >= 1 && templateCount >= 1);
+    const itemsTogether = itemsPerTrace / requestsPerTrace;
+    assert(Number.isInteger(itemsTogether), 'items of a trace cannot be spread evenly');
+    this.#requestsPerTrace = requestsPerTrace;
     this.itemsPerRequest = itemsPerRequest;
     const origin = { run: settings.run ?? 'run', producer: settings.producer ?? 0 };
     for (let i = 0; i < templateCount; i += 1) {
-      const model = MODELS[signal](new Prng(seed + i), itemsPerRequest, itemsPerTrace, origin);
+      const model = MODELS[signal](new Prng(seed + i), itemsPerRequest, itemsTogether, origin);
       const { bytes, marks } = encodeModel(encoding, ROOT_MESSAGES[signal], model);
       this.#templates.push(new RequestTemplate(bytes, marks, encoding === 'json'));
     }
     this.#random = {
-      traceWords: new Uint32Array(4 * Math.ceil(itemsPerRequest / itemsPerTrace)),
+      traceWords: new Uint32Array(4 * Math.ceil(itemsPerRequest / itemsTogether)),
       itemWords: new Uint32Array(2 * itemsPerRequest),
     };
     // Producers of one run and runs of one seed must not repeat each other's ids.
@@ -75,6 +83,7 @@ export class RequestGenerator {
     for (const char of `${origin.run}/${origin.producer}`)
       idSeed = (Math.imul(idSeed, 31) + char.charCodeAt(0)) >>> 0;
     this.#prng = new Prng(idSeed);
+    drawRandom(this.#random, this.#prng);
   }
 
   /** A buffer for requests, with `headerBytes(bodyBytes)` free bytes in front of the body. */
@@ -91,7 +100,7 @@ export class RequestGenerator {
 
   /** Turns what lies in the slot into request number `seq`, with fresh ids and times just before `unixMs`. */
   fill(slot: RequestSlot, seq: number, unixMs: number): void {
-    drawRandom(this.#random, this.#prng);
+    drawRandom(this.#random, this.#prng, this.#requestsPerTrace, this.#drawn++);
     slot.template.fill(slot.view, slot.bodyOffset, this.#random, seq, unixMs);
   }
 
