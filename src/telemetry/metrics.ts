@@ -119,6 +119,12 @@ export const METRICS: readonly MetricDefinition[] = [
     '1',
     'Log records by where their randomness came from and whether they were kept.',
   ),
+  gauge('millrace_dynamic_sampler_keys', '{key}', 'Keys that have a sample rate, of the policy `dynamic`.'),
+  counter(
+    'millrace_dynamic_sampler_overflowed_traces',
+    '{trace}',
+    'Traces kept without a rate because `max_keys` other keys were there already.',
+  ),
   ...perSignal('otelcol_processor_accepted', 'Items that the memory limiter let pass.'),
   ...perSignal('otelcol_processor_refused', 'Items that the memory limiter refused.'),
   ...perSignal('otelcol_processor_memory_limiter_accepted', 'Items that the memory limiter let pass.'),

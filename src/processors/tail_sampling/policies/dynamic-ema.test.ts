@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
 import test from 'node:test';
+import { readSource } from '../../../testkit/source-tree.ts';
 import { EmaRates, type EmaSettings } from './dynamic-ema.ts';
 
 const INTERVAL_MS = 15_000;
@@ -23,8 +23,9 @@ interface Run {
 }
 
 test('rates equal those of dynsampler-go, the library in Refinery, interval by interval', () => {
-  const url = new URL('./testdata/ema-rates.json', import.meta.url);
-  const runs = JSON.parse(readFileSync(url, 'utf8')) as Run[];
+  const runs = JSON.parse(
+    readSource('src/processors/tail_sampling/policies/testdata/ema-rates.json'),
+  ) as Run[];
   let compared = 0;
   for (const { steps, ...settings } of runs) {
     const maxKeys = settings.maxKeys === 0 ? 500 : settings.maxKeys;

@@ -18,6 +18,7 @@ import {
   type StringAttributeBlock,
   stringAttributePolicy,
 } from './attribute-policies.ts';
+import { type DynamicBlock, dynamicPolicy } from './dynamic-policy.ts';
 import { type LatencyBlock, latencyPolicy } from './latency-policy.ts';
 import {
   andPolicy,
@@ -64,6 +65,7 @@ export type PolicyConfig =
   | PolicyOf<'rate_limiting', RateLimitingBlock>
   | PolicyOf<'bytes_limiting', BytesLimitingBlock>
   | PolicyOf<'ottl_condition', OttlConditionBlock>
+  | PolicyOf<'dynamic', DynamicBlock>
   | PolicyOf<'and', SubPoliciesBlock>
   | PolicyOf<'not', NotBlock>
   | PolicyOf<'drop', SubPoliciesBlock>
@@ -89,6 +91,7 @@ const TYPES: readonly AnyType[] = [
   rateLimitingPolicy,
   bytesLimitingPolicy,
   ottlConditionPolicy,
+  dynamicPolicy,
   andPolicy(table),
   notPolicy(table),
   dropPolicy(table),
