@@ -57,6 +57,10 @@ export interface DeliveryConfig {
     sizer: 'requests' | 'items' | 'bytes';
     /** Id of a storage extension, e.g. `file_storage`. */
     storage: string | undefined;
+    /** Answers wait until the exporter is done with what they are about. */
+    isAwaited: boolean;
+    /** Requests wait for room in the log instead of being refused. */
+    blocksOnOverflow: boolean;
     /** The user wrote `batch`, which then counts more than the processor of that name. */
     hasOwnBatch?: true;
     batch: { flushTimeoutMs: number; minSize: number; maxSize: number; sizer: 'items' | 'bytes' };

@@ -2,10 +2,12 @@
  * Everything between receivers and backends for one configuration: rings, pipeline workers, logs, exporter workers.
  * A reload stops one and starts the next; the receivers in front of it stay.
  */
+import type { RequestConsumer } from '../component/consumer.ts';
 import type { PipelineError } from '../component/errors.ts';
 import type { Logger } from '../component/settings.ts';
 import type { ComponentPlan } from '../config/collector-plan.ts';
 import { LOG_STATE_FAILED, LOG_STATE_OPEN, SharedWords } from '../queue/log/shared-words.ts';
+import type { Registry } from '../registry/registry.ts';
 import { ringDataBytes } from '../ring/layout.ts';
 import type { Clock } from '../stdx/clock.ts';
 import type { ProfileKind } from '../stdx/profile.ts';
@@ -16,16 +18,21 @@ import { EngineMetrics } from './engine-metrics.ts';
 import { REQUEST_META_BYTES } from './frame.ts';
 import { Ingest, WorkerLane } from './ingest.ts';
 import type { ExporterWorkerInit, PipelineWorkerInit } from './messages.ts';
+import { RequestWaits } from './request-waits.ts';
 import { Supervisor } from './supervisor.ts';
 import type { ThreadPlan } from './thread-plan.ts';
 
 /** Rings are at least this large, so that a burst of ordinary requests is not refused. */
 const RING_BYTES_MIN = 16 << 20;
 
+/** What answers that wait for exporters get when the data path goes; then their senders are told to come again. */
+const RESULT_GRACE_MS = 1_000;
+
 export interface DataPathOptions {
   /** Of its main-thread figures in the aggregate; another one for each data path of a process. */
   name: string;
   threads: ThreadPlan;
+  registry: Registry;
   /** Of the service, for exporters that name one. */
   extensions: readonly ComponentPlan[];
   isDurable: boolean;
@@ -48,6 +55,7 @@ export class DataPath {
   /** Gauges of rings and logs go with it when it stops. */
   readonly meter = new ThreadMeter();
   readonly #options: DataPathOptions;
+  readonly #waits: RequestWaits;
   readonly #engineMetrics: EngineMetrics;
   readonly #logs: { logId: string; words: SharedWords }[];
   readonly #exporterWorkers: Supervisor;
@@ -61,6 +69,7 @@ export class DataPath {
     const ringBytes = requestRingBytes(threads.bodyBytesMax);
     const lanes = threads.logsByWorker.map(() => new WorkerLane(ringBytes));
     this.ingest = new Ingest(lanes, threads.routes, clock, logger);
+    this.#waits = new RequestWaits(threads, options.registry, clock);
     const logs = threads.logsByWorker.flat();
     this.#logs = logs.map(({ logId, shared }) => ({ logId, words: new SharedWords(shared) }));
     this.#engineMetrics = new EngineMetrics(this.meter, lanes, logs, clock);
@@ -73,6 +82,21 @@ export class DataPath {
     await this.#exporterWorkers.start();
     await this.#pipelineWorkers.start();
     this.#engineMetrics.logsAreOpen();
+  }
+
+  /** The consumer that one receiver writes to. */
+  consumerFor(receiverId: string): RequestConsumer {
+    return this.#waits.wrap(receiverId, this.ingest.consumerFor(receiverId));
+  }
+
+  /** Requests that wait for exporters or for room are told to come again, at once or after a last chance. */
+  async endWaits(deadlineMs: number): Promise<void> {
+    const { clock } = this.#options;
+    const untilMs = Math.min(deadlineMs, clock.monotonicMs() + RESULT_GRACE_MS);
+    while (this.#waits.resultCount > 0 && clock.monotonicMs() < untilMs) {
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+    this.#waits.end();
   }
 
   /** Idempotent. Everything that was taken is answered, every log is closed; at the deadline threads are ended. */
@@ -126,6 +150,7 @@ export class DataPath {
 
   async #stop(deadlineMs: number): Promise<void> {
     const { isDurable, aggregate, name } = this.#options;
+    await this.endWaits(deadlineMs);
     await this.#settle('requests', this.ingest.drain(deadlineMs));
     await this.#settle('pipeline workers', this.#pipelineWorkers.stop(deadlineMs));
     if (!isDurable) await this.#drainMemoryLogs(deadlineMs);
@@ -208,6 +233,7 @@ export class DataPath {
   #fatal(error: PipelineError): void {
     // Nobody is left who would answer what waits, or nothing may be acknowledged any more.
     this.ingest.refuseAll();
+    this.#waits.end();
     this.#options.onFatal(error);
   }
 }

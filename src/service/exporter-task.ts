@@ -8,6 +8,7 @@ import { SendSlots } from '../exporters/helper/send-slots.ts';
 import type { LogCursor, LogReader } from '../queue/log/contract.ts';
 import { openLogCursor } from '../queue/log/file-cursor.ts';
 import { openLogReader } from '../queue/log/open.ts';
+import { SharedWords } from '../queue/log/shared-words.ts';
 import { BUILTIN } from '../registry/builtin.ts';
 import { findFactory } from '../registry/registry.ts';
 import { Prng } from '../stdx/prng.ts';
@@ -16,6 +17,9 @@ import { ClientAuthSet } from './client-auth-set.ts';
 import { deadLetterDirectory } from './deadletter-directory.ts';
 import type { ExporterPlan, ExporterWorkerInit } from './messages.ts';
 import { WorkerRuntime } from './worker-runtime.ts';
+
+/** Answers wait for these moves. */
+const AWAITED_PERSIST_MS = 5;
 
 interface Drain {
   delivery: Delivery;
@@ -71,9 +75,10 @@ class ExporterHost {
     const slots = new SendSlots(config.queue.numConsumers);
     const metrics = new DeliveryMetrics(meter, plan.id, plan.signal, exporter.peerLabels);
     const deadLetters = this.#deadLettersOf(plan);
+    const { isAwaited } = config.queue;
     for (const log of plan.logs) {
       const reader = openLogReader(log);
-      const cursor = await openLogCursor(log, plan.id);
+      const cursor = await openLogCursor(log, plan.id, isAwaited ? AWAITED_PERSIST_MS : undefined);
       if (cursor.origin === 'damaged') {
         logger.error('the position file is damaged: everything the log still holds is sent again', {
           log: log.logId,
@@ -96,6 +101,7 @@ class ExporterHost {
         logger,
         metrics,
         slots,
+        onGivenUp: () => new SharedWords(log.shared).countGivenUp(log.cursorNames.indexOf(plan.id)),
         ...(deadLetters === undefined ? {} : { deadLetters }),
         ...(batchMetrics === undefined ? {} : { batchMetrics }),
       });

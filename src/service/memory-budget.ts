@@ -15,6 +15,7 @@ import {
 import { findFactory, type Registry } from '../registry/registry.ts';
 import { requestRingBytes } from './data-path.ts';
 import { ackRingBytes } from './ingest.ts';
+import { hasOverflowWait } from './request-waits.ts';
 import type { ThreadPlan } from './thread-plan.ts';
 import { WAITING_BYTES_MAX } from './waiting-room.ts';
 
@@ -46,10 +47,11 @@ export function memoryBudget(plan: CollectorPlan, threads: ThreadPlan, registry:
     const factory = findFactory(registry, 'receiver', type) as ReceiverFactory<unknown>;
     return factory.assemblyBytesMax?.(config) ?? factory.bodyBytesMax(config);
   });
+  const rooms = hasOverflowWait(threads, registry) ? 2 : 1;
   return [
     { part: 'rings', bytes: workers * rings },
-    // While a reload exchanges the workers, requests wait beside the receivers.
-    { part: 'receivers', bytes: receivers.reduce((sum, bytes) => sum + bytes, WAITING_BYTES_MAX) },
+    // Requests wait beside the receivers while a reload exchanges the workers, and for room where that is configured.
+    { part: 'receivers', bytes: receivers.reduce((sum, bytes) => sum + bytes, rooms * WAITING_BYTES_MAX) },
     { part: 'decoding', bytes: workers * (COPIES_OF_BODY * threads.bodyBytesMax + INDEX_BYTES) },
     { part: 'log_writers', bytes: logs * (PENDING_BYTES_MAX + WRITER_POOL_BYTES_MAX) },
     // A batch is there twice: as it was read, and as the backend wants it.

@@ -2,19 +2,24 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
 import type { Component } from '../component/component.ts';
+import type { RequestConsumer } from '../component/consumer.ts';
 import type { ReceiverFactory } from '../component/factory.ts';
 import type { ComponentSettings, Logger } from '../component/settings.ts';
 import type { ComponentPlan } from '../config/collector-plan.ts';
 import { findFactory, type Registry } from '../registry/registry.ts';
 import type { Clock } from '../stdx/clock.ts';
 import { ConsumerGate } from './consumer-gate.ts';
-import type { Ingest } from './ingest.ts';
 import type { StatusBoard } from './status-board.ts';
 import { WaitingRoom } from './waiting-room.ts';
 
 /** The operating system may need a moment until the address of a listener that was closed is free. */
 const ADDRESS_TRIES = 20;
 const ADDRESS_RETRY_MS = 10;
+
+/** A data path, as receivers see it. */
+export interface ConsumerSource {
+  consumerFor(receiverId: string): RequestConsumer;
+}
 
 interface Running {
   plan: ComponentPlan;
@@ -34,7 +39,7 @@ export class ReceiverSet {
   readonly #options: ReceiverSetOptions;
   readonly #running = new Map<string, Running>();
   readonly #room: WaitingRoom;
-  #ingest: Ingest | undefined;
+  #source: ConsumerSource | undefined;
 
   constructor(options: ReceiverSetOptions) {
     this.#options = options;
@@ -51,13 +56,13 @@ export class ReceiverSet {
   }
 
   /** Every receiver writes to this data path; while it is undefined requests wait, within bounds. */
-  connect(ingest: Ingest | undefined): void {
-    this.#ingest = ingest;
+  connect(source: ConsumerSource | undefined): void {
+    this.#source = source;
     for (const [id, { gate }] of this.#running) {
-      if (ingest === undefined) gate.close();
-      else gate.open(ingest.consumerFor(id));
+      if (source === undefined) gate.close();
+      else gate.open(source.consumerFor(id));
     }
-    if (ingest !== undefined) this.#room.look();
+    if (source !== undefined) this.#room.look();
   }
 
   /** Ends those that the plan does not have any more, while the engine still answers what they took. */
@@ -74,7 +79,7 @@ export class ReceiverSet {
    */
   async apply(plans: readonly ComponentPlan[], deadlineMs: number): Promise<void> {
     for (const plan of plans) {
-      const { signals } = this.#ingest!.consumerFor(plan.id);
+      const { signals } = this.#source!.consumerFor(plan.id);
       const running = this.#running.get(plan.id);
       if (running !== undefined && isDeepStrictEqual(running.plan, plan)) continue;
       if (signals.size === 0) await this.#end(plan.id, deadlineMs);
@@ -143,7 +148,7 @@ export class ReceiverSet {
     const { registry, settings } = this.#options;
     const factory = findFactory(registry, 'receiver', plan.type) as ReceiverFactory<unknown>;
     const gate = new ConsumerGate(this.#room);
-    gate.open(this.#ingest!.consumerFor(plan.id));
+    gate.open(this.#source!.consumerFor(plan.id));
     return { plan, gate, component: await factory.create(settings(plan.id), plan.config, gate) };
   }
 

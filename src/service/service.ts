@@ -228,17 +228,17 @@ export class Service {
     await this.#extensions.apply(plan.extensions, clock.monotonicMs() + REPLACE_MS);
     await this.#startPath(plan);
     const waited = this.#receivers.waitingCount;
-    this.#receivers.connect(this.#path!.ingest);
+    this.#receivers.connect(this.#path);
     if (this.#pathCount === 1) return;
     const pausedMs = Math.round(clock.monotonicMs() - startedMs);
     logger.info('workers were exchanged', { paused_ms: pausedMs, requests_that_waited: waited });
   }
 
   async #startPath(plan: CollectorPlan): Promise<void> {
-    const { clock, logger, isDurable, failpoints, planThreads } = this.#options;
+    const { clock, logger, isDurable, failpoints, planThreads, registry } = this.#options;
     this.#pathCount += 1;
     const path = new DataPath({
-      ...{ isDurable, clock, logger, failpoints },
+      ...{ isDurable, clock, logger, failpoints, registry },
       name: `path#${this.#pathCount}`,
       threads: planThreads(plan),
       extensions: plan.extensions,
@@ -288,6 +288,8 @@ export class Service {
     };
     // A reload half-way would start the rest behind the stop's back.
     await this.#reloadedBy(deadlineMs - HALF_WAY_MS);
+    // Receivers wait for the answers of what they took.
+    await this.#path?.endWaits(deadlineMs);
     await settle('receivers', this.#receivers.shutdown(deadlineMs));
     await settle('the data path', this.#path?.stop(deadlineMs) ?? Promise.resolve());
     await settle('extensions', this.#extensions.shutdown(Math.max(deadlineMs, clock.monotonicMs() + 500)));

@@ -46,14 +46,8 @@ export class WaitingRoom {
   tryEnter(owner: WaitingRoomOwner, request: RawRequest, done: RequestDone): boolean {
     if (this.count >= WAITING_COUNT_MAX || this.#sizeBytes + request.sizeBytes > WAITING_BYTES_MAX)
       return false;
-    const body = new Uint8Array(request.sizeBytes);
-    let offset = 0;
-    for (const chunk of request.chunks) {
-      body.set(chunk, offset);
-      offset += chunk.byteLength;
-    }
     const deadlineMs = this.#clock.monotonicMs() + WAITING_MS_MAX;
-    this.#queue.push({ request: { ...request, chunks: [body] }, done, deadlineMs, owner });
+    this.#queue.push({ request: withOwnBody(request), done, deadlineMs, owner });
     this.#sizeBytes += request.sizeBytes;
     this.#timer ??= setInterval(() => this.look(), LOOK_MS);
     return true;
@@ -93,6 +87,17 @@ export class WaitingRoom {
     this.#timer = undefined;
     for (const { done } of waiting) refuse(done);
   }
+}
+
+/** The same request in memory of its own, so that it may be kept. */
+export function withOwnBody(request: RawRequest): RawRequest {
+  const body = new Uint8Array(request.sizeBytes);
+  let offset = 0;
+  for (const chunk of request.chunks) {
+    body.set(chunk, offset);
+    offset += chunk.byteLength;
+  }
+  return { ...request, chunks: [body] };
 }
 
 export function refuse(done: RequestDone): void {

@@ -28,6 +28,8 @@ export interface SenderDependencies {
   prng: Prng;
   logger: Logger;
   metrics: DeliveryMetrics;
+  /** Told of items that are neither delivered nor dead-lettered, before their batch ends. */
+  onGivenUp?: () => void;
   /** Aborted when the engine stops. */
   stop: AbortSignal;
   graceMs?: number;
@@ -99,6 +101,7 @@ export class BatchSender {
   }
 
   #drop(batch: ExportBatch, error: PipelineError, reason: string): 'dropped' {
+    this.#deps.onGivenUp?.();
     this.#deps.metrics.dropped(batch.itemCount, error);
     this.#deps.logger.error('export failed, data is dropped', {
       reason,

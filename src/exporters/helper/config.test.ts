@@ -36,6 +36,8 @@ test('without keys delivery has the Collector defaults, without bounds that woul
       queueSize: undefined,
       sizer: 'requests',
       storage: undefined,
+      isAwaited: false,
+      blocksOnOverflow: false,
       batch: { flushTimeoutMs: 200, minSize: 8192, maxSize: 0, sizer: 'items' },
     },
   });
@@ -76,6 +78,8 @@ test('every key of the Collector is read', () => {
     queueSize: 5000,
     sizer: 'items',
     storage: 'file_storage/a',
+    isAwaited: false,
+    blocksOnOverflow: false,
     hasOwnBatch: true,
     batch: { flushTimeoutMs: 1_000, minSize: 10, maxSize: 20, sizer: 'bytes' },
   });
@@ -166,17 +170,20 @@ test('a partition without keys is none; keys that differ in case alone are told 
   );
 });
 
-test('keys with an old name, without effect or without support say so', () => {
-  const parsed = parse({ sending_queue: { enabled: false, blocking: true, wait_for_result: true } });
+test('without a queue answers wait and nothing is held back', () => {
+  const { queue } = good({ sending_queue: { enabled: false } });
+  assert.deepEqual([queue.isAwaited, queue.batch.minSize], [true, 1]);
+  const batched = good({ sending_queue: { enabled: false, batch: { min_size: 7 } } }).queue;
+  assert.equal(batched.batch.minSize, 7);
+  assert.equal(good({ sending_queue: { wait_for_result: true } }).queue.isAwaited, true);
+});
+
+test('keys with an old name or without support say so', () => {
+  const parsed = parse({ sending_queue: { blocking: true } });
   assert.deepEqual(parsed.issues, []);
   assert.deepEqual(
     parsed.warnings?.map((warning) => `${warning.path.join('::')}: ${warning.message}`),
-    [
-      'sending_queue: "blocking" is deprecated; use "block_on_overflow" instead',
-      'sending_queue::enabled: false has no effect: data is on disk before it is answered, and sent from there',
-      'sending_queue::wait_for_result: has no effect: requests are answered once they are on disk, before delivery',
-      'sending_queue::block_on_overflow: has no effect: senders are refused retryably when there is no room',
-    ],
+    ['sending_queue: "blocking" is deprecated; use "block_on_overflow" instead'],
   );
   assert.deepEqual(
     messages({

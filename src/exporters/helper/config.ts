@@ -44,9 +44,8 @@ interface PartitionKeys {
   metadataKeys: readonly string[];
 }
 
-interface QueueKeys extends Omit<QueueConfig, 'batch' | 'hasOwnBatch'> {
+interface QueueKeys extends Omit<QueueConfig, 'batch' | 'hasOwnBatch' | 'isAwaited'> {
   waitsForResult: boolean;
-  blocksOnOverflow: boolean;
   batch: BatchKeys | undefined;
 }
 
@@ -121,7 +120,10 @@ function queueShape(defaults: DeliveryDefaults): Shape<QueueConfig> {
   const batch = batchShape(defaults);
   const shape = defineShape<QueueKeys>(
     {
-      enabled: boolean('enabled', { default: true, doc: 'Whether sending is decoupled from receiving.' }),
+      enabled: boolean('enabled', {
+        default: true,
+        doc: 'Without it answers wait for delivery and nothing is held back for a batch; the data is on disk all the same.',
+      }),
       numConsumers: integer('num_consumers', {
         default: defaults.numConsumers ?? 10,
         doc: 'Batches that are sent at the same time.',
@@ -137,12 +139,12 @@ function queueShape(defaults: DeliveryDefaults): Shape<QueueConfig> {
       storage: string('storage', { doc: 'Id of the storage extension whose directory holds what waits.' }),
       waitsForResult: boolean('wait_for_result', {
         default: false,
-        doc: 'Answer after delivery, not before.',
+        doc: 'Answer when this exporter is done with the data, not when it is on disk.',
       }),
       blocksOnOverflow: boolean('block_on_overflow', {
         default: false,
         oldKey: 'blocking',
-        doc: 'Let senders wait for room instead of refusing them.',
+        doc: 'Let senders wait for room, for 4.5 seconds at most, instead of refusing them.',
       }),
       batch: section('batch', batch, {
         optional: true,
@@ -153,8 +155,9 @@ function queueShape(defaults: DeliveryDefaults): Shape<QueueConfig> {
     [refused('persistent_storage_enabled', 'was replaced by "storage", which names an extension')],
   );
   const defaultBatch = readDefaults(batch);
-  return mapShape(shape, ({ waitsForResult: _, blocksOnOverflow: __, ...queue }) => ({
+  return mapShape(shape, ({ waitsForResult, ...queue }) => ({
     ...queue,
+    isAwaited: waitsForResult || !queue.enabled,
     storage: normalId(queue.storage),
     ...(queue.batch === undefined ? {} : { hasOwnBatch: true as const }),
     batch: completeBatch(queue, defaultBatch, defaults),
@@ -243,22 +246,11 @@ function checkQueue(queue: QueueKeys): CheckIssue[] {
   ) {
     issues.push({ key: 'batch.min_size', message: '`min_size` must be less than or equal to `queue_size`' });
   }
-  if (!queue.enabled) {
-    const message = 'false has no effect: data is on disk before it is answered, and sent from there';
-    issues.push({ key: 'enabled', message, isWarning: true });
-  }
   const storage = parseComponentId(queue.storage ?? 'absent');
   if ('error' in storage) issues.push({ key: 'storage', message: storage.error });
-  if (queue.waitsForResult && queue.storage !== undefined) {
+  if (queue.enabled && queue.waitsForResult && queue.storage !== undefined) {
     const message = '`wait_for_result` is not supported with a persistent queue configured with `storage`';
     issues.push({ key: 'wait_for_result', message });
-  } else if (queue.waitsForResult) {
-    const message = 'has no effect: requests are answered once they are on disk, before delivery';
-    issues.push({ key: 'wait_for_result', message, isWarning: true });
-  }
-  if (queue.blocksOnOverflow) {
-    const message = 'has no effect: senders are refused retryably when there is no room';
-    issues.push({ key: 'block_on_overflow', message, isWarning: true });
   }
   return issues;
 }
@@ -275,7 +267,7 @@ function normalId(storage: string | undefined): string | undefined {
  * Collector accepts must not fail because an exporter prefers larger batches here.
  */
 function completeBatch(
-  queue: Pick<QueueKeys, 'batch' | 'sizer' | 'queueSize'>,
+  queue: Pick<QueueKeys, 'enabled' | 'batch' | 'sizer' | 'queueSize'>,
   defaultBatch: BatchKeys,
   defaults: DeliveryDefaults,
 ): QueueConfig['batch'] {
@@ -291,7 +283,9 @@ function completeBatch(
   const { flushTimeoutMs } = batch ?? defaultBatch;
   const queueBound = queueSize !== undefined && queue.sizer === sizer ? queueSize : Number.POSITIVE_INFINITY;
   const maxBound = batch?.maxSize || Number.POSITIVE_INFINITY;
-  const minSize = batch?.minSize ?? Math.min(batchMinSize, maxBound, queueBound);
+  // Without a queue the Collector sends each request by itself: nothing is held back here then.
+  const ownMinSize = queue.enabled ? batchMinSize : 1;
+  const minSize = batch?.minSize ?? Math.min(ownMinSize, maxBound, queueBound);
   const maxSize = batch?.maxSize ?? (batchMaxSize === 0 ? 0 : Math.max(batchMaxSize, minSize));
   return { flushTimeoutMs, minSize, maxSize, sizer };
 }

@@ -96,6 +96,8 @@ export function deliveryConfig(changes: {
       queueSize: undefined,
       sizer: 'requests',
       storage: undefined,
+      isAwaited: false,
+      blocksOnOverflow: false,
       batch: { flushTimeoutMs: 5, minSize: 1, maxSize: 0, sizer: 'items', ...changes.batch },
     },
   };

@@ -36,6 +36,8 @@ export interface DeliveryDependencies {
   slots: SendSlots;
   /** Where items go that the backend refuses for good; without it they are dropped. */
   deadLetters?: DeadLetterSink;
+  /** Told of items that are neither delivered nor dead-lettered, before the position moves over them. */
+  onGivenUp?: () => void;
   /** Instead of the usual time that an exporter gets behind its timeout, for tests. */
   graceMs?: number;
 }

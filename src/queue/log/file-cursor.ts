@@ -32,15 +32,22 @@ export interface CursorParts {
   logHash: number;
   state: CursorState;
   origin: CursorOrigin;
+  /** Longest time until a move is on disk by itself, in milliseconds. */
+  lazyMs?: number;
   writeSlot: WriteSlot;
   closeFile: () => Promise<void>;
 }
 
 /**
  * Opens the cursor where its file says, or at the oldest item when it is new or unreadable.
+ * @param lazyMs as in `CursorParts`; short where somebody waits for the moves.
  * @throws when the name is not one of the descriptor's cursors, or the file cannot be made.
  */
-export async function openLogCursor(descriptor: LogDescriptor, name: string): Promise<FileCursor> {
+export async function openLogCursor(
+  descriptor: LogDescriptor,
+  name: string,
+  lazyMs: number = LAZY_PERSIST_MS,
+): Promise<FileCursor> {
   const slot = descriptor.cursorNames.indexOf(name);
   assert(slot >= 0, `log ${descriptor.logId} has no cursor ${name}`);
   const path = cursorFilePath(descriptor.directory, name);
@@ -56,6 +63,7 @@ export async function openLogCursor(descriptor: LogDescriptor, name: string): Pr
     words: new SharedWords(descriptor.shared),
     logHash: hash,
     state: isOurs ? stored : { sequence: 0, ordinal: begin, logHash: hash, frozen: [] },
+    lazyMs,
     origin: isOurs ? 'restored' : stored === 'absent' ? 'new' : 'damaged',
     writeSlot: (offset, bytes) => writeSlot(file, offset, bytes, descriptor.flush),
     closeFile: () => file.close(),
@@ -159,7 +167,7 @@ export class FileCursor implements LogCursor {
       this.#lazyTimer = undefined;
       // A failure is kept and told by the next freeze().
       void this.#persistUpTo(this.#revision).catch(() => undefined);
-    }, LAZY_PERSIST_MS).unref();
+    }, this.#parts.lazyMs ?? LAZY_PERSIST_MS).unref();
   }
 
   /** Writes states until one with that revision is on disk; parallel callers share the writes. */

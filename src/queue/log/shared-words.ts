@@ -10,6 +10,7 @@
  * | 24 (as Int32 word 49)  | writer               | state: 0 not open yet, 1 open, 2 closed, 3 storage failed |
  * | 24 (as Int32 word 50)  | writer               | not 0 while the disk budget or the reserve refuses data   |
  * | 32 + 8 * slot          | thread of the cursor | every item before it is finished, and that is on disk     |
+ * | 33 + 8 * slot          | thread of the cursor | how often items were given up since the start             |
  *
  * Words of different writing threads are a cache line (64 bytes) apart.
  */
@@ -23,6 +24,7 @@ const INT32_DOORBELL = 48;
 const INT32_STATE = 49;
 const INT32_REFUSING = 50;
 const WORD_RELEASED = 32;
+const WORD_GIVEN_UP = 33;
 assert(INT32_DOORBELL * 4 === 24 * 8, 'doorbell overlaps a 64-bit word');
 assert(WORD_RELEASED - 24 >= LINE_WORDS, 'cursor words share a cache line with the doorbell');
 
@@ -127,6 +129,17 @@ export class SharedWords {
   setReleasedOrdinal(slot: number, ordinal: number): void {
     assert(slot >= 0 && slot < this.cursorCount, 'no such cursor slot');
     this.#store(WORD_RELEASED + slot * LINE_WORDS, ordinal);
+  }
+
+  /** How often items were neither delivered nor dead-lettered. */
+  givenUpCount(slot: number): number {
+    assert(slot >= 0 && slot < this.cursorCount, 'no such cursor slot');
+    return this.#load(WORD_GIVEN_UP + slot * LINE_WORDS);
+  }
+
+  /** Call before the position moves over the items. */
+  countGivenUp(slot: number): void {
+    this.#store(WORD_GIVEN_UP + slot * LINE_WORDS, this.givenUpCount(slot) + 1);
   }
 
   /**
