@@ -53,7 +53,7 @@ function subPolicyList(key: string, table: PolicyTable): LeafField<AnyPolicy[]> 
     json: { type: 'array', items: POLICY_JSON },
     parse: (raw) => {
       if (!Array.isArray(raw) || raw.length === 0) {
-        return { value: undefined, issues: [{ path: [], message: 'expected a list of policies' }] };
+        return { value: undefined, issues: [{ path: [], message: 'expected one or more policies' }] };
       }
       const all = raw.map((item: unknown) => table.parse(item));
       const issues = all.flatMap((parsed, index) =>
