@@ -20,6 +20,8 @@ export interface HoldingPass {
   end: number;
   /** Items go on that were decided in steps after this one; earlier ones went on in an earlier pass. */
   afterStep: number;
+  /** The step of the pass: what is decided while it is under way goes on in a later one. */
+  untilStep: number;
 }
 
 export interface HoldingStep {
@@ -33,6 +35,8 @@ export interface HoldingStep {
 }
 
 export interface HoldingProcessor extends Component {
+  /** Nothing is to be left pending when the engine stops. */
+  readonly decidesAtStop: boolean;
   /**
    * Asked before a request is stored.
    * @returns why it cannot be taken now (or ever, when permanent); undefined when it can.

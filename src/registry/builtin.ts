@@ -19,6 +19,7 @@ import { filterProcessorFactory } from '../processors/filter/factory.ts';
 import { memoryLimiterProcessorFactory } from '../processors/memory_limiter/factory.ts';
 import { probabilisticSamplerProcessorFactory } from '../processors/probabilistic_sampler/factory.ts';
 import { resourceProcessorFactory } from '../processors/resource/factory.ts';
+import { tailSamplingProcessorFactory } from '../processors/tail_sampling/factory.ts';
 import { otlpReceiverFactory } from '../receivers/otlp/factory.ts';
 import { createRegistry } from './registry.ts';
 
@@ -31,6 +32,7 @@ export const BUILTIN = createRegistry([
   memoryLimiterProcessorFactory,
   probabilisticSamplerProcessorFactory,
   resourceProcessorFactory,
+  tailSamplingProcessorFactory,
   // Exporters.
   clickhouseExporterFactory,
   debugExporterFactory,

@@ -102,6 +102,7 @@ export class EngineMetrics {
   }
 
   #addToQueues({ log, words, age }: WatchedLog, queues: Map<string, ExporterQueue>): void {
+    if (log.isPending === true) return;
     const end = words.flushedEnd;
     const nowMs = this.#clock.monotonicMs();
     for (const [slot, exporter] of log.cursorNames.entries()) {
@@ -141,6 +142,7 @@ export class EngineMetrics {
   /** Items of all logs that some exporter has not finished. */
   queuedItems(): number {
     return this.#logs.reduce((sum, { log, words }) => {
+      if (log.isPending === true) return sum;
       const end = words.flushedEnd;
       return sum + Math.max(end - words.releasedByAll(end, log.cursorNames.length), 0);
     }, 0);

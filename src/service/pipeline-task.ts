@@ -1,24 +1,88 @@
 /** Life of one pipeline worker thread: opens the writing end of its logs, runs, commits, closes. */
 import type { ProcessorFactory } from '../component/factory.ts';
+import type { ComponentPlan } from '../config/collector-plan.ts';
 import type { LogWriter } from '../queue/log/contract.ts';
-import { openLogWriter } from '../queue/log/open.ts';
+import { openLogCursor } from '../queue/log/file-cursor.ts';
+import { openLogReader, openLogWriter } from '../queue/log/open.ts';
 import { BUILTIN } from '../registry/builtin.ts';
 import { findFactory } from '../registry/registry.ts';
+import { HOLDING_CURSOR } from './holding-plan.ts';
+import { HoldingStage } from './holding-stage.ts';
 import type { ChainPlan, PipelineWorkerInit } from './messages.ts';
 import { PipelineWorker } from './pipeline-worker.ts';
 import { ProcessorChain } from './processor-chain.ts';
 import { WorkerRuntime } from './worker-runtime.ts';
 
-async function buildChain(plan: ChainPlan, { clock, meter, logger }: WorkerRuntime): Promise<ProcessorChain> {
+/** What a pipeline worker does for one pipeline that has processors. */
+interface BuiltChain {
+  logs: readonly number[];
+  chain: ProcessorChain;
+  stage: HoldingStage | undefined;
+  after: ProcessorChain | undefined;
+}
+
+function settingsOf({ id }: ComponentPlan, plan: ChainPlan, { clock, meter, logger }: WorkerRuntime) {
+  return { id, clock, meter, logger: logger.child({ processor: id, pipeline: plan.pipelineId }) };
+}
+
+async function buildProcessors(
+  components: readonly ComponentPlan[],
+  plan: ChainPlan,
+  runtime: WorkerRuntime,
+): Promise<ProcessorChain> {
   const processors = [];
-  for (const { id, type, config } of plan.processors) {
-    const factory = findFactory(BUILTIN, 'processor', type) as ProcessorFactory<unknown>;
-    const settings = { id, clock, meter, logger: logger.child({ processor: id, pipeline: plan.pipelineId }) };
-    processors.push({ id, processor: await factory.create(settings, config, plan.signal) });
+  for (const component of components) {
+    const factory = findFactory(BUILTIN, 'processor', component.type) as ProcessorFactory<unknown>;
+    const settings = settingsOf(component, plan, runtime);
+    processors.push({
+      id: component.id,
+      processor: await factory.create(settings, component.config, plan.signal),
+    });
   }
-  const chain = new ProcessorChain(plan.signal, processors, meter);
+  const chain = new ProcessorChain(plan.signal, processors, runtime.meter);
   await chain.start();
   return chain;
+}
+
+async function buildStage(
+  plan: ChainPlan,
+  holding: NonNullable<ChainPlan['holding']>,
+  { init, writers, after }: { init: PipelineWorkerInit; writers: LogWriter[]; after?: ProcessorChain },
+  runtime: WorkerRuntime,
+): Promise<HoldingStage> {
+  const factory = findFactory(BUILTIN, 'processor', holding.type) as ProcessorFactory<unknown>;
+  const settings = settingsOf(holding, plan, runtime);
+  const log = init.logs[holding.log]!;
+  const stage = new HoldingStage({
+    signal: plan.signal,
+    holder: await factory.createHolding!(settings, holding.config),
+    pending: writers[holding.log]!,
+    pendingLog: holding.log,
+    reader: openLogReader(log),
+    cursor: await openLogCursor(log, HOLDING_CURSOR),
+    outputs: plan.logs.map((output) => writers[output]!),
+    after,
+    decidesAtStop: !log.flush,
+    clock: runtime.clock,
+    meter: runtime.meter,
+    logger: settings.logger,
+    onStorageFailed: (error) => runtime.send({ type: 'storage_failed', error: error.toMessage() }),
+  });
+  await stage.restore();
+  return stage;
+}
+
+async function buildChain(
+  plan: ChainPlan,
+  init: PipelineWorkerInit,
+  writers: LogWriter[],
+  runtime: WorkerRuntime,
+): Promise<BuiltChain> {
+  const chain = await buildProcessors(plan.processors, plan, runtime);
+  const after = plan.after.length === 0 ? undefined : await buildProcessors(plan.after, plan, runtime);
+  const parts = after === undefined ? { init, writers } : { init, writers, after };
+  const stage = plan.holding === undefined ? undefined : await buildStage(plan, plan.holding, parts, runtime);
+  return { logs: plan.logs, chain, stage, after };
 }
 
 export async function runPipelineTask(init: PipelineWorkerInit): Promise<void> {
@@ -29,7 +93,7 @@ export async function runPipelineTask(init: PipelineWorkerInit): Promise<void> {
     worker?.stop();
   });
   const writers: LogWriter[] = [];
-  const chains: { logs: readonly number[]; chain: ProcessorChain }[] = [];
+  const chains: BuiltChain[] = [];
   await runtime.live(
     async () => {
       const commits = runtime.meter.counter('millrace_log_commits');
@@ -42,7 +106,7 @@ export async function runPipelineTask(init: PipelineWorkerInit): Promise<void> {
         writers.push(await openLogWriter(log, { clock: runtime.clock, onFlush }));
       }
       for (const plan of init.chains) {
-        chains.push({ logs: plan.logs, chain: await buildChain(plan, runtime) });
+        chains.push(await buildChain(plan, init, writers, runtime));
       }
       worker = new PipelineWorker(init, {
         writers,
@@ -56,8 +120,13 @@ export async function runPipelineTask(init: PipelineWorkerInit): Promise<void> {
     async () => {
       // The request may have come while the logs were being opened.
       if (isStopRequested) worker!.stop();
+      for (const { stage } of chains) stage?.start();
       await worker!.run();
-      for (const { chain } of chains) await chain.shutdown(runtime.clock.monotonicMs());
+      for (const { chain, stage, after } of chains) {
+        await stage?.stop();
+        await chain.shutdown(runtime.clock.monotonicMs());
+        await after?.shutdown(runtime.clock.monotonicMs());
+      }
       await Promise.all(writers.map((writer) => writer.close()));
     },
   );

@@ -1,6 +1,7 @@
 /** From a typed configuration to threads: which logs exist, who writes them, who drains them. Pure but for listing leftovers. */
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
+import { type ClientKeys, mergeClientKeys } from '../component/client-context.ts';
 import { PipelineError } from '../component/errors.ts';
 import type {
   DeliveryConfig,
@@ -14,6 +15,8 @@ import type { BudgetGroup, LogDescriptor, LogLimits } from '../queue/log/contrac
 import { createSharedWords, SharedWords } from '../queue/log/shared-words.ts';
 import { findFactory, type Registry } from '../registry/registry.ts';
 import { batchingOf } from './batching.ts';
+import { authClientKeys, carriedClientKeys, storedClientKeys } from './client-plan.ts';
+import { cutChain, HOLDING_CURSOR, holds } from './holding-plan.ts';
 import type { ChainPlan, ExporterPlan, RoutePlan } from './messages.ts';
 
 export interface ThreadPlanOptions {
@@ -40,6 +43,8 @@ export interface ThreadPlan {
   /** Logs of each pipeline worker; worker 0 also owns logs that earlier, larger worker counts left behind. */
   logsByWorker: LogDescriptor[][];
   exportersByWorker: ExporterPlan[][];
+  /** What of a request's client a log keeps, by the index of the log in each worker. */
+  clientKeysByLog: (ClientKeys | undefined)[];
   /** Largest request body of all receivers: sizes the rings. */
   bodyBytesMax: number;
 }
@@ -50,7 +55,10 @@ interface LogGroup {
   name: string;
   pipeline: PipelinePlan;
   directory: string;
+  /** Names of its readers. */
   exporterIds: string[];
+  /** It holds what a processor has not let go on. */
+  isPending?: true;
   queues: DeliveryConfig['queue'][];
 }
 
@@ -122,8 +130,22 @@ function groupLogs(plan: CollectorPlan, registry: Registry, options: ThreadPlanO
       group.queues.push(queue);
     }
     groups.push(...byStorage.values());
+    if (cutChain(plan, pipeline, registry).holding !== undefined)
+      groups.push(pendingGroup(pipeline, options));
   }
   return groups;
+}
+
+/** Beside the logs of exporters that name no storage: `+` cannot be in the name of another log. */
+function pendingGroup(pipeline: PipelinePlan, options: ThreadPlanOptions): LogGroup {
+  return {
+    name: `${directorySafe(pipeline.id)}+pending`,
+    pipeline,
+    directory: join(options.dataDir, 'logs'),
+    exporterIds: [HOLDING_CURSOR],
+    isPending: true,
+    queues: [],
+  };
 }
 
 function storageDirectory(plan: CollectorPlan, registry: Registry, storageId: string): string {
@@ -161,6 +183,7 @@ function describeLog(
     cursorNames: group.exporterIds,
     orphanNames: orphans.map(({ name }) => name),
     shared,
+    ...(group.isPending === true ? { isPending: true as const } : {}),
     group: budget,
   };
 }
@@ -176,28 +199,46 @@ function leftoverWorkers(group: LogGroup, options: ThreadPlanOptions): number[] 
     .sort((a, b) => a - b);
 }
 
-function planRoutes(plan: CollectorPlan, groups: readonly LogGroup[]): RoutePlan[] {
+function planRoutes(plan: CollectorPlan, registry: Registry, groups: readonly LogGroup[]): RoutePlan[] {
   const routes: RoutePlan[] = [];
   for (const receiver of plan.receivers) {
     const bySignal = new Map<Signal, number[]>();
     for (const [log, group] of groups.entries()) {
-      if (!group.pipeline.receivers.includes(receiver.id)) continue;
+      if (group.isPending === true || !group.pipeline.receivers.includes(receiver.id)) continue;
       const logs = bySignal.get(group.pipeline.signal) ?? [];
       bySignal.set(group.pipeline.signal, [...logs, log]);
     }
-    for (const [signal, logs] of bySignal) routes.push({ receiverId: receiver.id, signal, logs });
+    for (const [signal, logs] of bySignal) {
+      const pipelines = new Set(logs.map((log) => groups[log]!.pipeline));
+      const clientKeys = mergeClientKeys(
+        [...pipelines].map((pipeline) => carriedClientKeys(plan, registry, pipeline)),
+      );
+      routes.push({
+        receiverId: receiver.id,
+        signal,
+        logs,
+        ...(clientKeys === undefined ? {} : { clientKeys }),
+      });
+    }
   }
   return routes;
 }
 
-function planChains(plan: CollectorPlan, groups: readonly LogGroup[]): ChainPlan[] {
+function planChains(plan: CollectorPlan, groups: readonly LogGroup[], registry: Registry): ChainPlan[] {
   const withProcessors = plan.pipelines.filter(({ processors }) => processors.length > 0);
-  return withProcessors.map((pipeline) => ({
-    pipelineId: pipeline.id,
-    signal: pipeline.signal,
-    logs: [...groups.keys()].filter((log) => groups[log]!.pipeline === pipeline),
-    processors: pipeline.processors.map((id) => plan.processors.find((each) => each.id === id)!),
-  }));
+  return withProcessors.map((pipeline) => {
+    const { before, holding, after } = cutChain(plan, pipeline, registry);
+    const own = [...groups.keys()].filter((log) => groups[log]!.pipeline === pipeline);
+    const pending = own.find((log) => groups[log]!.isPending === true);
+    return {
+      pipelineId: pipeline.id,
+      signal: pipeline.signal,
+      logs: own.filter((log) => log !== pending),
+      processors: before,
+      ...(holding === undefined ? {} : { holding: { ...holding, log: pending! } }),
+      after,
+    };
+  });
 }
 
 /** Exporter instances (id and signal) dealt out to exporter workers in the order of the configuration. */
@@ -209,6 +250,7 @@ function planExporters(
 ): ExporterPlan[][] {
   const instances = new Map<string, ExporterPlan>();
   for (const [group, logs] of logsByGroup) {
+    if (group.isPending === true) continue;
     for (const id of group.exporterIds) {
       const key = `${id} ${group.pipeline.signal}`;
       const { type, config } = plan.exporters.find((exporter) => exporter.id === id)!;
@@ -220,6 +262,7 @@ function planExporters(
         config,
         logs: [],
         batchings: new Map(),
+        clientKeys: authClientKeys(plan, registry, id),
       };
       instance.logs.push(...logs);
       const batching = batchingOf(plan, registry, group.pipeline);
@@ -233,7 +276,14 @@ function planExporters(
   return byWorker;
 }
 
-export function planThreads(plan: CollectorPlan, registry: Registry, options: ThreadPlanOptions): ThreadPlan {
+/** Whoever holds traces back has to see all spans of each: one worker sees them all. */
+function workersOf(plan: CollectorPlan, registry: Registry, options: ThreadPlanOptions): number {
+  const isHolding = plan.processors.some(({ type }) => holds(registry, type));
+  return isHolding ? 1 : options.pipelineWorkers;
+}
+
+export function planThreads(plan: CollectorPlan, registry: Registry, asked: ThreadPlanOptions): ThreadPlan {
+  const options = { ...asked, pipelineWorkers: workersOf(plan, registry, asked) };
   const groups = groupLogs(plan, registry, options);
   const budget: BudgetGroup & { logs: SharedArrayBuffer[] } = {
     budgetBytes: options.limits.budgetBytes,
@@ -257,8 +307,11 @@ export function planThreads(plan: CollectorPlan, registry: Registry, options: Th
     return (findFactory(registry, 'receiver', type) as ReceiverFactory<unknown>).bodyBytesMax(config);
   });
   return {
-    routes: planRoutes(plan, groups),
-    chains: planChains(plan, groups),
+    routes: planRoutes(plan, registry, groups),
+    clientKeysByLog: groups.map(({ pipeline, isPending }) =>
+      isPending === true ? undefined : storedClientKeys(plan, registry, pipeline),
+    ),
+    chains: planChains(plan, groups, registry),
     logsByWorker,
     exportersByWorker: planExporters(plan, registry, logsByGroup, options.exporterWorkers),
     bodyBytesMax: Math.max(...bodyBytes),

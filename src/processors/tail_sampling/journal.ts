@@ -89,11 +89,13 @@ export function decodeJournal(bytes: Uint8Array): JournalEntry {
     throw new PipelineError('STORAGE_CORRUPT', message, { permanent: true });
   }
   const passes: SamplingPass[] = [];
+  const step = view.getUint32(4, true);
   for (let pass = 0, at = HEAD_BYTES; pass < passCount; pass++, at += PASS_BYTES) {
     passes.push({
       first: view.getFloat64(at, true),
       end: view.getFloat64(at + 8, true),
       afterStep: view.getUint32(at + 16, true),
+      untilStep: step,
       isPartial: view.getUint32(at + 20, true) === 1,
     });
   }
@@ -102,7 +104,7 @@ export function decodeJournal(bytes: Uint8Array): JournalEntry {
   for (let word = 0; word < decisions.length; word++)
     decisions[word] = view.getUint32(start + word * 4, true);
   return {
-    step: view.getUint32(4, true),
+    step,
     finishedOrdinal: view.getFloat64(8, true),
     passes,
     decisionCount,

@@ -22,41 +22,43 @@ export class EarlyRanges {
   }
 
   /** Adds the last pass over [first, end), cut where early passes were made over parts of it. */
-  addFinal(passes: SamplingPass[], first: number, end: number): void {
+  addFinal(passes: SamplingPass[], first: number, end: number, untilStep: number): void {
     let at = first;
     for (const range of this.#ranges) {
       if (range.end <= at) continue;
       if (range.first >= end) break;
-      if (range.first > at) addPass(passes, at, range.first, 0, false);
+      if (range.first > at)
+        addPass(passes, { first: at, end: range.first, afterStep: 0, untilStep, isPartial: false });
       const stop = Math.min(range.end, end);
-      addPass(passes, Math.max(at, range.first), stop, range.step, false);
+      addPass(passes, {
+        first: Math.max(at, range.first),
+        end: stop,
+        afterStep: range.step,
+        untilStep,
+        isPartial: false,
+      });
       at = stop;
     }
-    if (at < end) addPass(passes, at, end, 0, false);
+    if (at < end) addPass(passes, { first: at, end, afterStep: 0, untilStep, isPartial: false });
   }
 
   /** Adds an early pass over what of [first, end) had none yet. */
-  addPartial(passes: SamplingPass[], first: number, end: number): void {
+  addPartial(passes: SamplingPass[], first: number, end: number, untilStep: number): void {
     let at = first;
     for (const range of this.#ranges) {
       if (range.end <= at) continue;
       if (range.first >= end) break;
-      if (range.first > at) addPass(passes, at, range.first, 0, true);
+      if (range.first > at)
+        addPass(passes, { first: at, end: range.first, afterStep: 0, untilStep, isPartial: true });
       at = range.end;
     }
-    if (at < end) addPass(passes, at, end, 0, true);
+    if (at < end) addPass(passes, { first: at, end, afterStep: 0, untilStep, isPartial: true });
   }
 }
 
-function addPass(
-  passes: SamplingPass[],
-  first: number,
-  end: number,
-  afterStep: number,
-  isPartial: boolean,
-): void {
+function addPass(passes: SamplingPass[], pass: SamplingPass): void {
   const last = passes.at(-1);
-  const joins = last?.end === first && last.afterStep === afterStep && last.isPartial === isPartial;
-  if (joins) last.end = end;
-  else passes.push({ first, end, afterStep, isPartial });
+  const joins = last?.end === pass.first && last.afterStep === pass.afterStep;
+  if (joins && last.isPartial === pass.isPartial) last.end = pass.end;
+  else passes.push(pass);
 }

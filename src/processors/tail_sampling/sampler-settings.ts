@@ -10,6 +10,9 @@ export interface SamplerSettings {
   blocksOnOverflow: boolean;
   dropsPendingOnShutdown: boolean;
   decidesAtIngest: boolean;
+  /** Decisions that are remembered when their traces are gone. */
+  sampledCacheSize: number;
+  nonSampledCacheSize: number;
   policies: PolicySet;
   metrics: SamplerMetrics;
   /** For the hash of trace ids. */

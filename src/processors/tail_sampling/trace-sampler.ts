@@ -11,6 +11,7 @@ import type { HoldingPass, HoldingProcessor, HoldingStep } from '../../component
 import { ITEM_REJECTED, type RequestIndex } from '../../pdata/request-index.ts';
 import { assert } from '../../stdx/assert.ts';
 import { DecisionLog } from './decision-log.ts';
+import { DecisionMemory, REMEMBERED } from './decision-memory.ts';
 import { EPOCH_MS, type Epoch, EpochQueue } from './epochs.ts';
 import {
   DECISION_WORDS,
@@ -19,7 +20,7 @@ import {
   isJournalEntry,
   type SamplingPass,
 } from './journal.ts';
-import { EarlyRanges } from './passes.ts';
+import { PassPlanner } from './pass-planner.ts';
 import {
   OBSERVED_ROOT,
   OBSERVED_TOO_LARGE,
@@ -47,8 +48,6 @@ import {
 
 /** Traces that one step decides at most: about four milliseconds. */
 const STEP_DECISIONS_MAX = 8192;
-/** Bytes of the pending log that one step reads at most, a whole epoch at least. */
-const STEP_BYTES_MAX = 8 * 1024 * 1024;
 /** Room in the table beyond `num_traces`, for traces that are decided while their spans are still to be read. */
 const SLACK_SHARE = 0.25;
 const SLACK_MIN = 16_384;
@@ -56,6 +55,8 @@ const EPOCHS_PER_TABLE = 16;
 /** Early passes wait a little, so that one of them finds most of what was decided early. */
 const EARLY_WAIT_MS = 1000;
 const IDLE_MS = 1000;
+/** For at most so long the log is kept behind what is finished: its journal tells late spans what was decided. */
+const JOURNAL_KEPT_MS = 10_000;
 
 export class TraceSampler implements HoldingProcessor {
   readonly #settings: SamplerSettings;
@@ -66,20 +67,17 @@ export class TraceSampler implements HoldingProcessor {
   readonly #room: TableRoom;
   readonly #roots: RootQueue;
   readonly #decisions = new DecisionLog();
-  /** Age at which an epoch gets its early pass. */
-  readonly #earlyAgeMs: number;
   /** Every trace before this sequence number is decided. */
   #decideSequence = 0;
   #undecided = 0;
   #step = 0;
-  /** Everything before it in the pending log is done with. */
-  #finishedOrdinal = 0;
-  readonly #early = new EarlyRanges();
+  readonly #planner: PassPlanner;
+  readonly #remembered: DecisionMemory;
   /** The last step copied something, so that another one, if an empty one, must say that it is over. */
   #isStepOpen = false;
   #lastRestored: HoldingStep | undefined;
-  /** Epochs that the present step reads for the last time; they go with the next one. */
-  #plannedEpochs = 0;
+  /** End of the newest request. */
+  #endOrdinal = 0;
   #isRestoring = true;
   #isEnding = false;
 
@@ -94,15 +92,24 @@ export class TraceSampler implements HoldingProcessor {
     this.#room = new TableRoom(this.#table, this.#epochs);
     const hasRootWait = settings.decisionWaitAfterRootMs > 0;
     this.#roots = new RootQueue(hasRootWait ? capacity : 1);
-    this.#earlyAgeMs = settings.decisionWaitAfterRootMs + EARLY_WAIT_MS;
+    this.#remembered = new DecisionMemory(
+      settings.sampledCacheSize,
+      settings.nonSampledCacheSize,
+      settings.seed,
+    );
+    this.#planner = new PassPlanner(this.#epochs, {
+      earlyAgeMs: settings.decisionWaitAfterRootMs + EARLY_WAIT_MS,
+      isEarlyEverywhere: hasRootWait || settings.decidesAtIngest,
+      journalKeptMs: Math.min(settings.decisionWaitMs, JOURNAL_KEPT_MS),
+    });
   }
 
   async start(): Promise<void> {}
 
   async shutdown(): Promise<void> {}
 
-  get liveTraces(): number {
-    return this.#undecided;
+  get decidesAtStop(): boolean {
+    return this.#settings.dropsPendingOnShutdown;
   }
 
   refusal(bytes: Uint8Array, index: RequestIndex): PipelineError | undefined {
@@ -130,7 +137,7 @@ export class TraceSampler implements HoldingProcessor {
         slot = table.findOrAddIn(bytes, at);
         assert(slot >= 0, 'a request was taken for which the table has no room');
         base = slot * table.strideWords;
-        if (table.wasAdded) newTraces++;
+        if (table.wasAdded) newTraces += this.#enter(bytes, at, base);
         table.words[base + WORD_LAST_EPOCH] = epoch.number;
       }
       if ((table.words[base + WORD_INFO]! & INFO_VERDICT) === VERDICT_NONE) this.#note(item, slot, base);
@@ -139,9 +146,20 @@ export class TraceSampler implements HoldingProcessor {
     }
     this.#undecided += newTraces;
     epoch.endOrdinal = endOrdinal;
-    epoch.sizeBytes += bytes.length;
+    this.#endOrdinal = endOrdinal;
+    epoch.sizeBytes += index.itemEnd[index.itemCount - 1]! - index.itemStart[0]!;
     this.#metrics.newTraces += newTraces;
     this.#metrics.lateSpans += lateSpans;
+  }
+
+  /** A new record, decided at once when the decision is remembered. @returns 1 when the trace is new indeed. */
+  #enter(bytes: Uint8Array, at: number, base: number): number {
+    const verdict = this.#remembered.find(bytes, at);
+    if (verdict === VERDICT_NONE || this.#isRestoring) return 1;
+    this.#undecided++;
+    this.#decided(base, verdict);
+    this.#metrics.earlyReleases++;
+    return 0;
   }
 
   #note(item: number, slot: number, base: number): void {
@@ -173,6 +191,7 @@ export class TraceSampler implements HoldingProcessor {
     words[base + WORD_INFO] = (words[base + WORD_INFO]! & ~INFO_VERDICT) | verdict;
     words[base + WORD_DECIDED_STEP] = this.#step + 1;
     this.#decisions.add(words, base, verdict);
+    this.#remembered.add(words, base, verdict);
     this.#undecided--;
   }
 
@@ -195,38 +214,33 @@ export class TraceSampler implements HoldingProcessor {
   }
 
   step(nowUnixMs: number): HoldingStep | undefined {
-    for (; this.#plannedEpochs > 0; this.#plannedEpochs--) this.#epochs.dropOldest();
+    this.#planner.forgetPlanned();
     this.#epochs.closeOld(nowUnixMs, this.#table.next, this.#roots.end);
     if (this.#isOverfull) this.#epochs.close(this.#table.next, this.#roots.end);
     this.#decideAfterRoots(nowUnixMs);
     this.#decideDue(nowUnixMs);
-    const passes: SamplingPass[] = [];
-    this.#planFinal(passes);
-    this.#planEarly(nowUnixMs, passes);
+    const passes = this.#planner.plan(this.#step + 1, this.#decideSequence, nowUnixMs);
     this.#policies.report();
     this.#report(nowUnixMs);
     const hasNews = this.#decisions.count > 0 || passes.length > 0;
     if (!hasNews && !this.#isStepOpen) return undefined;
-    return this.#finishPlan(passes);
+    return this.#finishPlan(passes, nowUnixMs);
   }
 
-  #finishPlan(passes: SamplingPass[]): HoldingStep {
+  #finishPlan(passes: SamplingPass[], nowUnixMs: number): HoldingStep {
     this.#step++;
-    for (const { first, end, isPartial } of passes) {
-      if (isPartial) this.#early.add(first, end, this.#step);
-      else this.#finishedOrdinal = Math.max(this.#finishedOrdinal, end);
-    }
-    this.#early.dropBefore(this.#finishedOrdinal);
+    this.#remembered.write(this.#decisions, nowUnixMs, this.#endOrdinal);
     const journal = encodeJournal({
       step: this.#step,
-      finishedOrdinal: this.#finishedOrdinal,
+      finishedOrdinal: this.#planner.finishedOrdinal,
       passes,
       decisionCount: this.#decisions.count,
       decisions: this.#decisions.words,
     });
     this.#decisions.clear();
     this.#isStepOpen = passes.length > 0;
-    return { step: this.#step, journal, passes, releasedOrdinal: this.#finishedOrdinal };
+    const releasedOrdinal = this.#remembered.releasedOrdinal(this.#planner.releasedOrdinal(nowUnixMs));
+    return { step: this.#step, journal, passes, releasedOrdinal };
   }
 
   /** Decides epoch by epoch, oldest first, as far as they are due or the table is too full. */
@@ -292,35 +306,6 @@ export class TraceSampler implements HoldingProcessor {
     }
   }
 
-  /** Epochs whose traces are all decided are read for the last time. */
-  #planFinal(passes: SamplingPass[]): void {
-    let sizeBytes = 0;
-    for (let at = 0; ; at++) {
-      const epoch = this.#epochs.closedAt(at);
-      if (epoch === undefined || epoch.endSequence > this.#decideSequence) return;
-      if (this.#plannedEpochs > 0 && sizeBytes + epoch.sizeBytes > STEP_BYTES_MAX) return;
-      sizeBytes += epoch.sizeBytes;
-      this.#plannedEpochs++;
-      const first = Math.max(epoch.firstOrdinal, this.#finishedOrdinal);
-      if (epoch.endOrdinal > first) this.#early.addFinal(passes, first, epoch.endOrdinal);
-    }
-  }
-
-  /** Epochs that wait for their end and may hold something that is decided already. */
-  #planEarly(nowUnixMs: number, passes: SamplingPass[]): void {
-    const { decisionWaitAfterRootMs, decidesAtIngest } = this.#settings;
-    const isEverywhere = decisionWaitAfterRootMs > 0 || decidesAtIngest;
-    let sizeBytes = 0;
-    for (let at = this.#plannedEpochs; sizeBytes < STEP_BYTES_MAX; at++) {
-      const epoch = this.#epochs.closedAt(at);
-      if (epoch === undefined || epoch.startUnixMs + this.#earlyAgeMs > nowUnixMs) return;
-      if (epoch.isPassed || !(epoch.hasEarly || isEverywhere)) continue;
-      epoch.isPassed = true;
-      sizeBytes += epoch.sizeBytes;
-      this.#early.addPartial(passes, epoch.firstOrdinal, epoch.endOrdinal);
-    }
-  }
-
   select(bytes: Uint8Array, index: RequestIndex, pass: HoldingPass): number {
     const table = this.#table;
     const { words, strideWords } = table;
@@ -334,10 +319,11 @@ export class TraceSampler implements HoldingProcessor {
         previous = at;
         const slot = table.findIn(bytes, at);
         const base = slot * strideWords;
+        const decidedStep = slot < 0 ? 0 : words[base + WORD_DECIDED_STEP]!;
         isKept =
-          slot >= 0 &&
-          (words[base + WORD_INFO]! & INFO_VERDICT) === VERDICT_SAMPLED &&
-          words[base + WORD_DECIDED_STEP]! > pass.afterStep;
+          decidedStep > pass.afterStep &&
+          decidedStep <= pass.untilStep &&
+          (words[base + WORD_INFO]! & INFO_VERDICT) === VERDICT_SAMPLED;
       }
       if (isKept) kept++;
       else itemFlags[item]! |= ITEM_REJECTED;
@@ -366,6 +352,9 @@ export class TraceSampler implements HoldingProcessor {
     const { step, finishedOrdinal, passes, decisionCount, decisions } = decodeJournal(entry);
     const table = this.#table;
     for (let at = 0; at < decisionCount * DECISION_WORDS; at += DECISION_WORDS) {
+      const verdict = (decisions[at + 4]! & INFO_VERDICT) as Verdict;
+      this.#remembered.add(decisions, at, verdict);
+      if ((decisions[at + 4]! & REMEMBERED) !== 0) continue;
       const slot = table.findOrAdd(
         decisions[at]!,
         decisions[at + 1]!,
@@ -377,22 +366,19 @@ export class TraceSampler implements HoldingProcessor {
       const base = slot * table.strideWords;
       const info = table.words[base + WORD_INFO]!;
       if ((info & INFO_VERDICT) !== VERDICT_NONE) continue;
-      table.words[base + WORD_INFO] = info | decisions[at + 4]!;
+      table.words[base + WORD_INFO] = info | verdict;
       table.words[base + WORD_DECIDED_STEP] = step;
       if (!table.wasAdded) this.#undecided--;
     }
-    for (const { first, end, isPartial } of passes) if (isPartial) this.#early.add(first, end, step);
+    this.#planner.take(passes, step);
     this.#step = step;
-    this.#finishedOrdinal = Math.max(this.#finishedOrdinal, finishedOrdinal);
     this.#lastRestored = { step, journal: entry, passes, releasedOrdinal: finishedOrdinal };
   }
 
   restored(): HoldingStep | undefined {
     this.#isRestoring = false;
     this.#epochs.close(this.#table.next, this.#roots.end);
-    while ((this.#epochs.closedAt(0)?.endOrdinal ?? Number.POSITIVE_INFINITY) <= this.#finishedOrdinal)
-      this.#epochs.dropOldest();
-    for (let at = 0; at < this.#epochs.closedCount; at++) this.#epochs.closedAt(at)!.hasEarly = true;
+    this.#planner.restored();
     const last = this.#lastRestored;
     this.#lastRestored = undefined;
     this.#isStepOpen = last !== undefined && last.passes.length > 0;
