@@ -93,6 +93,33 @@ const CASES: Record<string, Message> = {
       rate_allocation: ['s0', 's1', 's2'].map((name) => ({ policy: name, percent: 33 })),
     }),
   ]),
+  ottl_span: withPolicies([
+    policy('ottl_condition', {
+      error_mode: 'silent',
+      span: [
+        'attributes["retries"] > 9',
+        'IsMatch(attributes["http.route"], "^/api/v[0-9]{2}") and status.code != 2',
+        'resource.attributes["service.name"] == "wonka" and attributes["cached"] == true',
+      ],
+    }),
+  ]),
+  ottl_event: withPolicies([
+    policy('ottl_condition', {
+      error_mode: 'ignore',
+      spanevent: ['name == "exception" and span.attributes["tenant"] != nil'],
+    }),
+  ]),
+  ottl_mixed: withPolicies([
+    and(
+      policy('ottl_condition', {
+        error_mode: 'ignore',
+        span: ['end_time_unix_nano - start_time_unix_nano > 15000000 or attributes["size"] * 2 == 1000'],
+        spanevent: ['name == "retry"'],
+      }),
+      not(failed),
+      policy('span_count', { max_spans: 3 }),
+    ),
+  ]),
   rate_unreached: withPolicies([
     and(
       failed,

@@ -1,4 +1,5 @@
 import type { ComponentSettings, Logger } from '../../../component/settings.ts';
+import { OttlCursor } from '../../../ottl/cursor.ts';
 import type { RequestIndex } from '../../../pdata/request-index.ts';
 import type { Clock } from '../../../stdx/clock.ts';
 import type { TailSamplingConfig } from '../config.ts';
@@ -59,6 +60,7 @@ function policyCompiler(
   { usesOldInversion }: TailSamplingConfig,
   settings: ComponentSettings,
 ): PolicyCompiler {
+  let cursor: OttlCursor | undefined;
   const compiler: PolicyCompiler = {
     settings,
     usesOldInversion,
@@ -71,6 +73,10 @@ function policyCompiler(
     timesWord: () => layout.needTimes(),
     sizeWord: () => layout.needSize(),
     gather: (identity, wordCount, makeGatherer) => layout.gather(identity, wordCount, makeGatherer),
+    ottlCursor: () => {
+      cursor ??= new OttlCursor();
+      return cursor;
+    },
     compile: ({ type, block }) => policyType(type).compile(block, compiler),
   };
   return compiler;

@@ -51,6 +51,7 @@ export interface SpanModel {
   parent?: boolean;
   flags?: number;
   traceState?: string;
+  events?: Message[];
   /** Attributes of its resource; spans with the same object share the resource. */
   resource?: Record<string, Scalar> | Message[];
   traceId?: Uint8Array;
@@ -93,6 +94,7 @@ export function encodeSpans(spans: readonly SpanModel[]): Uint8Array {
             status: span.status === undefined ? undefined : { message: 'text', code: span.status },
             flags: span.flags,
             trace_state: span.traceState,
+            events: span.events,
           },
         ],
       },

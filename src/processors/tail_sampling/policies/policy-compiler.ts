@@ -1,5 +1,6 @@
 /** What policies ask for while they are compiled: a place in the facts of a trace for each thing they test. */
 import type { ComponentSettings } from '../../../component/settings.ts';
+import type { OttlCursor } from '../../../ottl/cursor.ts';
 import type { RequestIndex } from '../../../pdata/request-index.ts';
 import type { Policy } from './policy.ts';
 import type { PolicyOf } from './policy-type.ts';
@@ -46,5 +47,7 @@ export interface PolicyCompiler {
   sizeWord(): number;
   /** First of `wordCount` words that a gatherer fills. */
   gather(identity: string, wordCount: number, makeGatherer: () => FactGatherer): number;
+  /** For conditions in OTTL: all of them look at the same place, so that a message is read once for all. */
+  ottlCursor(): OttlCursor;
   compile(policy: PolicyOf<string, unknown>): Policy;
 }

@@ -29,6 +29,7 @@ import {
   notPolicy,
   type SubPoliciesBlock,
 } from './nesting-policies.ts';
+import { type OttlConditionBlock, ottlConditionPolicy } from './ottl-policy.ts';
 import type { PolicyOf, PolicyType } from './policy-type.ts';
 import { type ProbabilisticBlock, probabilisticPolicy } from './probabilistic-policy.ts';
 import {
@@ -39,8 +40,6 @@ import {
 } from './rate-policies.ts';
 import {
   alwaysSamplePolicy,
-  type OttlConditionBlock,
-  ottlConditionPolicy,
   type SpanCountBlock,
   type StatusCodeBlock,
   spanCountPolicy,

@@ -1,5 +1,5 @@
 /** Policies over the other properties of spans and over what a trace amounts to. */
-import { integer, oneOf, string, stringList } from '../../../config/field-kinds.ts';
+import { integer, string, stringList } from '../../../config/field-kinds.ts';
 import { type CheckIssue, defineShape } from '../../../config/schema.ts';
 import { type Policy, type TraceFacts, VOTE_SAMPLED, type Vote, voteOf } from './policy.ts';
 import type { Atom } from './policy-compiler.ts';
@@ -119,34 +119,6 @@ export const spanCountPolicy: PolicyType<'span_count', SpanCountBlock> = {
         return voteOf(spanCount >= minSpans && (maxSpans === 0 || spanCount <= maxSpans));
       },
     };
-  },
-};
-
-export interface OttlConditionBlock {
-  errorMode: 'ignore' | 'silent' | 'propagate';
-  span: string[];
-  spanEvent: string[];
-}
-
-export const ottlConditionPolicy: PolicyType<'ottl_condition', OttlConditionBlock> = {
-  type: 'ottl_condition',
-  doc: 'A condition in OTTL is true for a span, or for an event of one.',
-  isNestable: true,
-  block: defineShape<OttlConditionBlock>(
-    {
-      errorMode: oneOf('error_mode', {
-        values: ['ignore', 'silent', 'propagate'],
-        default: 'propagate',
-        doc: 'What a failing condition does: it is false, with a line in the log or without one, or it fails the policy.',
-      }),
-      span: stringList('span', { default: [], doc: 'Conditions on spans, of which one has to be true.' }),
-      spanEvent: stringList('spanevent', { default: [], doc: 'Conditions on events of spans.' }),
-    },
-    () => [{ key: '', message: '"ottl_condition" is not supported yet' }],
-  ),
-  needsWholeTrace: () => false,
-  compile: () => {
-    throw new Error('ottl_condition passes no configuration check');
   },
 };
 
