@@ -43,15 +43,17 @@ export async function runTelemetrygen(programs: Programs, args: readonly string[
   await run(programs.telemetrygen, [...args, '--otlp-insecure'], { timeout: 60_000 });
 }
 
-/** The Collector with a configuration given as an object. */
+/** The Collector with a configuration given as an object or in a file. */
 export class CollectorProcess {
   readonly child: ChildProcess;
   /** Everything it wrote to stderr so far. */
   log = '';
 
-  private constructor(programs: Programs, config: unknown) {
-    const args = ['--config', `yaml:${JSON.stringify(config)}`];
-    this.child = spawn(programs.otelcol, args, { stdio: ['ignore', 'ignore', 'pipe'] });
+  private constructor(programs: Programs, source: string, env: Record<string, string>) {
+    this.child = spawn(programs.otelcol, ['--config', source], {
+      stdio: ['ignore', 'ignore', 'pipe'],
+      env: { ...process.env, ...env },
+    });
     this.child.stderr!.on('data', (chunk: Buffer) => {
       this.log += chunk.toString();
     });
@@ -59,7 +61,16 @@ export class CollectorProcess {
 
   /** @throws Error with its log when it is not ready in time. */
   static async start(programs: Programs, config: unknown): Promise<CollectorProcess> {
-    const collector = new CollectorProcess(programs, config);
+    return CollectorProcess.startFile(programs, `yaml:${JSON.stringify(config)}`);
+  }
+
+  /** The same with any `--config` source, a file for example. */
+  static async startFile(
+    programs: Programs,
+    source: string,
+    env: Record<string, string> = {},
+  ): Promise<CollectorProcess> {
+    const collector = new CollectorProcess(programs, source, env);
     try {
       await until('the Collector', () => collector.log.includes(READY) || collector.hasExited, 30_000);
       if (collector.hasExited) throw new Error('the Collector ended at start');
