@@ -6,6 +6,7 @@ import { SIGNALS, type Signal } from '../../component/signal.ts';
 import { type Clock, systemClock } from '../../stdx/clock.ts';
 import { Admission, type AdmissionLimits } from './admission.ts';
 import type { AuthGate } from './auth-gate.ts';
+import type { HttpExchangeContext } from './http-exchange.ts';
 import { HttpReplies, type HttpRepliesConfig } from './http-replies.ts';
 import type { HttpServer, HttpServerSettings } from './http-server.ts';
 import { Http1Server } from './http1-server.ts';
@@ -35,6 +36,8 @@ export class RecordingConsumer implements RequestConsumer {
   isFull = false;
   /** undefined: the test calls `done` itself. */
   outcome: RequestOutcome | undefined = OK_OUTCOME;
+  /** Before `tryConsume` returns, as no engine does: for tests that must not depend on time. */
+  answersAtOnce = false;
   onTaken: ((request: TakenRequest) => void) | undefined;
 
   constructor(signals: readonly Signal[] = SIGNALS) {
@@ -47,7 +50,8 @@ export class RecordingConsumer implements RequestConsumer {
     const taken = { ...rest, body: Buffer.concat(chunks), chunkCount: chunks.length, done };
     this.taken.push(taken);
     const { outcome } = this;
-    if (outcome !== undefined) setImmediate(() => done(outcome));
+    if (outcome !== undefined && this.answersAtOnce) done(outcome);
+    else if (outcome !== undefined) setImmediate(() => done(outcome));
     this.onTaken?.(taken);
     return true;
   }
@@ -125,6 +129,7 @@ export interface HttpBed {
   consumer: RecordingConsumer;
   meter: ReadableMeter;
   admission: Admission;
+  exchange: HttpExchangeContext;
   stop(): void;
 }
 
@@ -180,7 +185,7 @@ export async function startHttpBed(
     server.close();
     admission.close();
   };
-  return { port, server, consumer, meter, admission, stop };
+  return { port, server, consumer, meter, admission, exchange: settings.exchange, stop };
 }
 
 function makeServer(kind: HttpServer['implementation'], settings: HttpServerSettings): HttpServer {

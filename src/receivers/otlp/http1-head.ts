@@ -2,6 +2,7 @@
  * The request line and header block of HTTP/1.1, read strictly (RFC 9112): what two readers could understand in
  * two ways is refused, because one of them may be a proxy in front of us.
  */
+import { METHODS } from 'node:http';
 import { addHeader, createHead } from './http-head.ts';
 import type { HttpRequestHead } from './http-server.ts';
 
@@ -27,7 +28,13 @@ export interface Http1Head {
 }
 
 /** Status of the answer to a head that cannot be served; nobody can say where the next one starts. */
-export type HeadRefusal = 400 | 417 | 505;
+export type HeadRefusal = 400 | 417 | 501 | 505;
+
+/** Up to the path. */
+const ABSOLUTE_FORM = /^https?:\/\/[\w.:[\]-]+(?=[/?]|$)/i;
+
+/** A tunnel would change the meaning of every byte after its head. */
+const KNOWN_METHODS = new Set(METHODS.filter((method) => method !== 'CONNECT'));
 
 const TOKEN_CHARS = "!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 const IS_TOKEN = new Uint8Array(256);
@@ -67,6 +74,7 @@ export function parseHead(bytes: Buffer, start: number, end: number): Http1Head 
   const [method, target, version] = parts as [string, string, string];
   if (!isToken(bytes, start, start + method.length) || !isTarget(target)) return 400;
   if (version !== 'HTTP/1.1' && version !== 'HTTP/1.0') return /^HTTP\/\d\.\d$/.test(version) ? 505 : 400;
+  if (!KNOWN_METHODS.has(method)) return 501;
   const reader = new HeadReader(createHead(method, originForm(target)), version === 'HTTP/1.0');
   let at = lineEnd + 2;
   // The block ends with an empty line, so every line before it ends inside.
@@ -105,10 +113,12 @@ class HeadReader {
     if (bytes[end] !== CR || bytes[end + 1] !== LF) return -1;
     let from = colon + 1;
     let to = end;
-    while (from < to && isBlank(bytes[from]!)) from++;
-    while (to > from && isBlank(bytes[to - 1]!)) to--;
+    let hasTab = false;
+    for (; from < to && isBlank(bytes[from]!); from++) hasTab ||= bytes[from] === TAB;
+    for (; to > from && isBlank(bytes[to - 1]!); to--) hasTab ||= bytes[to - 1] === TAB;
     const name = bytes.toString('latin1', start, colon);
-    const isKnown = this.#take(name, bytes.toString('latin1', from, to));
+    // In what decides on framing a tab is not taken for a blank, since not every reader does.
+    const isKnown = this.#take(name, bytes.toString('latin1', from, to), hasTab);
     return isKnown ? end + 2 : -1;
   }
 
@@ -128,7 +138,7 @@ class HeadReader {
   }
 
   /** What decides on framing is read here; the rest is what every server looks at. */
-  #take(name: string, value: string): boolean {
+  #take(name: string, value: string, hasTab: boolean): boolean {
     this.#lines.push(name, value);
     addHeader(this.#head, name, value);
     switch (name.length) {
@@ -142,9 +152,9 @@ class HeadReader {
         if (name.toLowerCase() === 'connection') this.#connection += `,${value}`;
         return true;
       case 14:
-        return name.toLowerCase() !== 'content-length' || this.#takeLength(value);
+        return name.toLowerCase() !== 'content-length' || (!hasTab && this.#takeLength(value));
       case 17:
-        return name.toLowerCase() !== 'transfer-encoding' || this.#takeCoding(value);
+        return name.toLowerCase() !== 'transfer-encoding' || (!hasTab && this.#takeCoding(value));
       default:
         return true;
     }
@@ -171,23 +181,20 @@ function isToken(bytes: Buffer, start: number, end: number): boolean {
   return at === end && end > start;
 }
 
-/** Visible ASCII only (RFC 9112, section 3.2). */
+/** Visible ASCII only, in one of the forms that are sent to a server (RFC 9112, section 3.2). */
 function isTarget(target: string): boolean {
   for (let i = 0; i < target.length; i++) {
     const code = target.charCodeAt(i);
     if (code <= SPACE || code >= 0x7f) return false;
   }
-  return target.length > 0;
+  return target.startsWith('/') || target === '*' || ABSOLUTE_FORM.test(target);
 }
 
 /** A server has to take the absolute form as well, although only proxies send it (RFC 9112, section 3.2.2). */
 function originForm(target: string): string {
-  if (target.startsWith('/')) return target;
-  const authority = /^https?:\/\//i.exec(target);
+  const authority = ABSOLUTE_FORM.exec(target);
   if (authority === null) return target;
-  const path = target.slice(authority[0].length).search(/[/?]/);
-  if (path < 0) return '/';
-  const rest = target.slice(authority[0].length + path);
+  const rest = target.slice(authority[0].length);
   return rest.startsWith('/') ? rest : `/${rest}`;
 }
 

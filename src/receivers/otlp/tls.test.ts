@@ -13,23 +13,7 @@ import { startHttpBed, testSettings } from './bed.test-peer.ts';
 import { GrpcClient, startGrpcBed } from './grpc-bed.test-peer.ts';
 import { eventually, sleep } from './http-client.test-peer.ts';
 import { ListenerTls } from './listener-tls.ts';
-
-const DEFAULTS: TlsServerSettings = {
-  caFile: undefined,
-  caPem: undefined,
-  certFile: undefined,
-  certPem: undefined,
-  keyFile: undefined,
-  keyPem: undefined,
-  includesSystemCas: false,
-  minVersion: '1.2',
-  maxVersion: undefined,
-  cipherSuites: [],
-  curves: [],
-  reloadIntervalMs: 0,
-  clientCaFile: undefined,
-  reloadsClientCa: false,
-};
+import { TLS_DEFAULTS } from './tls.test-peer.ts';
 
 async function makeFiles(t: TestContext) {
   const directory = await tempDir(t);
@@ -41,7 +25,7 @@ async function makeFiles(t: TestContext) {
 }
 
 function listenerTls(settings: Partial<TlsServerSettings>): ListenerTls {
-  return new ListenerTls({ ...DEFAULTS, ...settings }, testSettings().logger);
+  return new ListenerTls({ ...TLS_DEFAULTS, ...settings }, testSettings().logger);
 }
 
 async function postTls(
