@@ -32,10 +32,18 @@ import { TraceStateTest } from './trace-state.ts';
 /** One trace of so many is timed, and its times stand for all of them: reading a clock costs more than a vote. */
 const TIMED_EVERY = 256;
 
-/** @param config passed the configuration check. */
-export function compilePolicySet(config: TailSamplingConfig, settings: ComponentSettings): PolicySet {
+/**
+ * @param config passed the configuration check.
+ * @param deciderCount sets of this configuration that decide side by side, in other workers: each lets its part of
+ * every rate through. What a rate may save up stays whole, as it bounds the size of a single trace.
+ */
+export function compilePolicySet(
+  config: TailSamplingConfig,
+  settings: ComponentSettings,
+  deciderCount = 1,
+): PolicySet {
   const layout = new FactLayout();
-  const compiler = policyCompiler(layout, config, settings);
+  const compiler = policyCompiler(layout, config, settings, deciderCount);
   // Whatever else is said, a drop decides: those are asked first.
   const isDrop = ({ type }: { type: string }) => type === 'drop';
   const configs = [...config.policies.filter(isDrop), ...config.policies.filter((each) => !isDrop(each))];
@@ -59,10 +67,12 @@ function policyCompiler(
   layout: FactLayout,
   { usesOldInversion }: TailSamplingConfig,
   settings: ComponentSettings,
+  deciderCount: number,
 ): PolicyCompiler {
   let cursor: OttlCursor | undefined;
   const compiler: PolicyCompiler = {
     settings,
+    deciderCount,
     usesOldInversion,
     attributeAtom: (key, identity, makeTest) => layout.attributeAtom(key, identity, makeTest),
     statusAtom: (code) => layout.statusAtom(code),

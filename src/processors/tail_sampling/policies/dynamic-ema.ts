@@ -4,7 +4,7 @@ export interface EmaSettings {
   /** 1 of so many spans shall be kept over all keys together. */
   goalSampleRate: number;
   adjustmentIntervalMs: number;
-  /** Share of the newest interval in an average, over 0 and below 1. */
+  /** Share of the newest interval in an average, over 0 and at most 1. */
   weight: number;
   /** Keys whose average falls below it are forgotten. */
   ageOutValue: number;

@@ -176,7 +176,7 @@ test('what cannot be a dynamic policy is refused with its key', () => {
   assert.match(issue({ field_list: [] }), /must not be empty/);
   assert.match(issue({ field_list: ['root.'] }), /must name a field/);
   assert.match(issue({ field_list: Array.from({ length: 17 }, (_, at) => `f${at}`) }), /at most 16/);
-  assert.match(issue({ field_list: ['a'], weight: 1 }), /weight.*between 0 and 1/);
+  assert.match(issue({ field_list: ['a'], weight: 1.1 }), /weight.*at most 1/);
   assert.match(issue({ field_list: ['a'], goal_sample_rate: 0 }), /goal_sample_rate.*at least 1/);
   assert.match(issue({ field_list: ['a'], max_keys: 100_000 }), /max_keys.*at most 20000/);
   assert.equal(issue({ field_list: ['a'] }), '');

@@ -44,7 +44,7 @@ export const dynamicPolicy: PolicyType<'dynamic', DynamicBlock> = {
       }),
       weight: number('weight', {
         default: 0.5,
-        doc: 'Share of the last interval in the averages, between 0 and 1.',
+        doc: 'Share of the last interval in the averages, over 0 and at most 1, which is no average any more.',
       }),
       ageOutValue: number('age_out_value', {
         doc: 'A key with a lower average is forgotten; without it the weight.',
@@ -83,7 +83,7 @@ function checkDynamic({ fieldList, weight, ageOutValue = 1 }: DynamicBlock): Che
     if (field !== '' && field !== ROOT_PREFIX) return;
     issues.push({ key: `field_list.${index}`, message: 'must name a field' });
   });
-  if (!(weight > 0 && weight < 1)) issues.push({ key: 'weight', message: 'must be between 0 and 1' });
+  if (!(weight > 0 && weight <= 1)) issues.push({ key: 'weight', message: 'must be over 0 and at most 1' });
   if (!(ageOutValue > 0)) issues.push({ key: 'age_out_value', message: 'must be positive' });
   return issues;
 }

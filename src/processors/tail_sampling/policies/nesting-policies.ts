@@ -145,7 +145,7 @@ export function compositePolicy(table: PolicyTable): PolicyType<'composite', Com
         compiler.spanCountWord(),
         orderedShares(block).map(({ policy, spansPerSecond }) => ({
           policy: compiler.compile(policy),
-          spansPerSecond,
+          spansPerSecond: spansPerSecond / compiler.deciderCount,
         })),
       ),
   };

@@ -161,3 +161,15 @@ test('the newest rules are those of the reference cases', () => {
   assert.equal(decided([{ type: 'latency', latency: { threshold_ms: 100 } }], [ms(100)]), 'not sampled');
   assert.equal(decided([drop(always), always], [a]), 'dropped');
 });
+
+test('sets that decide side by side divide the rates, not what a rate saves up', () => {
+  const rate = { type: 'rate_limiting', rate_limiting: { spans_per_second: 10 } };
+  const bed = (policy: Message) => policyBed(withPolicies([policy]), 'tail_sampling', 2).set;
+  const rated = bed(rate);
+  assert.equal(decideTrace(rated, spansOf(20), 0), 'sampled');
+  assert.equal(decideTrace(rated, spansOf(6), 1000), 'not sampled');
+  assert.equal(decideTrace(rated, spansOf(5), 1000), 'sampled');
+  const shared = bed(composite({ rate_allocation: [{ policy: 'errors', percent: 10 }] }));
+  assert.equal(decideTrace(shared, [error, a, a, a, a, a], 0), 'not sampled');
+  assert.equal(decideTrace(shared, [error, a, a, a, a], 0), 'sampled');
+});

@@ -32,12 +32,13 @@ export interface PolicyBed {
 }
 
 /** @param raw configuration of the processor as a YAML value. */
-export function policyBed(raw: unknown, id = 'tail_sampling'): PolicyBed {
+export function policyBed(raw: unknown, id = 'tail_sampling', deciderCount = 1): PolicyBed {
   const { value, issues } = tailSamplingConfigSchema.parse(raw);
   assert.deepEqual(issues, []);
   const meter = new ThreadMeter();
   const logger = new RecordingLogger();
-  return { set: compilePolicySet(value!, { id, meter, logger, clock: systemClock }), meter, logger };
+  const settings = { id, meter, logger, clock: systemClock };
+  return { set: compilePolicySet(value!, settings, deciderCount), meter, logger };
 }
 
 type Scalar = string | number | boolean | bigint | null | Message;

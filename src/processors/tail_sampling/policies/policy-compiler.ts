@@ -29,6 +29,8 @@ export interface FactGatherer {
 /** The same test asked for twice gives the same place; equal tests have equal identities. */
 export interface PolicyCompiler {
   readonly settings: ComponentSettings;
+  /** So many policy sets decide side by side, each about traces of its own: a rate is divided among them. */
+  readonly deciderCount: number;
   /** Whether `invert_match` answers with votes of its own. */
   readonly usesOldInversion: boolean;
   /** Passed by an attribute of the resource or of a span; of duplicates the first one counts. */

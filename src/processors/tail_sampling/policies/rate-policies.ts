@@ -28,7 +28,11 @@ export const rateLimitingPolicy: PolicyType<'rate_limiting', RateLimitingBlock> 
   }),
   needsWholeTrace: () => true,
   compile: ({ spansPerSecond, burstCapacity }, compiler) =>
-    new BucketPolicy(compiler.spanCountWord(), spansPerSecond, burstCapacity),
+    new BucketPolicy(
+      compiler.spanCountWord(),
+      spansPerSecond / compiler.deciderCount,
+      burstCapacity || spansPerSecond * 2,
+    ),
 };
 
 export const bytesLimitingPolicy: PolicyType<'bytes_limiting', BytesLimitingBlock> = {
@@ -41,7 +45,11 @@ export const bytesLimitingPolicy: PolicyType<'bytes_limiting', BytesLimitingBloc
   }),
   needsWholeTrace: () => true,
   compile: ({ bytesPerSecond, burstCapacity }, compiler) =>
-    new BucketPolicy(compiler.sizeWord(), bytesPerSecond, burstCapacity),
+    new BucketPolicy(
+      compiler.sizeWord(),
+      bytesPerSecond / compiler.deciderCount,
+      burstCapacity || bytesPerSecond * 2,
+    ),
 };
 
 /** A token bucket, full at first; a trace takes as many tokens as its word says, or none. */
@@ -52,11 +60,11 @@ class BucketPolicy implements Policy {
   #tokens: number;
   #lastMs: number | undefined;
 
-  constructor(word: number, perSecond: number, burstCapacity: number) {
+  constructor(word: number, perSecond: number, burst: number) {
     this.#word = word;
     this.#perMs = perSecond / 1000;
-    this.#burst = burstCapacity === 0 ? perSecond * 2 : burstCapacity;
-    this.#tokens = this.#burst;
+    this.#burst = burst;
+    this.#tokens = burst;
   }
 
   vote({ words, at, nowMs }: TraceFacts): Vote {
