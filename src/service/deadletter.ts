@@ -10,6 +10,7 @@ import { isSelected, type LetterFile, listLetterFiles, readLetterFile } from './
 import { retryDeadLetters } from './deadletter-retry.ts';
 import { EXIT_CONFIG, EXIT_OK } from './exit-codes.ts';
 import { cliIssuesText } from './help.ts';
+import { tableText } from './text-table.ts';
 
 export interface DeadletterProgram {
   /** Behind the word `deadletter`. */
@@ -133,17 +134,4 @@ const ERROR_CHARS = 200;
 function printable(text: string): string {
   const line = text.replace(/[\p{C}\s]+/gu, ' ').trim();
   return line.length <= ERROR_CHARS ? line : `${line.slice(0, ERROR_CHARS - 3)}...`;
-}
-
-function tableText(rows: readonly (readonly string[])[]): string {
-  const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)));
-  return rows
-    .map(
-      (row) =>
-        `${row
-          .map((cell, column) => cell.padEnd(widths[column]!))
-          .join('  ')
-          .trimEnd()}\n`,
-    )
-    .join('');
 }

@@ -12,6 +12,7 @@ import { prepareLog } from '../queue/log/prepare.ts';
 import { recordStart } from '../queue/log/start-record.ts';
 import type { Registry } from '../registry/registry.ts';
 import type { Clock } from '../stdx/clock.ts';
+import { adopterOf } from './adopted-logs.ts';
 import type { RunCommand } from './cli.ts';
 import type { DataPath } from './data-path.ts';
 import { type MemoryPart, memoryBudget } from './memory-budget.ts';
@@ -190,6 +191,7 @@ export class Engine {
       limits: logLimits(command.diskBudgetBytes ?? DISK_BUDGET_BYTES, this.dataDir),
       listNames,
       orphanCursors,
+      adopterOf,
     });
   }
 

@@ -13,6 +13,7 @@ Usage
   millrace print-config --config FILE  the configuration that takes effect, secrets hidden
   millrace config-schema               JSON Schema of the configuration, for editors
   millrace deadletter ACTION           list, show or retry (--config FILE) what a backend refused
+  millrace cursors ACTION              list, remove or adopt how far exporters are in the logs
   millrace top [--endpoint URL]        what a running engine does, once a second, from its metrics
   millrace components                  list the components of this build as YAML
   millrace --version

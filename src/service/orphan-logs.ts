@@ -10,7 +10,8 @@ import { Probe } from '../queue/log/lmdb/probe.ts';
 import { type StoredCursor, storedCursors } from './orphan-cursors.ts';
 
 const MAP_SLACK_BYTES = 64 << 20;
-const LOG_NAME = /~\d{1,4}$/;
+/** End of a log's name: the number of its worker. */
+export const LOG_NAME = /~\d{1,4}$/;
 
 export interface OrphanedLog {
   logId: string;
@@ -70,29 +71,33 @@ export async function findOrphanedLogs(
   return orphans;
 }
 
-/** @returns undefined when everybody has got everything. */
-async function describeOrphan(directory: string, probe: Probe): Promise<OrphanedLog | undefined> {
-  const logId = basename(directory);
-  const segments = listSegments(directory);
-  const begin = segments[0]!;
-  const newest = segments.at(-1)!;
+/** One past the last item of a log that nobody has open; undefined when it cannot be read. */
+export async function logEnd(directory: string, probe: Probe): Promise<number | undefined> {
+  const newest = listSegments(directory).at(-1)!;
   const data = join(segmentDirectory(directory, newest), DATA_FILE);
   const sizeBytes = statSync(data, { throwIfNoEntry: false })?.size ?? 0;
   const scan = await probe.scan(
     {
       directory: segmentDirectory(directory, newest),
       firstOrdinal: newest,
-      logHash: logHash(logId),
+      logHash: logHash(basename(directory)),
       mapBytes: sizeBytes + MAP_SLACK_BYTES,
     },
     sizeBytes,
   );
+  return scan.fault === undefined ? newest + scan.items : undefined;
+}
+
+/** @returns undefined when everybody has got everything. */
+async function describeOrphan(directory: string, probe: Probe): Promise<OrphanedLog | undefined> {
+  const logId = basename(directory);
+  const begin = listSegments(directory)[0]!;
+  const end = await logEnd(directory, probe);
   const cursors = storedCursors(directory, logId);
   const waitFor: StoredCursor[] = cursors.length > 0 ? cursors : [{ name: '', directory, ordinal: begin }];
-  if (scan.fault !== undefined) {
+  if (end === undefined) {
     return { logId, directory, sizeBytes: bytesFrom(directory, begin), itemsByExporter: undefined };
   }
-  const end = newest + scan.items;
   const owed = waitFor.filter(({ ordinal }) => ordinal < end);
   if (owed.length === 0) return undefined;
   return {

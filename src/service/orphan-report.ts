@@ -1,7 +1,7 @@
 /** Tells at start and at each reload what waits on disk for nobody, and how to get rid of it. */
+import { dirname } from 'node:path';
 import type { Logger, Meter } from '../component/settings.ts';
 import { SharedWords } from '../queue/log/shared-words.ts';
-import { storedCursors } from './orphan-cursors.ts';
 import { bytesFrom, findOrphanedLogs, type OrphanedLog } from './orphan-logs.ts';
 import type { ThreadPlan } from './thread-plan.ts';
 
@@ -22,12 +22,14 @@ export function reportOrphanedCursors(threads: ThreadPlan, logger: Logger, meter
       const labels = { log: log.logId, exporter };
       meter.gauge('millrace_orphaned_log_bytes', labels).set(sizeBytes);
       meter.gauge('millrace_orphaned_log_items', labels).set(items);
-      const stored = storedCursors(log.directory, log.logId).find(({ name }) => name === exporter);
+      const storage = dirname(dirname(log.directory));
+      const cursor = `'${log.logId}' '${exporter}'`;
       logger.warn('items wait for an exporter that is not in the configuration any more; they are kept', {
         ...{ log: log.logId, exporter, items, bytes: sizeBytes },
         note: 'the log keeps everything behind them, too, within its disk budget',
         deliver: `put exporter ${exporter} back into the pipeline`,
-        discard: `stop millrace, then: rm -r '${stored?.directory ?? log.directory}'`,
+        adopt: `stop millrace, then: millrace cursors adopt ${cursor} NEW_EXPORTER --data-dir '${storage}'`,
+        discard: `stop millrace, then: millrace cursors remove ${cursor} --data-dir '${storage}'`,
       });
     }
   }
@@ -58,6 +60,7 @@ function report(orphan: OrphanedLog, logger: Logger, meter: Meter): void {
     ...{ log: logId, bytes: sizeBytes, items: items ?? 'unknown' },
     exporters: [...(itemsByExporter?.keys() ?? [])].filter((name) => name !== ''),
     deliver: 'put the pipeline with its exporters and their storage back',
+    adopt: `stop millrace, then: millrace cursors adopt-log '${logId}' NEW_PIPELINE --data-dir '${dirname(dirname(directory))}'`,
     discard: `stop millrace, then: rm -r '${directory}'`,
   });
 }

@@ -8,6 +8,7 @@ import { packageVersion } from '../stdx/product.ts';
 import { type PrintConfigCommand, parseCli, type SourceFlags } from './cli.ts';
 import { configSchemaText } from './config-schema.ts';
 import { configurationMarkdown } from './configuration-markdown.ts';
+import { runCursors } from './cursors.ts';
 import { runDeadletter } from './deadletter.ts';
 import { runEngine } from './engine-run.ts';
 import { EXIT_CONFIG, EXIT_OK } from './exit-codes.ts';
@@ -34,6 +35,7 @@ export interface Program {
 export async function runProgram(program: Program): Promise<number> {
   const [word, ...argv] = program.argv;
   if (word === 'deadletter') return runDeadletter({ ...program, argv });
+  if (word === 'cursors') return runCursors({ ...program, argv });
   if (word === 'top') return runTopCommand({ ...program, argv });
   const { command, issues } = parseCli(program.argv);
   if (command === undefined) {

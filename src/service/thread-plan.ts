@@ -33,6 +33,8 @@ export interface ThreadPlanOptions {
     logId: string,
     configured: readonly string[],
   ): readonly { name: string; ordinal: number }[];
+  /** Name of the group that has taken a log over; undefined when it is its own. No log is taken over when absent. */
+  adopterOf?(logDirectory: string): string | undefined;
 }
 
 export interface ThreadPlan {
@@ -80,6 +82,11 @@ function directorySafe(text: string): string {
   return `${safe.slice(0, SAFE_NAME_BYTES_MAX - digest.length - 2)}..${digest}`;
 }
 
+/** Name of a pipeline's logs without the number of a worker. */
+export function logGroupName(pipelineId: string, storage: string | undefined): string {
+  return directorySafe(pipelineId) + (storage === undefined ? '' : `@${directorySafe(storage)}`);
+}
+
 function queueOf(plan: CollectorPlan, registry: Registry, exporterId: string): DeliveryConfig['queue'] {
   const exporter = plan.exporters.find(({ id }) => id === exporterId)!;
   const factory = findFactory(registry, 'exporter', exporter.type) as ExporterFactory<unknown>;
@@ -121,7 +128,7 @@ function groupLogs(plan: CollectorPlan, registry: Registry, options: ThreadPlanO
       const key = storage ?? '';
       let group = byStorage.get(key);
       if (group === undefined) {
-        const name = directorySafe(pipeline.id) + (storage === undefined ? '' : `@${directorySafe(storage)}`);
+        const name = logGroupName(pipeline.id, storage);
         const directory = storage === undefined ? options.dataDir : storageDirectory(plan, registry, storage);
         group = { name, pipeline, directory: join(directory, 'logs'), exporterIds: [], queues: [] };
         byStorage.set(key, group);
@@ -162,11 +169,10 @@ function storageDirectory(plan: CollectorPlan, registry: Registry, storageId: st
 /** @param budget of all logs of the engine; gets this one as well. */
 function describeLog(
   group: LogGroup,
-  worker: number,
+  logId: string,
   options: ThreadPlanOptions,
   budget: BudgetGroup & { logs: SharedArrayBuffer[] },
 ): LogDescriptor {
-  const logId = `${group.name}~${worker}`;
   const directory = join(group.directory, logId);
   const orphans = options.orphanCursors?.(directory, logId, group.exporterIds) ?? [];
   const shared = createSharedWords(group.exporterIds.length + orphans.length);
@@ -197,6 +203,16 @@ function leftoverWorkers(group: LogGroup, options: ThreadPlanOptions): number[] 
     .map((name) => Number(name.slice(prefix.length)))
     .filter((worker) => worker >= options.pipelineWorkers)
     .sort((a, b) => a - b);
+}
+
+/** Logs of pipelines that are not in the configuration any more, which this one was told to deliver. */
+function adoptedLogs(group: LogGroup, groups: readonly LogGroup[], options: ThreadPlanOptions): string[] {
+  const own = new Set(groups.map(({ name }) => name));
+  return options
+    .listNames(group.directory)
+    .filter((logId) => /~\d{1,4}$/.test(logId) && !own.has(logId.slice(0, logId.lastIndexOf('~'))))
+    .filter((logId) => options.adopterOf?.(join(group.directory, logId)) === group.name)
+    .toSorted();
 }
 
 function planRoutes(plan: CollectorPlan, registry: Registry, groups: readonly LogGroup[]): RoutePlan[] {
@@ -292,13 +308,14 @@ export function planThreads(plan: CollectorPlan, registry: Registry, asked: Thre
   const logsByWorker: LogDescriptor[][] = [];
   const logsByGroup = new Map<LogGroup, LogDescriptor[]>(groups.map((group) => [group, []]));
   for (let worker = 0; worker < options.pipelineWorkers; worker++) {
-    logsByWorker.push(groups.map((group) => describeLog(group, worker, options, budget)));
+    logsByWorker.push(groups.map((group) => describeLog(group, `${group.name}~${worker}`, options, budget)));
     for (const [index, group] of groups.entries())
       logsByGroup.get(group)!.push(logsByWorker[worker]![index]!);
   }
   for (const group of groups) {
-    for (const worker of leftoverWorkers(group, options)) {
-      const log = describeLog(group, worker, options, budget);
+    const leftover = leftoverWorkers(group, options).map((worker) => `${group.name}~${worker}`);
+    for (const logId of [...leftover, ...adoptedLogs(group, groups, options)]) {
+      const log = describeLog(group, logId, options, budget);
       logsByWorker[0]!.push(log);
       logsByGroup.get(group)!.push(log);
     }

@@ -4,10 +4,11 @@
  */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { existsSync, rmSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
+import { runCursors } from '../../service/cursors.ts';
+import { systemClock } from '../../stdx/clock.ts';
 import {
   type EnginePorts,
   type EngineProcess,
@@ -97,7 +98,7 @@ test('an exporter that was removed with a backlog gets it when it comes back', {
   for (let round = 0; round < 2; round++) {
     engine = await startEngine(t, { config: one, dataDir });
     assert.match(engine.log, /items wait for an exporter that is not in the configuration any more/);
-    assert.match(engine.log, /rm -r '.*otlphttp%2faway'/);
+    assert.match(engine.log, /millrace cursors remove 'traces~0' 'otlphttp\/away' --data-dir '/);
     assert.equal((await orphaned(engine, ports, 'items')) >= backlog, true, engine.log);
     assert.ok((await orphaned(engine, ports, 'bytes')) > 30 * 20_000);
     await until('the exporter that is left to have everything', async () => {
@@ -124,6 +125,22 @@ test('an exporter that was removed with a backlog gets it when it comes back', {
   assert.ok(client.ackedSpans().every((key) => delivered.has(key)));
 });
 
+/** The command, in this process. */
+async function cursors(...argv: string[]): Promise<{ exitCode: number; out: string; error: string }> {
+  const written = { out: '', error: '' };
+  const exitCode = await runCursors({
+    argv,
+    clock: systemClock,
+    writeOut: (text) => {
+      written.out += text;
+    },
+    writeError: (text) => {
+      written.error += text;
+    },
+  });
+  return { exitCode, ...written };
+}
+
 test('a backlog that was removed as the log line says holds nothing up', { timeout: 40_000 }, async (t) => {
   const dataDir = join(tempDirectory(t), 'data');
   const ports = await freePorts();
@@ -135,10 +152,17 @@ test('a backlog that was removed as the log line says holds nothing up', { timeo
   await client.stop();
   await stop(engine);
   engine = await startEngine(t, { config: engineConfig(ports, { nop: {} }, TRACES), dataDir });
-  const path = /rm -r '([^']+)'/.exec(engine.log)?.[1];
-  assert.ok(path !== undefined && existsSync(path), engine.log);
+  const words =
+    /millrace cursors (remove '[^"\n]+')/.exec(engine.log)?.[1]?.replaceAll("'", '').split(' ') ?? [];
+  assert.match((await cursors(...words)).error, /in use/, 'not below a running engine');
   await stop(engine);
-  rmSync(path, { recursive: true });
+  const logs = [
+    ...new Set((await cursors('list', '--data-dir', dataDir)).out.match(/^traces~\d+(?=.*away)/gm)),
+  ];
+  for (const log of logs) {
+    const removed = await cursors(...words.with(1, log));
+    assert.equal(removed.exitCode, 0, removed.error);
+  }
   engine = await startEngine(t, { config: engineConfig(ports, { nop: {} }, TRACES), dataDir });
   assert.ok(!engine.log.includes('any more'), engine.log);
   assert.equal(await orphaned(engine, ports, 'bytes'), 0);
@@ -182,4 +206,56 @@ test('the log of a pipeline and of a storage that left are told, kept, and drain
   assert.ok(!engine.log.includes('belongs to no pipeline'), 'a log that was drained is no orphan');
   assert.equal(await orphaned(engine, ports, 'bytes'), 0);
   await stop(engine);
+});
+
+test('a renamed exporter and a renamed pipeline get what waited under the old names, when told so', {
+  timeout: 60_000,
+}, async (t) => {
+  const dataDir = join(tempDirectory(t), 'data');
+  const inDir = ['--data-dir', dataDir];
+  const ports = await freePorts();
+  const port = await freePort();
+  const client = ledgerClient(t, ports.http, 2);
+  const renamed = { 'otlphttp/back': away(port)['otlphttp/away'] };
+  let engine = await startEngine(t, { config: engineConfig(ports, away(port), TRACES), dataDir });
+  client.start();
+  await until('acknowledgements', () => client.acked.size > 10);
+  await client.stop();
+  const running = await cursors('list', ...inDir);
+  assert.match(running.out, /^traces~0 +otlphttp\/away +0 +- /m);
+  assert.match(running.error, /an engine runs/);
+  await stop(engine);
+
+  const items = [
+    ...(await cursors('list', ...inDir)).out.matchAll(/otlphttp\/away +\d+ +(\d+) +(\d+) +\d+s$/gm),
+  ];
+  const waiting = items.reduce((sum, [, count]) => sum + Number(count), 0);
+  assert.equal(waiting, client.acked.size * SPANS_PER_REQUEST);
+  const refused = [
+    ['adopt', 'nothing', 'otlphttp/away', 'otlphttp/back'],
+    ['adopt', 'traces', 'otlphttp/none', 'otlphttp/back'],
+    ['adopt', 'traces', 'otlphttp/away', 'otlphttp/away'],
+    ['adopt-log', 'traces', 'logs'],
+    ['adopt-log', 'traces', 'trace'],
+    ['remove', 'traces'],
+    ['move', 'traces'],
+  ];
+  for (const words of refused) {
+    const { exitCode, error, out } = await cursors(...words, ...inDir);
+    assert.deepEqual([exitCode, out], [1, ''], words.join(' '));
+    assert.notEqual(error, '');
+  }
+  assert.equal((await cursors('adopt', 'traces', 'otlphttp/away', 'otlphttp/back', ...inDir)).exitCode, 0);
+  assert.equal((await cursors('adopt-log', 'traces', 'traces/new', ...inDir)).exitCode, 0);
+
+  const got = await backend(t, port);
+  const config = engineConfig(ports, renamed, TRACES).replace('"traces":{', '"traces/new":{');
+  engine = await startEngine(t, { config, dataDir });
+  await until('everything at the backend', () => client.ackedSpans().every((key) => got.has(key)));
+  assert.ok(!engine.log.includes('any more'), engine.log);
+  await stop(engine);
+  assert.match(
+    (await cursors('list', ...inDir)).out,
+    /^traces~0 \(of traces\.2fnew\) +otlphttp\/back +\d+ +0 +0 /m,
+  );
 });
