@@ -43,6 +43,28 @@ export interface Meter {
   histogram(name: string, labels?: Labels): Histogram;
 }
 
+export type SpanAttributes = Readonly<Record<string, string | number>>;
+
+/** A span of the engine's own work that is being measured. */
+export interface ActiveSpan {
+  /** Once. An error text makes the span's status an error; it must hold no secret. */
+  end(attributes: SpanAttributes, error?: string): void;
+}
+
+/** What a span is about; the Collector's words for it are attributes of the span's scope. */
+export interface SpanSource {
+  name: string;
+  kind: 'receiver' | 'exporter';
+  id: string;
+  signal?: string;
+}
+
+/** Spans of this thread. Start one for a request or a batch, never for an item. */
+export interface Tracer {
+  /** @param parent `traceparent` header of who caused the work. @returns undefined for what is not sampled. */
+  start(source: SpanSource, parent?: string): ActiveSpan | undefined;
+}
+
 /** What the engine hands to every component. */
 export interface ComponentSettings {
   /** Full component id as the user wrote it, e.g. `otlp/2`. */
@@ -50,6 +72,8 @@ export interface ComponentSettings {
   logger: Logger;
   meter: Meter;
   clock: Clock;
+  /** Receivers only. */
+  tracer?: Tracer;
   /** Directory of the engine's own data (`--data-dir`); extensions may keep a folder of their own there. */
   dataDir?: string;
   /** On the main thread: the running extension of this id. A reload may exchange it, so do not keep it. */

@@ -14,6 +14,7 @@ import type { ProfileKind } from '../stdx/profile.ts';
 import type { MeterAggregate } from '../telemetry/aggregate.ts';
 import type { LoggerOptions } from '../telemetry/logger.ts';
 import { ThreadMeter } from '../telemetry/registry.ts';
+import type { TracerOptions } from '../telemetry/tracer.ts';
 import { EngineMetrics } from './engine-metrics.ts';
 import { REQUEST_META_BYTES } from './frame.ts';
 import { Ingest, WorkerLane } from './ingest.ts';
@@ -39,6 +40,7 @@ export interface DataPathOptions {
   clock: Clock;
   logger: Logger;
   loggerOptions: LoggerOptions;
+  tracing: TracerOptions | undefined;
   failpoints: string | undefined;
   aggregate: MeterAggregate;
   onFatal(error: PipelineError): void;
@@ -187,6 +189,7 @@ export class DataPath {
         control,
         port,
         logger: loggerOptions,
+        tracing: this.#options.tracing,
         failpoints,
         requestRing: lanes[slot]!.requestRing.memory,
         ackRing: lanes[slot]!.ackRing,
@@ -215,6 +218,7 @@ export class DataPath {
         control,
         port,
         logger: loggerOptions,
+        tracing: this.#options.tracing,
         failpoints,
         exporters: threads.exportersByWorker[slot]!,
         extensions,

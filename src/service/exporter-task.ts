@@ -4,6 +4,7 @@ import type { ExporterFactory } from '../component/factory.ts';
 import { DeadLetters } from '../exporters/helper/dead-letters.ts';
 import { Delivery } from '../exporters/helper/delivery.ts';
 import { BatchProcessorMetrics, DeliveryMetrics } from '../exporters/helper/delivery-metrics.ts';
+import { ExporterSpans } from '../exporters/helper/exporter-spans.ts';
 import { SendSlots } from '../exporters/helper/send-slots.ts';
 import type { LogCursor, LogReader } from '../queue/log/contract.ts';
 import { openLogCursor } from '../queue/log/file-cursor.ts';
@@ -76,6 +77,8 @@ class ExporterHost {
     const metrics = new DeliveryMetrics(meter, plan.id, plan.signal, exporter.peerLabels);
     const deadLetters = this.#deadLettersOf(plan);
     const { isAwaited } = config.queue;
+    const { tracer } = this.#runtime;
+    const spans = tracer.isOn ? new ExporterSpans(tracer, plan.id, plan.signal) : undefined;
     for (const log of plan.logs) {
       const reader = openLogReader(log);
       const cursor = await openLogCursor(log, plan.id, isAwaited ? AWAITED_PERSIST_MS : undefined);
@@ -104,6 +107,7 @@ class ExporterHost {
         onGivenUp: () => new SharedWords(log.shared).countGivenUp(log.cursorNames.indexOf(plan.id)),
         ...(deadLetters === undefined ? {} : { deadLetters }),
         ...(batchMetrics === undefined ? {} : { batchMetrics }),
+        ...(spans === undefined ? {} : { spans }),
       });
       this.#drains.push({ delivery, reader, cursor });
     }

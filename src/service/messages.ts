@@ -8,6 +8,7 @@ import type { LogDescriptor } from '../queue/log/contract.ts';
 import type { ProfileKind } from '../stdx/profile.ts';
 import type { LoggerOptions } from '../telemetry/logger.ts';
 import type { MeterSnapshot } from '../telemetry/registry.ts';
+import type { TracerOptions } from '../telemetry/tracer.ts';
 
 /** Int32 words of a worker's control block, written by the worker and read by the supervisor. */
 export const CONTROL_BYTES = 64;
@@ -45,6 +46,8 @@ interface WorkerInit {
   control: SharedArrayBuffer;
   port: MessagePort;
   logger: LoggerOptions;
+  /** undefined: no spans. */
+  tracing: TracerOptions | undefined;
   failpoints: string | undefined;
 }
 

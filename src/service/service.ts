@@ -12,14 +12,9 @@ import type { Registry } from '../registry/registry.ts';
 import type { Clock } from '../stdx/clock.ts';
 import { failpoint, setFailpoints } from '../stdx/failpoint.ts';
 import { takeProfile } from '../stdx/profile.ts';
-import { MeterAggregate } from '../telemetry/aggregate.ts';
-import { type ExpositionOptions, formatPercentiles, formatPrometheus } from '../telemetry/prometheus.ts';
-import { ThreadMeter } from '../telemetry/registry.ts';
-import { constantLabelNames, mergeResource, ownResource } from '../telemetry/resource.ts';
-import { TelemetryServer } from '../telemetry/server.ts';
 import { DataPath } from './data-path.ts';
 import { ExtensionSet } from './extension-set.ts';
-import { ProcessMetrics } from './process-metrics.ts';
+import { OwnTelemetry, tracerOptions } from './own-telemetry.ts';
 import { ReadinessWatch, type ServicePhase } from './readiness.ts';
 import { ReceiverSet } from './receiver-set.ts';
 import { StatusBoard } from './status-board.ts';
@@ -27,9 +22,6 @@ import type { ThreadPlan } from './thread-plan.ts';
 
 /** Passes of the point `main.tick`, where tests hold the main thread up. */
 const TICK_MS = 1000;
-
-/** Slices of the latency window: figures that are fetched later than this would count as young. */
-const COLLECT_MS = 5_000;
 
 /** What a reload gives components that it ends; then their connections and threads are cut. */
 const REPLACE_MS = 5_000;
@@ -60,14 +52,11 @@ export interface ServiceOptions {
 
 export class Service {
   readonly #options: ServiceOptions;
-  readonly #meter = new ThreadMeter();
-  readonly #aggregate: MeterAggregate;
-  readonly #process = new ProcessMetrics(this.#meter);
+  readonly #telemetry: OwnTelemetry;
   readonly #board: StatusBoard;
   readonly #extensions: ExtensionSet;
   readonly #receivers: ReceiverSet;
   readonly #startedUnixMs: number;
-  readonly #ownResource: Record<string, string>;
   readonly #readiness: ReadinessWatch;
   #phase: ServicePhase = 'starting';
   #plan: CollectorPlan | undefined;
@@ -75,8 +64,6 @@ export class Service {
   /** What the path was made for; not `#plan` while a reload is under way or has failed. */
   #pathPlan: CollectorPlan | undefined;
   #pathCount = 0;
-  #telemetry: { server: TelemetryServer; host: string; port: number } | undefined;
-  #collecting: NodeJS.Timeout | undefined;
   #ticking: NodeJS.Timeout | undefined;
   #reloading: Promise<void> = Promise.resolve();
   #stopped: Promise<void> | undefined;
@@ -84,16 +71,23 @@ export class Service {
   constructor(options: ServiceOptions) {
     this.#options = options;
     const { clock, logger, registry } = options;
-    this.#aggregate = new MeterAggregate(clock);
+    this.#telemetry = new OwnTelemetry({
+      ...{ registry, clock, logger, version: options.version },
+      path: () => this.#path,
+      isReady: () => this.readiness().isReady,
+    });
     this.#board = new StatusBoard(clock, logger);
     const shared = { registry, logger, board: this.#board };
     this.#extensions = new ExtensionSet({
       ...shared,
       settings: (id) => ({ ...this.#settings(id), engine: this.#view() }),
     });
-    this.#receivers = new ReceiverSet({ ...shared, clock, settings: (id) => this.#settings(id) });
+    this.#receivers = new ReceiverSet({
+      ...shared,
+      clock,
+      settings: (id) => ({ ...this.#settings(id), tracer: this.#telemetry.tracer }),
+    });
     this.#startedUnixMs = clock.unixMs();
-    this.#ownResource = ownResource(options.version);
     this.#readiness = new ReadinessWatch(clock, () => ({ phase: this.#phase, path: this.#path }));
   }
 
@@ -103,7 +97,7 @@ export class Service {
       await this.#apply(plan);
       this.#plan = plan;
       this.#passFailpoints();
-      this.#collecting = setInterval(() => void this.#collect(), COLLECT_MS).unref();
+      this.#telemetry.startCollecting();
       if (this.#phase === 'starting') this.#phase = 'running';
     } catch (error) {
       await this.stop(this.#options.clock.monotonicMs() + 2000);
@@ -136,45 +130,12 @@ export class Service {
 
   /** For the scrape. */
   reportReload(outcome: string): void {
-    this.#meter.counter('millrace_config_reloads', { outcome }).add(1);
-    this.#meter.gauge('millrace_config_last_reload_successful').set(outcome === 'failed' ? 0 : 1);
+    this.#telemetry.meter.counter('millrace_config_reloads', { outcome }).add(1);
+    this.#telemetry.meter.gauge('millrace_config_last_reload_successful').set(outcome === 'failed' ? 0 : 1);
   }
 
   readiness(): Readiness {
     return this.#readiness.look();
-  }
-
-  async metricsText(): Promise<string> {
-    this.#process.update();
-    this.#path?.update();
-    await this.#collect();
-    return formatPrometheus(this.#aggregate, this.#options.clock.monotonicMs(), this.#exposition());
-  }
-
-  #exposition(): ExpositionOptions | undefined {
-    if (this.#plan === undefined) return undefined;
-    const { metrics, resource: configured } = this.#plan.telemetry;
-    const { level, exposition } = metrics;
-    const resource = mergeResource(this.#ownResource, configured);
-    return {
-      level: level === 'none' ? 'normal' : level,
-      resource,
-      constantLabels: constantLabelNames(resource, exposition.constantLabels),
-      hasTypeSuffix: exposition.hasTypeSuffix,
-      hasUnitSuffix: exposition.hasUnitSuffix,
-      views: metrics.views,
-    };
-  }
-
-  async latencyText(stage: string): Promise<string | undefined> {
-    await this.#collect();
-    return formatPercentiles(this.#aggregate, stage, this.#options.clock.monotonicMs());
-  }
-
-  async #collect(): Promise<void> {
-    this.#meter.gauge('millrace_ready').set(this.readiness().isReady ? 1 : 0);
-    this.#aggregate.update('main', this.#meter.takeSnapshot());
-    await this.#path?.collect();
   }
 
   async #reload(plan: CollectorPlan): Promise<void> {
@@ -204,14 +165,14 @@ export class Service {
     const { clock } = this.#options;
     await this.#receivers.removeAllBut(plan.receivers, clock.monotonicMs() + REPLACE_MS);
     if (this.#path === undefined || this.#needsNewPath(plan)) await this.#replacePath(plan);
-    await this.#replaceTelemetry(plan);
+    await this.#telemetry.apply(plan.telemetry);
     await this.#receivers.apply(plan.receivers, clock.monotonicMs() + REPLACE_MS);
   }
 
   /** Extensions count: exporters and logs may use what they offer. */
   #needsNewPath(plan: CollectorPlan): boolean {
     const part = ({ pipelines, processors, exporters, telemetry }: CollectorPlan) => {
-      return { pipelines, processors, exporters, logs: telemetry.logs };
+      return { pipelines, processors, exporters, logs: telemetry.logs, traces: telemetry.traces };
     };
     return (
       !isDeepStrictEqual(part(plan), part(this.#pathPlan!)) ||
@@ -243,7 +204,8 @@ export class Service {
       threads: planThreads(plan),
       extensions: plan.extensions,
       loggerOptions: plan.telemetry.logs,
-      aggregate: this.#aggregate,
+      tracing: tracerOptions(plan.telemetry.traces),
+      aggregate: this.#telemetry.aggregate,
       onFatal: (error) => this.#fatal(error),
     });
     this.#path = path;
@@ -279,7 +241,6 @@ export class Service {
 
   async #stop(deadlineMs: number): Promise<void> {
     const { logger, clock } = this.#options;
-    clearInterval(this.#collecting);
     clearInterval(this.#ticking);
     const settle = async (what: string, work: Promise<unknown>) => {
       await work.catch((error: unknown) =>
@@ -293,8 +254,7 @@ export class Service {
     await settle('receivers', this.#receivers.shutdown(deadlineMs));
     await settle('the data path', this.#path?.stop(deadlineMs) ?? Promise.resolve());
     await settle('extensions', this.#extensions.shutdown(Math.max(deadlineMs, clock.monotonicMs() + 500)));
-    await settle('telemetry', this.#telemetry?.server.close() ?? Promise.resolve());
-    this.#process.close();
+    await settle('telemetry', this.#telemetry.stop(Math.max(deadlineMs, clock.monotonicMs() + 500)));
   }
 
   async #reloadedBy(deadlineMs: number): Promise<void> {
@@ -304,20 +264,6 @@ export class Service {
     });
     await Promise.race([this.#reloading.catch(() => undefined), late]);
     clearTimeout(timer);
-  }
-
-  async #replaceTelemetry(plan: CollectorPlan): Promise<void> {
-    const wanted = plan.telemetry.metrics.prometheus;
-    const old = this.#telemetry;
-    if (wanted?.host === old?.host && wanted?.port === old?.port) return;
-    let next: typeof old;
-    if (wanted !== undefined) {
-      const server = new TelemetryServer(this);
-      await server.listen(wanted.host, wanted.port);
-      next = { server, ...wanted };
-    }
-    this.#telemetry = next;
-    await old?.server.close();
   }
 
   #passFailpoints(): void {
@@ -331,7 +277,7 @@ export class Service {
     const { clock, logger, dataDir } = this.#options;
     const findExtension = (wanted: string) => this.#extensions.find(wanted);
     return {
-      ...{ id, clock, meter: this.#meter, logger: logger.child({ component: id }), dataDir },
+      ...{ id, clock, meter: this.#telemetry.meter, logger: logger.child({ component: id }), dataDir },
       findExtension,
     };
   }

@@ -6,7 +6,8 @@ import { type Clock, systemClock } from '../stdx/clock.ts';
 import { failpoint, setFailpoints } from '../stdx/failpoint.ts';
 import { type ProfileKind, takeProfile } from '../stdx/profile.ts';
 import { createLogger, type LoggerOptions } from '../telemetry/logger.ts';
-import { ThreadMeter } from '../telemetry/registry.ts';
+import { type MeterSnapshot, ThreadMeter } from '../telemetry/registry.ts';
+import { ThreadTracer, type TracerOptions } from '../telemetry/tracer.ts';
 import { type FromWorker, type ToWorker, WORD_HEARTBEAT } from './messages.ts';
 
 const BEAT_MS = 250;
@@ -16,12 +17,14 @@ export interface RuntimeInit {
   port: MessagePort;
   control: SharedArrayBuffer;
   logger: LoggerOptions;
+  tracing: TracerOptions | undefined;
   failpoints: string | undefined;
 }
 
 export class WorkerRuntime {
   readonly clock: Clock = systemClock;
   readonly meter = new ThreadMeter();
+  readonly tracer: ThreadTracer;
   readonly logger: Logger;
   readonly control: Int32Array;
   readonly #port: MessagePort;
@@ -32,6 +35,7 @@ export class WorkerRuntime {
   constructor(init: RuntimeInit, onStop: (deadlineMs: number) => void) {
     this.#failpoints = init.failpoints;
     this.logger = createLogger(init.logger, this.clock).child({ worker: init.name });
+    this.tracer = new ThreadTracer(this.clock, init.tracing);
     this.control = new Int32Array(init.control);
     this.#port = init.port;
     // A thread that hangs stops this timer, which is how the supervisor knows. It also keeps the thread alive
@@ -40,8 +44,12 @@ export class WorkerRuntime {
     init.port.on('message', (message: ToWorker) => {
       if (message.type === 'stop') onStop(message.deadlineMs);
       else if (message.type === 'profile') void this.#profile(message.token, message.kind, message.seconds);
-      else this.send({ type: 'snapshot', token: message.token, snapshot: this.meter.takeSnapshot() });
+      else this.send({ type: 'snapshot', token: message.token, snapshot: this.#takeSnapshot() });
     });
+  }
+
+  #takeSnapshot(): MeterSnapshot {
+    return { ...this.meter.takeSnapshot(), spans: this.tracer.take() };
   }
 
   send(message: FromWorker): void {
@@ -93,7 +101,7 @@ export class WorkerRuntime {
 
   /** The last figures count too: they are what the final scrape and the exit summary show. */
   #end(): void {
-    this.send({ type: 'snapshot', token: 0, snapshot: this.meter.takeSnapshot() });
+    this.send({ type: 'snapshot', token: 0, snapshot: this.#takeSnapshot() });
     clearInterval(this.#beat);
     this.#port.close();
   }

@@ -2,6 +2,7 @@
 import type { Clock } from '../stdx/clock.ts';
 import { LatencyWindow } from './latency.ts';
 import { type HistogramValue, type MeterSnapshot, type SeriesValue, seriesKey } from './registry.ts';
+import type { TakenSpans } from './tracer.ts';
 
 export class MeterAggregate {
   readonly #clock: Clock;
@@ -12,14 +13,18 @@ export class MeterAggregate {
   /** Histograms of threads that ended. */
   readonly #endedHistograms = new Map<string, HistogramValue>();
   readonly #latencies = new Map<string, LatencyWindow>();
+  readonly #onSpans: ((taken: TakenSpans) => void) | undefined;
 
-  constructor(clock: Clock) {
+  /** @param onSpans gets the spans of all threads, as they come. */
+  constructor(clock: Clock, onSpans?: (taken: TakenSpans) => void) {
     this.#clock = clock;
+    this.#onSpans = onSpans;
   }
 
   /** @param thread name of one incarnation of a thread, e.g. `pipeline-0#3`. */
-  update(thread: string, snapshot: MeterSnapshot): void {
+  update(thread: string, { spans, ...snapshot }: MeterSnapshot): void {
     this.#threads.set(thread, snapshot);
+    if (spans !== undefined) this.#onSpans?.(spans);
     for (const delta of snapshot.latencies) {
       const key = seriesKey(delta.stage, delta.labels);
       let window = this.#latencies.get(key);

@@ -251,6 +251,8 @@ export const METRICS: readonly MetricDefinition[] = [
     'Look-ups of own series that ended at the one for all label sets beyond the 2000th of a metric.',
     'basic',
   ),
+  counter('millrace_telemetry_exports', '{request}', 'Requests with own metrics or spans, by outcome.'),
+  counter('millrace_telemetry_lost_spans', '{span}', 'Own spans that were not sent, by reason.', 'basic'),
   ...HISTOGRAMS,
 ];
 

@@ -3,6 +3,7 @@ import type { Counter, Gauge, Histogram, Labels, LatencyRecorder, Meter } from '
 import { LatencySeries } from './latency.ts';
 import type { SparseCounts } from './latency-counts.ts';
 import { histogramBounds } from './metrics.ts';
+import type { TakenSpans } from './tracer.ts';
 
 export interface SeriesValue {
   name: string;
@@ -32,6 +33,8 @@ export interface MeterSnapshot {
   gauges: SeriesValue[];
   latencies: LatencyDelta[];
   histograms: HistogramValue[];
+  /** Of the thread's tracer, if it has one and spans ended. */
+  spans?: TakenSpans | undefined;
 }
 
 /** Key of a series: label names are few and fixed, so their order of insertion is normalised here. */

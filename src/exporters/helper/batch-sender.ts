@@ -11,6 +11,7 @@ import { type AttemptDependencies, AttemptRunner } from './attempt.ts';
 import { BatchParts } from './batch-parts.ts';
 import type { DeadLetterSink } from './dead-letters.ts';
 import type { DeliveryMetrics } from './delivery-metrics.ts';
+import type { ExporterSpans } from './exporter-spans.ts';
 import { type FailedPart, isolatePoison, type PartOutcome } from './poison.ts';
 
 const RETRY_AFTER_MAX_MS = 300_000;
@@ -30,6 +31,8 @@ export interface SenderDependencies {
   metrics: DeliveryMetrics;
   /** Told of items that are neither delivered nor dead-lettered, before their batch ends. */
   onGivenUp?: () => void;
+  /** undefined: no spans. */
+  spans?: ExporterSpans | undefined;
   /** Aborted when the engine stops. */
   stop: AbortSignal;
   graceMs?: number;
@@ -45,6 +48,8 @@ export interface SendEnd {
 /** Parts of one batch share it. */
 interface SendState {
   isAbandoned: boolean;
+  sentCount: number;
+  error: string | undefined;
 }
 
 export class BatchSender {
@@ -62,11 +67,13 @@ export class BatchSender {
 
   /** Never rejects. */
   async send(batch: ExportBatch): Promise<SendEnd> {
-    const state: SendState = { isAbandoned: false };
+    const state: SendState = { isAbandoned: false, sentCount: 0, error: undefined };
+    const span = this.#deps.spans?.start();
     const outcome = await this.#sendWithRetries(batch, state);
     if (outcome === 'delivered') this.#isHopeless = false;
     let isFinished = outcome !== 'stopped';
     if (outcome instanceof PipelineError) isFinished = await this.#isolate(batch, outcome, state);
+    span?.end(batch.itemCount, state.sentCount, isFinished, state.error);
     return { isFinished, isAbandoned: state.isAbandoned };
   }
 
@@ -79,9 +86,11 @@ export class BatchSender {
       state.isAbandoned ||= isAbandoned;
       if (error === undefined) {
         metrics.sent(batch.itemCount, batch.sizeBytes, rejectedCount);
+        state.sentCount += batch.itemCount - rejectedCount;
         return 'delivered';
       }
       if (stop.aborted) return 'stopped';
+      state.error = error.message;
       if (error.permanent) return error;
       if (!config.retry.enabled) return this.#drop(batch, error, 'not retryable');
       const hintMs = Math.min(Math.max(error.retryAfterMs || 0, 0), RETRY_AFTER_MAX_MS);

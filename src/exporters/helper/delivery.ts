@@ -12,6 +12,7 @@ import { type AssembledBatch, assembleBoundary, BatchAssembler } from './batch-a
 import { BatchSender } from './batch-sender.ts';
 import type { DeadLetterSink } from './dead-letters.ts';
 import type { BatchProcessorMetrics, DeliveryMetrics } from './delivery-metrics.ts';
+import type { ExporterSpans } from './exporter-spans.ts';
 import type { SendSlots } from './send-slots.ts';
 
 /** Bytes of batches that one delivery holds in memory, sent or waiting for a retry. One batch always may. */
@@ -32,6 +33,8 @@ export interface DeliveryDependencies {
   metrics: DeliveryMetrics;
   /** Of the `batch` processor whose keys cut the batches; undefined when the exporter's own do. */
   batchMetrics?: BatchProcessorMetrics;
+  /** undefined: no spans. */
+  spans?: ExporterSpans;
   /** Sends in flight of all deliveries of this exporter: `num_consumers` bounds them together. */
   slots: SendSlots;
   /** Where items go that the backend refuses for good; without it they are dropped. */

@@ -16,7 +16,8 @@ import {
   OUTCOME_TOO_LARGE,
   OUTCOME_UNAVAILABLE,
 } from '../../component/consumer.ts';
-import type { ComponentSettings } from '../../component/settings.ts';
+import type { ActiveSpan, ComponentSettings, SpanSource } from '../../component/settings.ts';
+import { ITEM_SUFFIX, type Signal } from '../../component/signal.ts';
 import { AssemblyMemory } from './body-assembler.ts';
 import { ANSWER_DEADLINE_MS, RETRY_AFTER_MS, SWEEP_INTERVAL_MS } from './limits.ts';
 import type { RefusalReason } from './request-metrics.ts';
@@ -51,6 +52,7 @@ export class Admission {
   readonly #settings: ComponentSettings;
   readonly #next: RequestConsumer;
   readonly #inFlightBytesMax: number;
+  readonly #sources: Readonly<Record<Signal, SpanSource>>;
   readonly #pending = new Set<PendingRequest>();
   readonly #idleWaiters: (() => void)[] = [];
   #openExchanges = 0;
@@ -64,6 +66,7 @@ export class Admission {
     this.#inFlightBytesMax = limits.inFlightBytesMax;
     this.memory = new AssemblyMemory(limits.assemblyBytesMax);
     this.metrics = new RequestMetrics(settings.meter, settings.id);
+    this.#sources = spanSources(settings.id);
   }
 
   get signals(): RequestConsumer['signals'] {
@@ -110,12 +113,14 @@ export class Admission {
    * @param clientTimeoutMs what the client still waits, Infinity when it did not say.
    * @param answer called exactly once, at the latest when the deadline has passed. An answer of the engine that
    *   comes later is only counted: the data may have become durable, which the client sees as a duplicate.
+   * @param traceParent of the request, for the span of what becomes of it.
    * @returns false when there is no room: `answer` is not called.
    */
   tryConsume(
     request: RawRequest,
     clientTimeoutMs: number,
     answer: (outcome: RequestOutcome) => void,
+    traceParent = '',
   ): boolean {
     if (this.#inFlightBytes + request.sizeBytes > this.#inFlightBytesMax) return false;
     const nowMs = this.#settings.clock.monotonicMs();
@@ -130,8 +135,10 @@ export class Admission {
     this.#pending.add(pending);
     this.#inFlightBytes += request.sizeBytes;
     const { signal } = request;
+    const span = this.#settings.tracer?.start(this.#sources[signal], traceParent);
     const isTaken = this.#next.tryConsume(request, (outcome) => {
       this.metrics.countOutcome(signal, pending.transport, outcome, REASON_OF_CODE[outcome.code]);
+      if (span !== undefined) endSpan(span, request, outcome);
       this.#inFlightBytes -= pending.sizeBytes;
       this.#answerOnce(pending, outcome);
     });
@@ -141,6 +148,7 @@ export class Admission {
     }
     this.#pending.delete(pending);
     this.#inFlightBytes -= request.sizeBytes;
+    if (span !== undefined) endSpan(span, request, unavailable('The engine has no room for the request.'));
     return false;
   }
 
@@ -193,6 +201,38 @@ export class Admission {
     }
     if (this.#pending.size === 0) this.close();
   }
+}
+
+/** The Collector's names. */
+function spanSources(id: string): Record<Signal, SpanSource> {
+  const source = (operation: string): SpanSource => ({
+    name: `receiver/${id}/${operation}`,
+    kind: 'receiver',
+    id,
+  });
+  return {
+    traces: source('TraceDataReceived'),
+    metrics: source('MetricsReceived'),
+    logs: source('LogsReceived'),
+  };
+}
+
+function endSpan(span: ActiveSpan, request: RawRequest, outcome: RequestOutcome): void {
+  const { transport, encoding, signal } = request;
+  const { code, itemCount, rejectedCount, message } = outcome;
+  const items = ITEM_SUFFIX[signal];
+  const isTaken = code === OUTCOME_OK;
+  const isFailure = code === OUTCOME_INTERNAL;
+  span.end(
+    {
+      transport,
+      format: encoding === 'proto' ? 'protobuf' : 'json',
+      [`accepted_${items}`]: isTaken ? itemCount - rejectedCount : 0,
+      [`refused_${items}`]: isTaken ? rejectedCount : isFailure ? 0 : itemCount,
+      [`failed_${items}`]: isFailure ? itemCount : 0,
+    },
+    isTaken ? undefined : message,
+  );
 }
 
 /** A retryable refusal made by the receiver itself. */

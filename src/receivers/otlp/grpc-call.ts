@@ -76,6 +76,7 @@ export class GrpcCall {
   #hasEnded = false;
   /** Full name, once it is known to be one of ours. */
   #method = '';
+  #traceParent = '';
   #headRefusal: GrpcRefusal | undefined;
   #isComplete = false;
   #isClosed = false;
@@ -187,6 +188,7 @@ export class GrpcCall {
     if (signal === undefined || !admission.signals.has(signal)) return UNKNOWN_METHOD;
     this.#signal = signal;
     this.#method = headers[':path']!;
+    this.#traceParent = headers.traceparent?.toString() ?? '';
     const encoding = headers['grpc-encoding'];
     const compression = parseCompression(typeof encoding === 'string' ? encoding : '', COMPRESSIONS);
     if (compression === undefined) return UNSUPPORTED_ENCODING;
@@ -232,7 +234,8 @@ export class GrpcCall {
       sizeBytes: this.#reader.messageBytes,
       decodedBytesMax: messageBytesMax,
     };
-    const isTaken = admission.tryConsume(request, this.#timeoutMs, (outcome) => this.#answer(outcome));
+    const answer = (outcome: RequestOutcome) => this.#answer(outcome);
+    const isTaken = admission.tryConsume(request, this.#timeoutMs, answer, this.#traceParent);
     this.#body.release();
     if (!isTaken) this.#refuse(ENGINE_FULL);
   }

@@ -46,6 +46,7 @@ export class HttpExchange {
   #compression: Compression = 'identity';
   #origin = '';
   #method = '';
+  #traceParent = '';
   #routePath = '';
   #refusal: HttpReply | undefined;
   #discardedBytes = 0;
@@ -76,6 +77,7 @@ export class HttpExchange {
     const { replies } = this.#context;
     this.#origin = head.origin;
     this.#method = head.method;
+    this.#traceParent = head.traceParent;
     if (head.headerCount > HEADER_COUNT_MAX) {
       this.#refuse(replies.tooManyHeaders, 'headers');
       return;
@@ -164,7 +166,8 @@ export class HttpExchange {
       decodedBytesMax: this.#context.bodyBytesMax,
     };
     const { admission } = this.#context;
-    const isTaken = admission.tryConsume(request, Infinity, (outcome) => this.#answer(outcome));
+    const answer = (outcome: RequestOutcome) => this.#answer(outcome);
+    const isTaken = admission.tryConsume(request, Infinity, answer, this.#traceParent);
     this.#body.release();
     if (isTaken) return;
     this.#refuseUnavailable('The engine has no room for the request.', 'queue_full');

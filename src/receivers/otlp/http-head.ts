@@ -15,6 +15,7 @@ export function createHead(method: string, target: string): HttpRequestHead {
     hasTwoLengths: false,
     origin: '',
     requestMethod: '',
+    traceParent: '',
   };
 }
 
@@ -27,6 +28,9 @@ export function addHeader(head: HttpRequestHead, name: string, value: string): v
   switch (name.length) {
     case 6:
       if (name.toLowerCase() === 'origin') head.origin = value;
+      break;
+    case 11:
+      if (name.toLowerCase() === 'traceparent') head.traceParent = value;
       break;
     case 12:
       if (name.toLowerCase() === 'content-type') head.contentType = value;

@@ -22,6 +22,8 @@ export interface HttpRequestHead {
   /** Only looked at when CORS is configured. */
   origin: string;
   requestMethod: string;
+  /** Of W3C Trace Context: who caused the request. */
+  traceParent: string;
 }
 
 /** One complete answer; `content-length` is added by the server. */

@@ -1,0 +1,96 @@
+/** Periodic readers of `service::telemetry::metrics::readers`: each sends all own metrics at its interval. */
+import type { Logger, Meter } from '../component/settings.ts';
+import type { PeriodicReaderPlan } from '../config/telemetry-plan.ts';
+import type { Registry } from '../registry/registry.ts';
+import type { Clock } from '../stdx/clock.ts';
+import { OwnExporter } from './own-exporter.ts';
+
+export interface MetricReadersOptions {
+  plans: readonly PeriodicReaderPlan[];
+  registry: Registry;
+  clock: Clock;
+  logger: Logger;
+  meter: Meter;
+  /** Fresh figures of every thread. */
+  collect(): Promise<{ request: Uint8Array; pointCount: number }>;
+}
+
+interface Reader {
+  id: string;
+  plan: PeriodicReaderPlan;
+  exporter: OwnExporter;
+  timer: NodeJS.Timeout | undefined;
+  /** The sending under way; an interval that ends meanwhile is left out. */
+  sending: Promise<void> | undefined;
+}
+
+export class MetricReaders {
+  readonly #options: MetricReadersOptions;
+  readonly #readers: Reader[] = [];
+
+  constructor(options: MetricReadersOptions) {
+    this.#options = options;
+  }
+
+  /** @throws PipelineError when an exporter cannot be made; nothing runs then. */
+  async start(): Promise<void> {
+    const { plans, registry, clock, logger } = this.#options;
+    for (const [index, plan] of plans.entries()) {
+      const id = `service::telemetry::metrics::readers::${index}`;
+      const exporter = new OwnExporter({
+        plan: plan.exporter,
+        signal: 'metrics',
+        ...{ id, registry, clock, logger: logger.child({ reader: id }) },
+      });
+      const reader: Reader = { id, plan, exporter, timer: undefined, sending: undefined };
+      this.#readers.push(reader);
+      try {
+        await exporter.start();
+      } catch (error) {
+        await this.#close(clock.monotonicMs());
+        throw error;
+      }
+      reader.timer = setInterval(() => void this.#send(reader), plan.intervalMs).unref();
+    }
+  }
+
+  /** Sends once more what was counted since the last time, as far as the deadline lets it. */
+  async stop(deadlineMs: number): Promise<void> {
+    for (const { timer } of this.#readers) clearInterval(timer);
+    await Promise.all(
+      this.#readers.map(async (reader) => {
+        await reader.sending;
+        const leftMs = deadlineMs - this.#options.clock.monotonicMs();
+        if (leftMs > 0) await this.#send(reader, leftMs);
+      }),
+    );
+    await this.#close(deadlineMs);
+  }
+
+  async #close(deadlineMs: number): Promise<void> {
+    const readers = this.#readers.splice(0);
+    for (const { timer } of readers) clearInterval(timer);
+    await Promise.all(readers.map(({ exporter }) => exporter.shutdown(deadlineMs)));
+  }
+
+  #send(reader: Reader, timeoutMs = reader.plan.timeoutMs): Promise<void> {
+    reader.sending ??= this.#sendOnce(reader, timeoutMs).finally(() => {
+      reader.sending = undefined;
+    });
+    return reader.sending;
+  }
+
+  async #sendOnce({ id, exporter, plan }: Reader, timeoutMs: number): Promise<void> {
+    const { collect, logger, meter } = this.#options;
+    const count = (outcome: string) =>
+      meter.counter('millrace_telemetry_exports', { otel_signal: 'metrics', outcome }).add(1);
+    try {
+      const { request, pointCount } = await collect();
+      await exporter.send(request, pointCount, Math.min(timeoutMs, plan.timeoutMs));
+      count('sent');
+    } catch (error) {
+      count('failed');
+      logger.warn('own metrics could not be sent', { reader: id, error: (error as Error).message });
+    }
+  }
+}
