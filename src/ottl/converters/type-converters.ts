@@ -38,7 +38,7 @@ export const TYPE_CONVERTERS: Converters = {
   },
   IsRootSpan: {
     params: [],
-    contexts: ['span', 'spanevent'],
+    contexts: ['span'],
     isVolatile: true,
     apply: (_, cursor) => idBytes(cursor, TAG_SPAN_PARENT_SPAN_ID, 8).every((byte) => byte === 0),
   },

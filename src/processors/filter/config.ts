@@ -1,178 +1,133 @@
 import type { Signal } from '../../component/signal.ts';
-import { ignored, oneOf, refused, section, stringList } from '../../config/field-kinds.ts';
-import { type CheckIssue, defineConfig, defineShape, mapShape, type Shape } from '../../config/schema.ts';
+import { refused, section, squash } from '../../config/field-kinds.ts';
+import { type CheckIssue, defineConfig, defineShape, type Shape } from '../../config/schema.ts';
+import type { ErrorMode } from '../../ottl/condition-list.ts';
+import { type MatchCriteria, signalIssues } from '../helper/match-config.ts';
 import {
-  type AttributeCriterion,
-  type CriteriaKeys,
-  checkCriteria,
-  criteriaOf,
-  criterionList,
-  type MatchCriteria,
-  matchShape,
-  NO_CRITERIA,
-  REGEXP_OPTIONS,
-  type SeverityKeys,
-  severityField,
-  severityOf,
-  signalIssues,
-} from '../helper/match-config.ts';
+  blockGroups,
+  type ConditionGroup,
+  errorMode,
+  groupList,
+  type LogBlock,
+  logBlockShape,
+  type MetricBlock,
+  metricBlockShape,
+  type TraceBlock,
+  traceBlockShape,
+} from './condition-config.ts';
+import { type FilterBlock, logShape, metricShape, selectionShape, spanShape } from './selection-config.ts';
 
-/** What one signal's block says: items stay that are included, if anything is, and not excluded. */
-export interface FilterBlock {
-  include: MatchCriteria | undefined;
-  exclude: MatchCriteria | undefined;
+/** A signal's key with both kinds of rules below it, of which one is there. */
+export interface MixedBlock<T> {
+  selection: FilterBlock;
+  lists: T;
 }
 
 export interface FilterConfig {
+  errorMode: ErrorMode;
+  traces: TraceBlock | undefined;
+  metrics: MixedBlock<MetricBlock> | undefined;
+  logs: MixedBlock<LogBlock> | undefined;
+  traceGroups: ConditionGroup[] | undefined;
+  metricGroups: ConditionGroup[] | undefined;
+  logGroups: ConditionGroup[] | undefined;
   spans: FilterBlock | undefined;
-  metrics: FilterBlock | undefined;
-  logs: FilterBlock | undefined;
 }
 
-const OTTL = 'is not supported yet: OTTL conditions are not; include and exclude are';
+const NOTHING = 'needs "include", "exclude" or both';
 
-type MatchType = MatchCriteria['matchType'] | 'expr';
-
-const matchType = oneOf('match_type', {
-  values: ['strict', 'regexp', 'expr'],
-  required: true,
-  doc: 'Whether texts have to be equal, or an RE2 expression has to be found in them; `expr` is not supported yet.',
-});
-
-function checkBlock(
-  type: MatchType,
-  criteria: Omit<MatchCriteria, 'matchType'>,
-  keys: CriteriaKeys,
-): CheckIssue[] {
-  if (type === 'expr') return [{ key: 'match_type', message: '"expr" is not supported yet' }];
-  return checkCriteria({ ...criteria, matchType: type }, keys);
+function isGiven({ include, exclude }: FilterBlock): boolean {
+  return include !== undefined || exclude !== undefined;
 }
 
-/** The checks let no `expr` through. */
-function finished(type: MatchType, criteria: Omit<MatchCriteria, 'matchType'>): MatchCriteria {
-  return { ...criteria, matchType: type === 'regexp' ? 'regexp' : 'strict' };
-}
+const isWritten = (lists: object) => Object.values(lists).some((list) => list !== undefined);
 
-const texts = (key: string, doc: string) => stringList(key, { default: [], doc });
-
-interface MetricKeys {
-  matchType: MatchType;
-  metricNames: string[];
-  resources: AttributeCriterion[] | undefined;
-}
-
-const METRIC_KEYS: CriteriaKeys = { metricNames: 'metric_names', resources: 'resource_attributes' };
-
-function metricCriteria({ metricNames, resources = [] }: MetricKeys): Omit<MatchCriteria, 'matchType'> {
-  return { ...NO_CRITERIA, metricNames, resources };
-}
-
-const metricShape: Shape<MatchCriteria> = mapShape(
-  defineShape<MetricKeys>(
-    {
-      matchType,
-      metricNames: texts('metric_names', 'Names of metrics.'),
-      resources: criterionList('resource_attributes', 'Attributes of the resource; all have to match.'),
+/** The keys of a signal under which include, exclude and lists of conditions stand side by side. */
+function mixedShape<T extends object>(
+  conditions: Shape<T>,
+  criteria: Shape<MatchCriteria>,
+): Shape<MixedBlock<T>> {
+  return defineShape<MixedBlock<T>>(
+    { lists: squash(conditions), selection: squash(selectionShape(criteria)) },
+    ({ selection, lists }) => {
+      if (isGiven(selection) !== isWritten(lists)) return [];
+      const both = 'include and exclude cannot stand beside lists of conditions';
+      return [{ key: '', message: isGiven(selection) ? both : NOTHING }];
     },
-    (keys) => checkBlock(keys.matchType, metricCriteria(keys), METRIC_KEYS),
-    [...REGEXP_OPTIONS, refused('expressions', 'is not supported yet: only strict and regexp are')],
-  ),
-  (keys) => finished(keys.matchType, metricCriteria(keys)),
-);
-
-interface LogKeys {
-  matchType: MatchType;
-  resources: AttributeCriterion[] | undefined;
-  attributes: AttributeCriterion[] | undefined;
-  logSeverityTexts: string[];
-  logBodies: string[];
-  logSeverity: SeverityKeys | undefined;
-}
-
-const LOG_KEYS: CriteriaKeys = {
-  resources: 'resource_attributes',
-  attributes: 'record_attributes',
-  logSeverityTexts: 'severity_texts',
-  logBodies: 'bodies',
-  logSeverity: 'severity_number',
-};
-
-function logCriteria({ resources = [], attributes = [], logSeverity, ...keys }: LogKeys) {
-  const { logSeverityTexts, logBodies } = keys;
-  const severity = severityOf(logSeverity);
-  return { ...NO_CRITERIA, resources, attributes, logSeverityTexts, logBodies, logSeverity: severity };
-}
-
-const logShape: Shape<MatchCriteria> = mapShape(
-  defineShape<LogKeys>(
-    {
-      matchType,
-      resources: criterionList('resource_attributes', 'Attributes of the resource; all have to match.'),
-      attributes: criterionList('record_attributes', 'Attributes of the record; all have to match.'),
-      logSeverityTexts: texts('severity_texts', 'Severity texts.'),
-      logBodies: texts('bodies', 'Bodies that are text.'),
-      logSeverity: severityField('severity_number'),
-    },
-    (keys) => checkBlock(keys.matchType, logCriteria(keys), LOG_KEYS),
-    REGEXP_OPTIONS,
-  ),
-  (keys) => finished(keys.matchType, logCriteria(keys)),
-);
-
-function blockShape(criteria: Shape<MatchCriteria>, ottlKeys: readonly string[]): Shape<FilterBlock> {
-  return defineShape<FilterBlock>(
-    {
-      include: section('include', criteria, { optional: true, doc: 'Only what matches stays.' }),
-      exclude: section('exclude', criteria, { optional: true, doc: 'What matches is dropped.' }),
-    },
-    ({ include, exclude }) =>
-      include === undefined && exclude === undefined
-        ? [{ key: '', message: 'needs "include", "exclude" or both' }]
-        : [],
-    ottlKeys.map((key) => refused(key, OTTL)),
   );
 }
 
-const spanShape = mapShape(matchShape, criteriaOf);
+const CLASH = 'cannot stand beside other rules for the same signal:';
+
+function clashes(config: FilterConfig): CheckIssue[] {
+  const { spans, traces, metrics, logs, traceGroups, metricGroups, logGroups } = config;
+  const issues: CheckIssue[] = [];
+  const clash = (key: string, others: readonly (readonly [string, unknown])[]) => {
+    const given = others.filter(([, value]) => value !== undefined).map(([name]) => `"${name}"`);
+    if (given.length > 0) issues.push({ key, message: `${CLASH} ${given.join(', ')}` });
+  };
+  if (traces !== undefined) clash('traces', [['spans', spans]]);
+  if (traceGroups !== undefined) {
+    clash('trace_conditions', [
+      ['spans', spans],
+      ['traces', traces],
+    ]);
+  }
+  if (metricGroups !== undefined) clash('metric_conditions', [['metrics', metrics]]);
+  if (logGroups !== undefined) clash('log_conditions', [['logs', logs]]);
+  return issues;
+}
+
+function check(config: FilterConfig): CheckIssue[] {
+  const { spans } = config;
+  const issues: CheckIssue[] = [];
+  if (spans !== undefined && !isGiven(spans)) issues.push({ key: 'spans', message: NOTHING });
+  const misplaced = signalIssues(spans?.include, 'include', 'traces').concat(
+    signalIssues(spans?.exclude, 'exclude', 'traces'),
+  );
+  return [...clashes(config), ...issues, ...misplaced.map((message) => ({ key: 'spans', message }))];
+}
 
 export const filterConfigSchema = defineConfig<FilterConfig>(
   {
-    spans: section('spans', blockShape(spanShape, []), { optional: true, doc: 'Which spans stay.' }),
-    metrics: section('metrics', blockShape(metricShape, ['resource', 'metric', 'datapoint']), {
+    errorMode,
+    traces: section('traces', traceBlockShape, {
       optional: true,
-      doc: 'Which metrics stay, with all their data points.',
+      doc: 'Which spans and events are dropped.',
     }),
-    logs: section('logs', blockShape(logShape, ['resource', 'log_record']), {
+    metrics: section('metrics', mixedShape(metricBlockShape, metricShape), {
       optional: true,
-      doc: 'Which log records stay.',
+      doc: 'Which metrics and data points are dropped, or which metrics stay.',
     }),
+    logs: section('logs', mixedShape(logBlockShape, logShape), {
+      optional: true,
+      doc: 'Which log records are dropped, or which stay.',
+    }),
+    traceGroups: groupList('trace_conditions', 'traces'),
+    metricGroups: groupList('metric_conditions', 'metrics'),
+    logGroups: groupList('log_conditions', 'logs'),
+    spans: section('spans', selectionShape(spanShape), { optional: true, doc: 'Which spans stay.' }),
   },
-  ({ spans }) => {
-    const issues = signalIssues(spans?.include, 'include', 'traces').concat(
-      signalIssues(spans?.exclude, 'exclude', 'traces'),
-    );
-    return issues.map((message) => ({ key: 'spans', message }));
-  },
-  [
-    ...[
-      'traces',
-      'profiles',
-      'trace_conditions',
-      'metric_conditions',
-      'log_conditions',
-      'profile_conditions',
-    ].map((key) => refused(key, OTTL)),
-    ignored(
-      oneOf('error_mode', {
-        values: ['ignore', 'silent', 'propagate'],
-        doc: 'What a failing condition does.',
-      }),
-      'include and exclude cannot fail',
-    ),
-  ],
+  check,
+  ['profiles', 'profile_conditions'].map((key) => refused(key, 'is not supported yet: profiles are not')),
 );
 
-/** The block for the items of a signal; undefined: all of them stay. */
-export function blockOf(config: FilterConfig, signal: Signal): FilterBlock | undefined {
-  return { traces: config.spans, metrics: config.metrics, logs: config.logs }[signal];
+/** Include and exclude for the items of a signal; undefined: all of them stay. */
+export function selectionOf(config: FilterConfig, signal: Signal): FilterBlock | undefined {
+  const { spans, metrics, logs } = config;
+  const selection = { traces: spans, metrics: metrics?.selection, logs: logs?.selection }[signal];
+  return selection !== undefined && isGiven(selection) ? selection : undefined;
+}
+
+/** Groups of conditions for a signal, to be looked at one after the other, each on what the one before left. */
+export function groupsOf(config: FilterConfig, signal: Signal): ConditionGroup[] {
+  const { traces, metrics, logs } = config;
+  switch (signal) {
+    case 'traces':
+      return config.traceGroups ?? blockGroups({ ...traces });
+    case 'metrics':
+      return config.metricGroups ?? blockGroups({ ...metrics?.lists });
+    case 'logs':
+      return config.logGroups ?? blockGroups({ resource: logs?.lists.resource, log: logs?.lists.logRecord });
+  }
 }

@@ -151,10 +151,8 @@ test('a filter without a block for the signal, and one that drops nothing, pass 
 
 test('what is not supported is refused by name, and mistakes are told with their place', () => {
   const issues = (raw: unknown) => configIssues(filterProcessorFactory, raw);
-  const span = ['attributes["x"] == 1'];
-  assert.match(issues({ traces: { span } })[0]!, /^traces: "traces" is not supported yet: OTTL/);
-  assert.match(issues({ metrics: { datapoint: span } })[0]!, /"datapoint" is not supported yet/);
-  assert.match(issues({ trace_conditions: span })[0]!, /"trace_conditions" is not supported yet/);
+  assert.match(issues({ profiles: { profile: [] } })[0]!, /^profiles: "profiles" is not supported yet/);
+  assert.match(issues({ profile_conditions: [] })[0]!, /"profile_conditions" is not supported yet/);
   const expr = { metrics: { include: { match_type: 'expr', expressions: ['true'] } } };
   assert.match(issues(expr)[0]!, /"expressions" is not supported yet/);
   const names = { match_type: 'expr', metric_names: ['a'] };
