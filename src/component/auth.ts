@@ -7,6 +7,7 @@
  *   that is where requests are sent. An exporter with `auth: {authenticator: ID}` gets it in its `start()` with
  *   `await findClientAuthenticator(settings, id)` and calls `apply` for every attempt.
  */
+import type { ClientContext } from './client-context.ts';
 import type { Component } from './component.ts';
 import { PipelineError } from './errors.ts';
 import type { ComponentSettings } from './settings.ts';
@@ -34,6 +35,11 @@ export interface ServerAuthenticator {
    * @param headers as many as `headerNames`. A header that came twice has its values joined with a comma.
    */
   authenticate(headers: AuthHeaders): AuthResult | Promise<AuthResult>;
+  /**
+   * What is known of a client that these headers let in, by the names of `from_context: auth.NAME`. Asked only where
+   * the configuration names such an attribute.
+   */
+  attributes?(headers: AuthHeaders): Readonly<Record<string, string>>;
 }
 
 /**
@@ -49,9 +55,11 @@ export interface ClientAuthenticator extends Component {
    *
    * @param headers names in lower case, with what the exporter itself sends; what it must not lose
    *   (content type, encoding, length) it sets afterwards.
+   * @param client of the requests in the batch, as far as the factory's `clientKeys` name it; absent: unknown.
+   * @throws PipelineError permanent EXPORT_REJECTED when what is known of the client cannot become a header.
    * @throws PipelineError retryable EXPORT_UNAVAILABLE when no credential can be had now.
    */
-  apply(headers: Record<string, string>): void | Promise<void>;
+  apply(headers: Record<string, string>, client?: ClientContext): void | Promise<void>;
 }
 
 /** @throws PipelineError START_FAILED when the id is no running extension or no authenticator of clients. */

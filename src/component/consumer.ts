@@ -1,3 +1,4 @@
+import type { ClientKeys } from './client-context.ts';
 import type { Signal } from './signal.ts';
 
 export const TRANSPORTS = ['http', 'grpc'] as const;
@@ -19,6 +20,8 @@ export interface RawRequest {
   sizeBytes: number;
   /** Largest size after decompression that this receiver accepts. */
   decodedBytesMax: number;
+  /** What `clientKeys` of the consumer names of the client, encoded; absent when the request has none of it. */
+  context?: Uint8Array | undefined;
 }
 
 /** How a request ended. Numbers cross threads in ack records: append only. */
@@ -52,6 +55,8 @@ export type RequestDone = (outcome: RequestOutcome) => void;
 export interface RequestConsumer {
   /** Signals that are in a pipeline with this receiver now; the others get 404 / UNIMPLEMENTED. A reload changes it. */
   readonly signals: ReadonlySet<Signal>;
+  /** What to keep of the client with each request; undefined: nothing. A reload changes it. */
+  readonly clientKeys?: ClientKeys | undefined;
   /**
    * Copies the request into a ring, or refuses it; never blocks.
    * @returns false when there is no room: `done` is never called, the receiver answers 503 / UNAVAILABLE.

@@ -14,6 +14,7 @@ export const ERROR_CODES = [
   'WORKER_LOST',
   'POISON_REQUEST', // Killed or hung two workers.
   'SHUTTING_DOWN',
+  'METADATA_CARDINALITY', // More combinations of metadata than `batch` may tell apart.
   'EVALUATION_FAILED', // A condition has no answer for an item, and its configuration wants that to fail the request.
   'EXPORT_REJECTED',
   'EXPORT_UNAVAILABLE',

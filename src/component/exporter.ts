@@ -1,3 +1,4 @@
+import type { ClientContext } from './client-context.ts';
 import type { Component } from './component.ts';
 import type { Labels } from './settings.ts';
 import type { Signal } from './signal.ts';
@@ -17,6 +18,8 @@ export interface ExportBatch {
   sizeBytes: number;
   /** Wall clock when the oldest record of the batch was received, ms since the epoch. */
   receivedUnixMs: number;
+  /** Who sent the requests of the batch, as far as it is parted by that; absent: by nothing. */
+  client?: ClientContext;
 }
 
 /** What became of a batch that was taken. */

@@ -1,8 +1,10 @@
 import type { ClientAuthenticator } from './auth.ts';
+import type { ClientKeys } from './client-context.ts';
 import type { Component } from './component.ts';
 import type { ConfigSchema } from './config-schema.ts';
 import type { RequestConsumer } from './consumer.ts';
 import type { Exporter } from './exporter.ts';
+import type { HoldingProcessor } from './holding.ts';
 import type { Processor } from './processor.ts';
 import type { ComponentSettings } from './settings.ts';
 import type { Signal } from './signal.ts';
@@ -63,7 +65,7 @@ export interface DeliveryConfig {
     blocksOnOverflow: boolean;
     /** The user wrote `batch`, which then counts more than the processor of that name. */
     hasOwnBatch?: true;
-    batch: { flushTimeoutMs: number; minSize: number; maxSize: number; sizer: 'items' | 'bytes' };
+    batch: Omit<Batching, 'processorId'> & { sizer: 'items' | 'bytes' };
   };
 }
 
@@ -85,8 +87,15 @@ export interface ProcessorFactory<C> extends FactoryBase<C> {
   create(settings: ComponentSettings, config: C, signal: Signal): Processor | Promise<Processor>;
   /** What a pipeline of this signal cannot have, one message each; only for what the table cannot say. */
   signalIssues?(config: C, signal: Signal): string[];
+  /**
+   * Only processors that hold items back on disk have it; the engine calls it instead of `create`, in every pipeline
+   * worker, once for each pipeline.
+   */
+  createHolding?(settings: ComponentSettings, config: C): HoldingProcessor | Promise<HoldingProcessor>;
   /** Only `batch` has it: how exporters of the pipeline cut batches unless they say so themselves. */
   batching?(config: C): Batching;
+  /** What it reads of `ProcessorRequest.client`; nothing else is there. */
+  clientKeys?(config: C): ClientKeys;
 }
 
 /** Sizes in items; `maxSize` 0 means no bound. */
@@ -94,6 +103,8 @@ export interface Batching {
   flushTimeoutMs: number;
   minSize: number;
   maxSize: number;
+  /** What the requests of one batch have in common of their clients; undefined: nothing. */
+  partition?: ClientKeys | undefined;
   /** Which processor says so; the engine adds it. */
   processorId?: string;
 }
@@ -107,6 +118,11 @@ export interface ExtensionFactory<C> extends FactoryBase<C> {
   storageDirectory?(config: C): string;
   /** Whether its components are `ServerAuthenticator`s of component/auth.ts. */
   readonly isServerAuthenticator?: boolean;
+  /**
+   * What its `ClientAuthenticator` reads of the context that `apply` gets; nothing else is there. Batches of exporters
+   * that use it are parted by these keys.
+   */
+  clientKeys?(config: C): ClientKeys;
   /**
    * Only extensions that authenticate exporters have it. Called in every exporter worker, at most once for an id;
    * the worker starts the result before it hands it to exporters.

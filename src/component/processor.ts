@@ -1,4 +1,5 @@
 import type { RequestIndex } from '../pdata/request-index.ts';
+import type { ClientContext } from './client-context.ts';
 import type { Component } from './component.ts';
 import type { Signal } from './signal.ts';
 
@@ -15,6 +16,8 @@ export interface ProcessorRequest {
   readonly end: number;
   /** Spans, log records or data points. */
   readonly itemCount: number;
+  /** Who sent it, as far as the configuration names it; absent where requests come from nobody. */
+  readonly client?: ClientContext;
   /** Where the items are in `bytes`; found again after a replacement. Read it before replacing, keep none of it. */
   index(): RequestIndex;
   /**

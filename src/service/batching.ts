@@ -1,4 +1,5 @@
 /** The `batch` processor's keys on their way to the exporters of its pipeline. */
+import { type ClientKeys, mergeClientKeys } from '../component/client-context.ts';
 import type { Batching, DeliveryConfig, ProcessorFactory } from '../component/factory.ts';
 import type { CollectorPlan, PipelinePlan } from '../config/collector-plan.ts';
 import { findFactory, type Registry } from '../registry/registry.ts';
@@ -19,9 +20,21 @@ export function batchingOf(
   return batching;
 }
 
-/** What the user wrote in `sending_queue.batch` of the exporter counts more. */
-export function withBatching(config: DeliveryConfig, batching: Batching | undefined): DeliveryConfig {
-  if (batching === undefined || config.queue.hasOwnBatch === true) return config;
-  const { processorId: _, ...limits } = batching;
-  return { ...config, queue: { ...config.queue, batch: { ...limits, sizer: 'items' } } };
+/**
+ * What the user wrote in `sending_queue.batch` of the exporter counts more.
+ * @param clientKeys what the exporter's authenticator puts on requests: a request can only have one of each.
+ */
+export function withBatching(
+  config: DeliveryConfig,
+  batching: Batching | undefined,
+  clientKeys?: ClientKeys | undefined,
+): DeliveryConfig {
+  const { queue } = config;
+  let { batch } = queue;
+  if (batching !== undefined && queue.hasOwnBatch !== true) {
+    const { processorId: _, ...limits } = batching;
+    batch = { ...limits, sizer: 'items' };
+  }
+  const partition = mergeClientKeys([batch.partition, clientKeys]);
+  return { ...config, queue: { ...queue, batch: partition === undefined ? batch : { ...batch, partition } } };
 }

@@ -1,4 +1,5 @@
 /** What a receiver writes to for as long as it lives, while the data path behind it comes and goes. Main thread. */
+import type { ClientKeys } from '../component/client-context.ts';
 import type { RawRequest, RequestConsumer, RequestDone } from '../component/consumer.ts';
 import type { Signal } from '../component/signal.ts';
 import { refuse, type WaitingRoom, type WaitingRoomOwner } from './waiting-room.ts';
@@ -7,6 +8,7 @@ export class ConsumerGate implements RequestConsumer, WaitingRoomOwner {
   readonly #signals = new Set<Signal>();
   readonly #room: WaitingRoom;
   #next: RequestConsumer | undefined;
+  #clientKeys: ClientKeys | undefined;
 
   /** @param room where requests wait while there is no data path. */
   constructor(room: WaitingRoom) {
@@ -18,7 +20,13 @@ export class ConsumerGate implements RequestConsumer, WaitingRoomOwner {
     return this.#signals;
   }
 
+  /** As with the signals. */
+  get clientKeys(): ClientKeys | undefined {
+    return this.#clientKeys;
+  }
+
   open(next: RequestConsumer): void {
+    this.#clientKeys = next.clientKeys;
     this.#next = next;
     this.#signals.clear();
     for (const signal of next.signals) this.#signals.add(signal);

@@ -16,7 +16,7 @@ import type { LoggerOptions } from '../telemetry/logger.ts';
 import { ThreadMeter } from '../telemetry/registry.ts';
 import type { TracerOptions } from '../telemetry/tracer.ts';
 import { EngineMetrics } from './engine-metrics.ts';
-import { REQUEST_META_BYTES } from './frame.ts';
+import { REQUEST_HEAD_BYTES_MAX } from './frame.ts';
 import { Ingest, WorkerLane } from './ingest.ts';
 import type { ExporterWorkerInit, PipelineWorkerInit } from './messages.ts';
 import { RequestWaits } from './request-waits.ts';
@@ -48,7 +48,7 @@ export interface DataPathOptions {
 
 /** Bytes of the ring between receivers and one pipeline worker. */
 export function requestRingBytes(bodyBytesMax: number): number {
-  return ringDataBytes(bodyBytesMax + REQUEST_META_BYTES, RING_BYTES_MIN);
+  return ringDataBytes(bodyBytesMax + REQUEST_HEAD_BYTES_MAX, RING_BYTES_MIN);
 }
 
 export class DataPath {
@@ -196,6 +196,7 @@ export class DataPath {
         routes: threads.routes,
         chains: threads.chains,
         logs: threads.logsByWorker[slot]!,
+        clientKeysByLog: threads.clientKeysByLog,
       }),
       onDown: (slot, suspectId) => this.ingest.replaceWorker(lanes[slot]!, suspectId),
       onFatal: (error) => this.#fatal(error),

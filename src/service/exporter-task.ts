@@ -76,9 +76,9 @@ class ExporterHost {
     const slots = new SendSlots(config.queue.numConsumers);
     const metrics = new DeliveryMetrics(meter, plan.id, plan.signal, exporter.peerLabels);
     const deadLetters = this.#deadLettersOf(plan);
-    const { isAwaited } = config.queue;
     const { tracer } = this.#runtime;
     const spans = tracer.isOn ? new ExporterSpans(tracer, plan.id, plan.signal) : undefined;
+    const { isAwaited } = config.queue;
     for (const log of plan.logs) {
       const reader = openLogReader(log);
       const cursor = await openLogCursor(log, plan.id, isAwaited ? AWAITED_PERSIST_MS : undefined);
@@ -97,7 +97,7 @@ class ExporterHost {
         signal: plan.signal,
         reader,
         cursor,
-        config: withBatching(config, batching),
+        config: withBatching(config, batching, plan.clientKeys),
         isDurable: this.#init.isDurable,
         clock,
         prng,

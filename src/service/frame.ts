@@ -3,26 +3,41 @@
  *
  * ```
  * request: uint32 request id | uint16 route | uint8 encoding | uint8 compression | uint32 decoded bytes max |
- *          uint32 dispatches | float64 received (monotonic ms) | float64 received (unix ms) | body
+ *          uint32 dispatches | float64 received (monotonic ms) | float64 received (unix ms) |
+ *          [uint32 context bytes | client context of component/client-context.ts, when encoding has bit 7] | body
  * ack:     uint32 request id | uint32 outcome code | uint32 items | uint32 rejected | uint32 retry after ms |
  *          uint32 message bytes | message (UTF-8)
  * ```
  * Little endian. `route` indexes the plan's routes; `dispatches` counts workers that were given the frame.
  */
+import { CLIENT_CONTEXT_BYTES_MAX } from '../component/client-context.ts';
 import { COMPRESSIONS, type OutcomeCode, PAYLOAD_ENCODINGS, type RawRequest } from '../component/consumer.ts';
 import { assert } from '../stdx/assert.ts';
 
 export const REQUEST_META_BYTES = 32;
+/** Bit of the encoding byte: a client context stands before the body. */
+const HAS_CONTEXT = 0x80;
+const CONTEXT_HEAD_BYTES = 4;
+/** Most that a frame has before the body. */
+export const REQUEST_HEAD_BYTES_MAX = REQUEST_META_BYTES + CONTEXT_HEAD_BYTES + CLIENT_CONTEXT_BYTES_MAX;
 export const ACK_META_BYTES = 24;
 /** Texts for clients are ours and short; longer ones are cut. */
 export const ACK_MESSAGE_BYTES_MAX = 256;
 
 /** Reusable writer of request metadata: the first part of a frame. */
 export class RequestMetaWriter {
-  readonly bytes = new Uint8Array(REQUEST_META_BYTES);
-  readonly #view = new DataView(this.bytes.buffer);
+  readonly #bytes = new Uint8Array(REQUEST_HEAD_BYTES_MAX);
+  readonly #plain = this.#bytes.subarray(0, REQUEST_META_BYTES);
+  readonly #view = new DataView(this.#bytes.buffer);
 
-  write(requestId: number, route: number, request: RawRequest, monotonicMs: number, unixMs: number): void {
+  /** @returns what stands before the body, a view that the next call overwrites. */
+  write(
+    requestId: number,
+    route: number,
+    request: RawRequest,
+    monotonicMs: number,
+    unixMs: number,
+  ): Uint8Array {
     const view = this.#view;
     view.setUint32(0, requestId, true);
     view.setUint16(4, route, true);
@@ -32,6 +47,15 @@ export class RequestMetaWriter {
     view.setUint32(12, 1, true);
     view.setFloat64(16, monotonicMs, true);
     view.setFloat64(24, unixMs, true);
+    return request.context === undefined ? this.#plain : this.#withContext(request.context);
+  }
+
+  #withContext(context: Uint8Array): Uint8Array {
+    assert(context.byteLength <= CLIENT_CONTEXT_BYTES_MAX, 'the receiver refuses larger contexts');
+    this.#view.setUint8(6, this.#view.getUint8(6) | HAS_CONTEXT);
+    this.#view.setUint32(REQUEST_META_BYTES, context.byteLength, true);
+    this.#bytes.set(context, REQUEST_META_BYTES + CONTEXT_HEAD_BYTES);
+    return this.#bytes.subarray(0, REQUEST_META_BYTES + CONTEXT_HEAD_BYTES + context.byteLength);
   }
 }
 
@@ -45,12 +69,28 @@ export class RequestMeta {
   dispatches = 0;
   receivedMonotonicMs = 0;
   receivedUnixMs = 0;
+  /** 0: the request has no client context. */
+  contextBytes = 0;
+  /** Where the context would start in the frame; the body follows it. */
+  contextOffset = REQUEST_META_BYTES;
+
+  /** Where the body starts in the frame. */
+  get bodyOffset(): number {
+    return this.contextOffset + this.contextBytes;
+  }
 
   /** @param view over the whole ring data that the frame lies in. */
   read(view: DataView, offset: number): void {
     this.requestId = view.getUint32(offset, true);
     this.route = view.getUint16(offset + 4, true);
-    this.encoding = view.getUint8(offset + 6);
+    const encoding = view.getUint8(offset + 6);
+    this.encoding = encoding & ~HAS_CONTEXT;
+    this.contextBytes = 0;
+    this.contextOffset = REQUEST_META_BYTES;
+    if (encoding >= HAS_CONTEXT) {
+      this.contextBytes = view.getUint32(offset + REQUEST_META_BYTES, true);
+      this.contextOffset = REQUEST_META_BYTES + CONTEXT_HEAD_BYTES;
+    }
     this.compression = view.getUint8(offset + 7);
     this.decodedBytesMax = view.getUint32(offset + 8, true);
     this.dispatches = view.getUint32(offset + 12, true);

@@ -2,6 +2,7 @@
  * Main thread's side of the rings: hands complete requests to pipeline workers and completes them when the ack
  * comes. Every request that was taken is answered exactly once, whatever happens to the worker.
  */
+import { type ClientKeys, mergeClientKeys } from '../component/client-context.ts';
 import {
   OUTCOME_MALFORMED,
   OUTCOME_UNAVAILABLE,
@@ -18,7 +19,7 @@ import { RingProducer } from '../ring/producer.ts';
 import { assert } from '../stdx/assert.ts';
 import type { Clock } from '../stdx/clock.ts';
 import { ACK_RING_BYTES, OUTSTANDING_MAX } from './ack-channel.ts';
-import { countDispatch, frameRequestId, REQUEST_META_BYTES, RequestMetaWriter, readAck } from './frame.ts';
+import { countDispatch, frameRequestId, RequestMetaWriter, readAck } from './frame.ts';
 import type { RoutePlan } from './messages.ts';
 
 const RETRY_AFTER_MS = 1000;
@@ -116,11 +117,15 @@ export class Ingest {
   /** The consumer that one receiver writes to. */
   consumerFor(receiverId: string): RequestConsumer {
     const routeBySignal = new Map<Signal, number>();
+    let clientKeys: ClientKeys | undefined;
     for (const [index, route] of this.#routes.entries()) {
-      if (route.receiverId === receiverId) routeBySignal.set(route.signal, index);
+      if (route.receiverId !== receiverId) continue;
+      routeBySignal.set(route.signal, index);
+      clientKeys = mergeClientKeys([clientKeys, route.clientKeys]);
     }
     return {
       signals: new Set(routeBySignal.keys()),
+      clientKeys,
       tryConsume: (request, done) => {
         const route = routeBySignal.get(request.signal);
         assert(route !== undefined, 'the receiver refuses signals without a pipeline');
@@ -193,12 +198,13 @@ export class Ingest {
     if (this.#isRefusing || this.#isClosed) return false;
     const requestId = this.#nextRequestId;
     this.#nextRequestId = requestId === 0xffff_ffff ? 1 : requestId + 1;
-    this.#meta.write(requestId, route, request, this.#clock.monotonicMs(), this.#clock.unixMs());
+    const clock = this.#clock;
+    const head = this.#meta.write(requestId, route, request, clock.monotonicMs(), clock.unixMs());
     this.#parts.length = 0;
-    this.#parts.push(this.#meta.bytes, ...request.chunks);
+    this.#parts.push(head, ...request.chunks);
     const lane = this.#leastLoadedLane();
     if (lane === undefined) return false;
-    if (!lane.requestRing.tryWrite(this.#parts, REQUEST_META_BYTES + request.sizeBytes)) return false;
+    if (!lane.requestRing.tryWrite(this.#parts, head.byteLength + request.sizeBytes)) return false;
     lane.pending.set(requestId, done);
     this.#scheduleWake();
     return true;

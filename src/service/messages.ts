@@ -1,5 +1,6 @@
 /** Everything that crosses a thread as a message. Telemetry itself only crosses through rings and logs. */
 import type { MessagePort } from 'node:worker_threads';
+import type { ClientKeys } from '../component/client-context.ts';
 import type { ErrorMessage } from '../component/errors.ts';
 import type { Batching } from '../component/factory.ts';
 import type { Signal } from '../component/signal.ts';
@@ -28,6 +29,8 @@ export interface RoutePlan {
   signal: Signal;
   /** Indexes into `logs` of the worker. */
   logs: number[];
+  /** What of a request's client its receiver has to keep; undefined: nothing. */
+  clientKeys?: ClientKeys | undefined;
 }
 
 /** Processors between a receiver and the logs of one pipeline. */
@@ -36,8 +39,12 @@ export interface ChainPlan {
   signal: Signal;
   /** Indexes into `logs` of the worker: what is stored in all of them is the result. */
   logs: number[];
-  /** In the order of the pipeline, at least one. */
+  /** In the order of the pipeline; up to the one that holds items back, where there is one. */
   processors: ComponentPlan[];
+  /** Holds items back: they are in this log of the worker until they go on. */
+  holding?: ComponentPlan & { log: number };
+  /** Those behind the holding one. */
+  after: ComponentPlan[];
 }
 
 interface WorkerInit {
@@ -58,6 +65,8 @@ export interface PipelineWorkerInit extends WorkerInit {
   /** Of pipelines that have processors. */
   chains: ChainPlan[];
   logs: LogDescriptor[];
+  /** What of a request's client the log keeps, by index of `logs`. */
+  clientKeysByLog?: readonly (ClientKeys | undefined)[];
 }
 
 /** One exporter instance and the logs that it drains. */
@@ -69,6 +78,8 @@ export interface ExporterPlan {
   logs: LogDescriptor[];
   /** By log id: what the `batch` processor of its pipeline says. */
   batchings: Map<string, Batching>;
+  /** What the authenticator of the exporter puts on requests. */
+  clientKeys?: ClientKeys | undefined;
 }
 
 export interface ExporterWorkerInit extends WorkerInit {

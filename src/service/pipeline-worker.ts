@@ -10,7 +10,8 @@ import {
   OUTCOME_UNAVAILABLE,
   type OutcomeCode,
 } from '../component/consumer.ts';
-import { PipelineError } from '../component/errors.ts';
+import { type ErrorCode, PipelineError } from '../component/errors.ts';
+import type { ProcessorRequest } from '../component/processor.ts';
 import type { Counter, Logger } from '../component/settings.ts';
 import { ITEM_SUFFIX, type Signal } from '../component/signal.ts';
 import { jsonToProto } from '../otlp/json-to-proto.ts';
@@ -25,9 +26,11 @@ import type { ThreadMeter } from '../telemetry/registry.ts';
 import { AckChannel } from './ack-channel.ts';
 import { CommitGroup } from './commit-group.ts';
 import { decompress } from './decompress.ts';
-import { REQUEST_META_BYTES, RequestMeta } from './frame.ts';
+import { RequestMeta } from './frame.ts';
+import type { HoldingStage } from './holding-stage.ts';
 import { type PipelineWorkerInit, type RoutePlan, WORD_CURRENT_REQUEST, WORD_FLUSHING } from './messages.ts';
 import type { ProcessorChain } from './processor-chain.ts';
+import { RequestClient } from './request-client.ts';
 
 /** Bytes taken from the ring before the event loop gets its turn: about a millisecond of work. */
 const TURN_BYTES = 2 << 20;
@@ -35,11 +38,21 @@ const TURN_BYTES = 2 << 20;
 const COMMITS_IN_FLIGHT_MAX = 2;
 const RETRY_AFTER_MS = 1000;
 const NO_BYTES = new Uint8Array(0);
+/** Permanent errors that are not the fault of the request's bytes. */
+const OUTCOME_OF_ERROR: Partial<Record<ErrorCode, OutcomeCode>> = {
+  BODY_TOO_LARGE: OUTCOME_TOO_LARGE,
+  METADATA_CARDINALITY: OUTCOME_INTERNAL,
+};
 
 export interface PipelineWorkerDependencies {
   writers: LogWriter[];
   /** Processors of pipelines, with the logs that get their results. */
-  chains: readonly { readonly logs: readonly number[]; readonly chain: ProcessorChain }[];
+  chains: readonly {
+    readonly logs: readonly number[];
+    readonly chain: ProcessorChain;
+    /** Takes what comes out of the chain, in place of the logs. */
+    readonly stage?: HoldingStage | undefined;
+  }[];
   clock: Clock;
   meter: ThreadMeter;
   logger: Logger;
@@ -50,8 +63,11 @@ export interface PipelineWorkerDependencies {
 interface Branch {
   readonly chain: ProcessorChain | undefined;
   readonly logs: readonly number[];
+  readonly stage: HoldingStage | undefined;
   /** What is stored of the present request. */
   payload: Uint8Array;
+  /** The same as part of the bytes that were scanned, for the stage alone. */
+  result: Readonly<ProcessorRequest> | undefined;
   itemCount: number;
 }
 
@@ -62,13 +78,14 @@ interface Route {
 }
 
 function makeRoute({ signal, logs }: RoutePlan, chains: PipelineWorkerDependencies['chains']): Route {
-  const branch = (own: readonly number[], chain: ProcessorChain | undefined): Branch => {
-    return { chain, logs: own, payload: NO_BYTES, itemCount: 0 };
-  };
+  const branch = (
+    own: readonly number[],
+    { chain, stage }: Partial<PipelineWorkerDependencies['chains'][number]>,
+  ): Branch => ({ chain, logs: own, stage, payload: NO_BYTES, result: undefined, itemCount: 0 });
   const branches = chains
-    .map(({ chain, logs: own }) =>
+    .map((chain) =>
       branch(
-        logs.filter((log) => own.includes(log)),
+        logs.filter((log) => chain.logs.includes(log)),
         chain,
       ),
     )
@@ -77,7 +94,7 @@ function makeRoute({ signal, logs }: RoutePlan, chains: PipelineWorkerDependenci
   const hasProcessors = branches.length > 0;
   return {
     signal,
-    branches: plain.length > 0 ? [branch(plain, undefined), ...branches] : branches,
+    branches: plain.length > 0 ? [branch(plain, {}), ...branches] : branches,
     hasProcessors,
   };
 }
@@ -92,6 +109,7 @@ export class PipelineWorker {
   readonly #acks: AckChannel;
   readonly #index = new RequestIndex();
   readonly #meta = new RequestMeta();
+  readonly #client: RequestClient;
   readonly #ringWait;
   readonly #groupCommit;
   readonly #decodedBytes;
@@ -107,6 +125,7 @@ export class PipelineWorker {
   constructor(init: PipelineWorkerInit, deps: PipelineWorkerDependencies) {
     this.#routes = init.routes.map((route) => makeRoute(route, deps.chains));
     this.#writers = deps.writers;
+    this.#client = new RequestClient(init.clientKeysByLog ?? []);
     this.#deps = deps;
     this.#ring = new RingConsumer(init.requestRing);
     this.#ringView = new DataView(
@@ -173,7 +192,8 @@ export class PipelineWorker {
     try {
       const route = this.#routes[meta.route]!;
       let bytes = this.#ring.bytes;
-      let start = this.#ring.payloadStart + REQUEST_META_BYTES;
+      let start = this.#ring.payloadStart + meta.bodyOffset;
+      this.#client.begin(bytes, start - meta.contextBytes, start);
       let end = this.#ring.payloadEnd;
       if (meta.compression !== 0) {
         bytes = decompress(meta.compression, bytes.subarray(start, end), meta.decodedBytesMax);
@@ -212,8 +232,9 @@ export class PipelineWorker {
         branch.payload = bytes.subarray(start, end);
         branch.itemCount = itemCount;
       } else {
-        const result = branch.chain.process(bytes, start, end, this.#index);
+        const result = branch.chain.process(bytes, start, end, this.#index, this.#client.context);
         branch.payload = result.bytes.subarray(result.start, result.end);
+        branch.result = result;
         branch.itemCount = result.itemCount;
       }
     }
@@ -227,8 +248,17 @@ export class PipelineWorker {
     let isStored = false;
     for (const branch of route.branches) {
       if (branch.itemCount === 0) continue;
+      if (branch.stage !== undefined) {
+        const refusal = branch.stage.take(branch.result!, meta.receivedUnixMs);
+        if (refusal !== undefined) return this.#answerError(refusal, itemCount);
+        this.#group.touch(branch.stage.log);
+        isStored = true;
+        continue;
+      }
       for (const log of branch.logs) {
-        if (!this.#writers[log]!.tryAppend(branch.payload, branch.itemCount, meta.receivedUnixMs)) {
+        const context = this.#client.storedFor(log);
+        const { payload, itemCount: count } = branch;
+        if (!this.#writers[log]!.tryAppend(payload, count, meta.receivedUnixMs, false, context)) {
           for (const counter of this.#enqueueFailed[log]!) counter.add(branch.itemCount);
           return this.#unavailable(itemCount, 'the queue on disk is full');
         }
@@ -255,7 +285,7 @@ export class PipelineWorker {
     if (error instanceof PipelineError && !error.permanent)
       return this.#unavailable(itemCount, error.message);
     if (error instanceof PipelineError) {
-      code = error.code === 'BODY_TOO_LARGE' ? OUTCOME_TOO_LARGE : OUTCOME_MALFORMED;
+      code = OUTCOME_OF_ERROR[error.code] ?? OUTCOME_MALFORMED;
       message = error.message;
     } else {
       this.#deps.logger.error('a request could not be processed', { error: String((error as Error).stack) });

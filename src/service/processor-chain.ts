@@ -1,4 +1,5 @@
 /** The processors of one pipeline in one pipeline worker, and the request on its way through them. */
+import { type ClientContext, NO_CLIENT_CONTEXT } from '../component/client-context.ts';
 import type { Processor, ProcessorRequest } from '../component/processor.ts';
 import type { Counter, Meter } from '../component/settings.ts';
 import type { Signal } from '../component/signal.ts';
@@ -12,6 +13,7 @@ class ChainRequest implements ProcessorRequest {
   start = 0;
   end = 0;
   itemCount = 0;
+  client = NO_CLIENT_CONTEXT;
   readonly #ownIndex = new RequestIndex();
   /** undefined: not scanned since the last replacement. */
   #index: RequestIndex | undefined;
@@ -20,11 +22,12 @@ class ChainRequest implements ProcessorRequest {
     this.signal = signal;
   }
 
-  begin(bytes: Uint8Array, start: number, end: number, index: RequestIndex): void {
+  begin(bytes: Uint8Array, start: number, end: number, index: RequestIndex, client: ClientContext): void {
     this.bytes = bytes;
     this.start = start;
     this.end = end;
     this.itemCount = index.itemCount;
+    this.client = client;
     this.#index = index;
   }
 
@@ -75,12 +78,19 @@ export class ProcessorChain {
   /**
    * Hands a request through all processors.
    * @param index of bytes [start, end), without rejected items and fragments.
+   * @param client who sent it.
    * @returns the result: a view of `bytes` when nothing changed, else valid until the next call.
    * @throws what a processor throws.
    */
-  process(bytes: Uint8Array, start: number, end: number, index: RequestIndex): Readonly<ProcessorRequest> {
+  process(
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+    index: RequestIndex,
+    client: ClientContext = NO_CLIENT_CONTEXT,
+  ): Readonly<ProcessorRequest> {
     const request = this.#request;
-    request.begin(bytes, start, end, index);
+    request.begin(bytes, start, end, index, client);
     for (const { processor, incoming, outgoing } of this.#stages) {
       if (request.itemCount === 0) break;
       incoming.add(request.itemCount);

@@ -2,6 +2,8 @@
  * The one table of the engine's own metrics: Collector names where the Collector has them, `millrace_` otherwise.
  * `<s>` of the Collector's names is spelled out, so that a search for a full name finds it here.
  */
+import { SAMPLING_METRICS } from './sampling-metrics.ts';
+
 export type MetricKind = 'counter' | 'gauge' | 'histogram';
 
 /** Levels of `service::telemetry::metrics::level` that show anything, the later ones all of the earlier. */
@@ -100,6 +102,11 @@ export const METRICS: readonly MetricDefinition[] = [
     '{batch}',
     'Batches that were cut because they had their size, once for each exporter.',
   ),
+  gauge(
+    'otelcol_processor_batch_metadata_cardinality',
+    '{combination}',
+    'Combinations of `metadata_keys` that were seen, summed over the pipeline workers.',
+  ),
   counter(
     'otelcol_processor_batch_timeout_trigger_send',
     '{batch}',
@@ -119,6 +126,7 @@ export const METRICS: readonly MetricDefinition[] = [
     '1',
     'Log records by where their randomness came from and whether they were kept.',
   ),
+  ...SAMPLING_METRICS,
   gauge('millrace_dynamic_sampler_keys', '{key}', 'Keys that have a sample rate, of the policy `dynamic`.'),
   counter(
     'millrace_dynamic_sampler_overflowed_traces',

@@ -209,6 +209,7 @@ test('a boundary that the log no longer holds is all lost, and one whose end is 
   assert.deepEqual(assembleBoundary(reader, 'traces', { first: 10, end: 15 }), {
     boundary: { first: 10, end: 15 },
     slices: [],
+    parts: undefined,
     itemCount: 0,
     sizeBytes: 0,
     receivedUnixMs: 0,

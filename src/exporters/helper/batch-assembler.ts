@@ -1,8 +1,12 @@
-/** Turns records of a log into batches: boundaries by size and time, bytes as slices of the records. */
+/**
+ * Turns records of a log into batches: boundaries by size and time, bytes as slices of the records. Where batches are
+ * parted by client, a boundary still is one range of items; which of its items go together follows from the records.
+ */
 import type { DeliveryConfig } from '../../component/factory.ts';
 import type { Signal } from '../../component/signal.ts';
 import { sliceItems } from '../../otlp/slice.ts';
 import type { BatchBoundary, LogReader, LogRecord } from '../../queue/log/contract.ts';
+import { type BatchPart, PARTS_MAX, type Partition, takeIntoPart, takeParts } from './batch-partition.ts';
 
 /** A batch is closed at this size whatever the configuration says: it bounds memory per send in flight. */
 export const BATCH_BYTES_MAX = 32 << 20;
@@ -12,9 +16,11 @@ const GATHER_MS_MIN = 40;
 
 export interface AssembledBatch {
   boundary: BatchBoundary;
-  /** Views into private copies of records. */
+  /** Views into private copies of records; empty when there are parts. */
   slices: Uint8Array[];
-  /** Items in the slices; less than the boundary spans when records were damaged. */
+  /** By client, in the order of their first items; undefined when batches are not parted. */
+  parts: Map<string, BatchPart> | undefined;
+  /** Items to send; less than the boundary spans when records were damaged. */
   itemCount: number;
   sizeBytes: number;
   /** Of the oldest record, ms since the epoch. */
@@ -34,10 +40,11 @@ interface RequestRest {
   fromItem: number;
 }
 
-function emptyBatch(first: number): AssembledBatch {
+function emptyBatch(first: number, partition: Partition | undefined): AssembledBatch {
   return {
     boundary: { first, end: first },
     slices: [],
+    parts: partition === undefined ? undefined : new Map(),
     itemCount: 0,
     sizeBytes: 0,
     receivedUnixMs: 0,
@@ -85,8 +92,13 @@ function pushSlice(batch: AssembledBatch, slice: Uint8Array): void {
 }
 
 /** Reads the batch of a boundary again, after a restart: the same items in the same order. */
-export function assembleBoundary(reader: LogReader, signal: Signal, boundary: BatchBoundary): AssembledBatch {
-  const batch = emptyBatch(boundary.first);
+export function assembleBoundary(
+  reader: LogReader,
+  signal: Signal,
+  boundary: BatchBoundary,
+  partition?: Partition,
+): AssembledBatch {
+  const batch = emptyBatch(boundary.first, partition);
   batch.boundary = boundary;
   let at = boundary.first;
   while (at < boundary.end) {
@@ -97,7 +109,11 @@ export function assembleBoundary(reader: LogReader, signal: Signal, boundary: Ba
     if (readable === undefined) break;
     const to = Math.min(readable.endOrdinal, boundary.end);
     if (readable.damaged) batch.lostCount += to - from;
-    else takeItems(batch, signal, readable, from - readable.firstOrdinal, to - readable.firstOrdinal);
+    else {
+      const [fromItem, toItem] = [from - readable.firstOrdinal, to - readable.firstOrdinal];
+      if (partition === undefined) takeItems(batch, signal, readable, fromItem, toItem);
+      else takeParts(batch, partition, signal, readable, fromItem, toItem);
+    }
     at = to;
   }
   return batch;
@@ -108,6 +124,7 @@ export class BatchAssembler {
   readonly #reader: LogReader;
   readonly #signal: Signal;
   readonly #limits: DeliveryConfig['queue']['batch'];
+  readonly #partition: Partition | undefined;
   #record: LogRecord | undefined;
   #open: AssembledBatch;
   #openedMs = 0;
@@ -121,11 +138,13 @@ export class BatchAssembler {
     signal: Signal,
     limits: DeliveryConfig['queue']['batch'],
     startOrdinal: number,
+    partition?: Partition,
   ) {
     this.#reader = reader;
     this.#signal = signal;
     this.#limits = limits;
-    this.#open = emptyBatch(startOrdinal);
+    this.#partition = partition;
+    this.#open = emptyBatch(startOrdinal, partition);
   }
 
   /** One past the last item that was read. */
@@ -145,7 +164,7 @@ export class BatchAssembler {
    */
   nextReadInMs(nowMs: number): number {
     const dueInMs = this.dueInMs(nowMs) ?? 0;
-    const size = this.#limits.sizer === 'bytes' ? this.#open.sizeBytes : this.#open.itemCount;
+    const size = this.#largestSize();
     const fullInMs = ((nowMs - this.#openedMs) * (this.#limits.minSize - size)) / Math.max(size, 1);
     return Math.min(Math.max(fullInMs, GATHER_MS_MIN), dueInMs);
   }
@@ -162,7 +181,7 @@ export class BatchAssembler {
       if (this.dueInMs(nowMs) === undefined) this.#openedMs = nowMs;
       if (record.firstOrdinal > this.position) this.skipTo(record.firstOrdinal);
       if (record.damaged) this.#lose(record.endOrdinal - this.position);
-      else if (this.#takeUntilFull(record)) {
+      else if (this.#take(record)) {
         this.#open.isFull = true;
         return this.#close();
       }
@@ -216,6 +235,48 @@ export class BatchAssembler {
     this.#open.boundary.end += count;
   }
 
+  #take(record: LogRecord): boolean {
+    return this.#partition === undefined
+      ? this.#takeUntilFull(record)
+      : this.#takeUntilPartFull(record, this.#partition);
+  }
+
+  /** Each part is bounded like a batch, and the first that is full ends the boundary for all. */
+  #takeUntilPartFull(record: LogRecord, partition: Partition): boolean {
+    const open = this.#open;
+    for (let entry = 0; entry < record.entryEnds.length; entry++) {
+      const from = this.position - record.firstOrdinal;
+      const wanted = record.entryItemEnds[entry]! - from;
+      if (wanted <= 0) continue;
+      const part = partition.partOf(open.parts!, record, entry, PARTS_MAX);
+      if (part === undefined) return true;
+      const rest = this.#restOf(record, entry, from);
+      const allowed = this.#fitting(rest, part.itemCount, part.sizeBytes);
+      const isCut = wanted > allowed;
+      // A request that fits into a batch of its own is not cut in two.
+      if (isCut && part.itemCount > 0 && wanted <= this.#fitting(rest, 0, 0)) return true;
+      const count = Math.min(wanted, allowed);
+      if (open.records.at(-1) !== record) this.#pin(record);
+      takeIntoPart(open, part, this.#signal, record, entry, { from, to: from + count });
+      open.boundary.end += count;
+      if (isCut || open.sizeBytes >= BATCH_BYTES_MAX || this.#sizeOf(part) >= this.#limits.minSize)
+        return true;
+    }
+    return false;
+  }
+
+  #sizeOf({ sizeBytes, itemCount }: { sizeBytes: number; itemCount: number }): number {
+    return this.#limits.sizer === 'bytes' ? sizeBytes : itemCount;
+  }
+
+  #largestSize(): number {
+    const { parts } = this.#open;
+    if (parts === undefined) return this.#sizeOf(this.#open);
+    let largest = 0;
+    for (const part of parts.values()) largest = Math.max(largest, this.#sizeOf(part));
+    return largest;
+  }
+
   /** Takes as much of the record as the batch may hold; true when the batch is full. */
   #takeUntilFull(record: LogRecord): boolean {
     const fromItem = this.position - record.firstOrdinal;
@@ -227,11 +288,15 @@ export class BatchAssembler {
       if (endItem <= fromItem) continue;
       const rest = this.#restOf(record, entry, toItem);
       const wanted = endItem - toItem;
-      const allowed = this.#fitting(rest, this.#open.itemCount + toItem - fromItem, bytes);
+      const allowed = this.#fitting(
+        rest,
+        this.#open.itemCount + toItem - fromItem,
+        this.#open.sizeBytes + bytes,
+      );
       if (wanted > allowed) {
         // A request that fits into a batch of its own is not cut in two.
         const isEmpty = toItem === fromItem && this.#open.itemCount === 0;
-        if (isEmpty || wanted > this.#fitting(rest, 0, -this.#open.sizeBytes)) toItem += allowed;
+        if (isEmpty || wanted > this.#fitting(rest, 0, 0)) toItem += allowed;
         isFull = true;
       } else {
         toItem = endItem;
@@ -271,13 +336,13 @@ export class BatchAssembler {
     return sliceItems(this.#signal, request, fromItem, fromItem + count).byteLength;
   }
 
-  /** How many items of the rest fit behind `itemsBefore` items and `bytesBefore` bytes more than the batch has. */
+  /** How many items of the rest fit behind `itemsBefore` items and `bytesBefore` bytes. */
   #fitting(rest: RequestRest, itemsBefore: number, bytesBefore: number): number {
     const { maxSize, sizer } = this.#limits;
     const wanted = rest.itemCount - rest.fromItem;
     if (maxSize === 0) return wanted;
     if (sizer === 'items') return Math.min(Math.max(maxSize - itemsBefore, 0), wanted);
-    const roomBytes = maxSize - this.#open.sizeBytes - bytesBefore;
+    const roomBytes = maxSize - bytesBefore;
     let count = wanted;
     while (count > 0) {
       const bytes = this.#bytesOf(rest, count);
@@ -290,7 +355,9 @@ export class BatchAssembler {
 
   #close(): AssembledBatch {
     const batch = this.#open;
-    this.#open = emptyBatch(batch.boundary.end);
+    this.#open = emptyBatch(batch.boundary.end, this.#partition);
+    // Looked up for a request that then had no room.
+    for (const [key, { itemCount }] of batch.parts ?? []) if (itemCount === 0) batch.parts!.delete(key);
     return batch;
   }
 }

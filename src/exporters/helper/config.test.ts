@@ -190,11 +190,9 @@ test('keys with an old name or without support say so', () => {
       batcher: {},
       sending_queue: {
         persistent_storage_enabled: true,
-        batch: { partition: { metadata_keys: ['tenant'] } },
       },
     }),
     [
-      'sending_queue::batch::partition::metadata_keys: is not supported yet: metadata of clients is not kept with the data on disk',
       'sending_queue: "persistent_storage_enabled" was replaced by "storage", which names an extension',
       ': "batcher" was replaced by "sending_queue.batch"',
     ],

@@ -1,4 +1,5 @@
 /** Keys that every exporter shares: `timeout`, `retry_on_failure`, `sending_queue`. Used by squash. */
+import { type ClientKeys, clientKeys, mergeClientKeys } from '../../component/client-context.ts';
 import { parseComponentId } from '../../component/component-id.ts';
 import type { DeliveryConfig } from '../../component/factory.ts';
 import {
@@ -195,7 +196,7 @@ function partitionShape(): Shape<PartitionKeys> {
     {
       metadataKeys: stringList('metadata_keys', {
         default: [],
-        doc: 'Must be empty: metadata of clients is not kept with the data, so batches cannot be parted by it.',
+        doc: 'Headers of clients that batches are kept apart by, whatever their letter case; receivers need `include_metadata`.',
       }),
     },
     ({ metadataKeys }) => {
@@ -205,11 +206,15 @@ function partitionShape(): Shape<PartitionKeys> {
         const message = `duplicate entry in metadata_keys: "${twice.toLowerCase()}" (case-insensitive)`;
         return [{ key: 'metadata_keys', message }];
       }
-      if (metadataKeys.length === 0) return [];
-      const message = 'is not supported yet: metadata of clients is not kept with the data on disk';
-      return [{ key: 'metadata_keys', message }];
+      return [];
     },
   );
+}
+
+function partitionOf(metadataKeys: readonly string[]): ClientKeys | undefined {
+  return mergeClientKeys([
+    clientKeys(metadataKeys.map((key) => ({ kind: 'metadata', name: key.toLowerCase() }))),
+  ]);
 }
 
 function checkBatch(batch: BatchKeys): CheckIssue[] {
@@ -287,5 +292,6 @@ function completeBatch(
   const ownMinSize = queue.enabled ? batchMinSize : 1;
   const minSize = batch?.minSize ?? Math.min(ownMinSize, maxBound, queueBound);
   const maxSize = batch?.maxSize ?? (batchMaxSize === 0 ? 0 : Math.max(batchMaxSize, minSize));
-  return { flushTimeoutMs, minSize, maxSize, sizer };
+  const partition = partitionOf(batch?.partition?.metadataKeys ?? []);
+  return { flushTimeoutMs, minSize, maxSize, sizer, ...(partition === undefined ? {} : { partition }) };
 }

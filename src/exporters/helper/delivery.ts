@@ -9,7 +9,8 @@ import type { Clock } from '../../stdx/clock.ts';
 import { failpoint } from '../../stdx/failpoint.ts';
 import type { Prng } from '../../stdx/prng.ts';
 import { type AssembledBatch, assembleBoundary, BatchAssembler } from './batch-assembler.ts';
-import { BatchSender } from './batch-sender.ts';
+import { type BatchPart, Partition } from './batch-partition.ts';
+import { BatchSender, type SendEnd } from './batch-sender.ts';
 import type { DeadLetterSink } from './dead-letters.ts';
 import type { BatchProcessorMetrics, DeliveryMetrics } from './delivery-metrics.ts';
 import type { ExporterSpans } from './exporter-spans.ts';
@@ -53,6 +54,9 @@ export class Delivery {
   readonly #assembler: BatchAssembler;
   readonly #sender: BatchSender;
   readonly #sends = new Set<Promise<void>>();
+  readonly #partition: Partition | undefined;
+  /** Parts of frozen batches that wait for a send slot: they come before whatever is read next. */
+  #waitingParts = 0;
   #inFlightBytes = 0;
   #failure: unknown;
 
@@ -60,7 +64,9 @@ export class Delivery {
     this.#deps = deps;
     const { cursor, reader, config } = deps;
     const start = Math.max(cursor.frozenEnd, reader.beginOrdinal());
-    this.#assembler = new BatchAssembler(reader, deps.signal, config.queue.batch, start);
+    const { batch } = config.queue;
+    if (batch.partition !== undefined) this.#partition = new Partition(batch.partition);
+    this.#assembler = new BatchAssembler(reader, deps.signal, batch, start, this.#partition);
     this.#sender = new BatchSender({
       ...deps,
       maxElapsedMs: config.retry.maxElapsedMs ?? (deps.isDurable ? 0 : MAX_ELAPSED_MEMORY_MS),
@@ -74,7 +80,7 @@ export class Delivery {
     for (const boundary of [...this.#deps.cursor.frozen]) {
       if (!(await this.#untilReadable(boundary.end))) break;
       this.#deps.slots.take();
-      this.#startSend(assembleBoundary(this.#deps.reader, this.#deps.signal, boundary));
+      this.#startSend(assembleBoundary(this.#deps.reader, this.#deps.signal, boundary, this.#partition));
     }
     while (!this.#isStopped) {
       const endOrdinal = this.#deps.reader.endOrdinal();
@@ -108,7 +114,7 @@ export class Delivery {
   }
 
   #hasRoom(moreBytes = 0): boolean {
-    if (this.#deps.slots.free <= 0) return false;
+    if (this.#deps.slots.free <= 0 || this.#waitingParts > 0) return false;
     return this.#inFlightBytes + moreBytes < IN_FLIGHT_BYTES_MAX;
   }
 
@@ -121,7 +127,8 @@ export class Delivery {
       const batch = this.#assembler.next(clock.monotonicMs());
       if (batch === undefined) break;
       slots.take();
-      this.#deps.batchMetrics?.cut(batch.itemCount, batch.sizeBytes, batch.isFull);
+      for (const part of batch.parts?.values() ?? [batch])
+        this.#deps.batchMetrics?.cut(part.itemCount, part.sizeBytes, batch.isFull);
       batches.push(batch);
       bytes += batch.sizeBytes;
     }
@@ -180,41 +187,82 @@ export class Delivery {
       .finally(() => {
         this.#inFlightBytes -= batch.sizeBytes;
         this.#sends.delete(send);
-        slots.give();
+        // Parts have given theirs back; whoever waited for one may have waited for the memory as well.
+        if (batch.parts === undefined) slots.give();
+        else slots.wake();
         metrics.inFlight.set(slots.inFlight);
       });
     this.#sends.add(send);
   }
 
   async #send(batch: AssembledBatch): Promise<void> {
-    const { cursor, metrics, logger, clock } = this.#deps;
+    const { cursor, metrics, logger } = this.#deps;
     if (batch.lostCount > 0) {
       metrics.lost.add(batch.lostCount);
       logger.error('items were lost in a damaged part of the log', { count: batch.lostCount });
     }
-    let isAbandoned = false;
-    if (batch.itemCount > 0) {
-      metrics.batchBegins(batch.itemCount, batch.sizeBytes);
-      const end = await this.#sender.send(this.#toExportBatch(batch));
-      if (!end.isFinished) return;
-      isAbandoned = end.isAbandoned;
-      metrics.deliveryAge.record((clock.unixMs() - batch.receivedUnixMs) * 1000);
-    }
+    const end = batch.parts === undefined ? await this.#sendPart(batch, batch) : await this.#sendParts(batch);
+    if (!end.isFinished) return;
     failpoint('exporter.before_finish');
     cursor.finish(batch.boundary);
-    if (isAbandoned) this.#assembler.forget(batch);
+    if (end.isAbandoned) this.#assembler.forget(batch);
     else this.#assembler.release(batch);
   }
 
-  #toExportBatch(batch: AssembledBatch): ExportBatch {
-    const { reader, signal } = this.#deps;
-    return {
-      signal,
-      batchId: `${reader.logId}.${reader.incarnation}-${batch.boundary.first}-${batch.boundary.end - 1}`,
-      slices: batch.slices,
-      itemCount: batch.itemCount,
-      sizeBytes: batch.sizeBytes,
-      receivedUnixMs: batch.receivedUnixMs,
+  /**
+   * Parts are sent side by side, as slots allow: one that a backend refuses for a while must not hold up the clients of
+   * the others. The boundary is finished when all are. The batch's slot becomes that of the first part.
+   */
+  async #sendParts(batch: AssembledBatch): Promise<SendEnd> {
+    const { slots, metrics } = this.#deps;
+    let hasSlot = true;
+    const send = async (part: BatchPart): Promise<SendEnd> => {
+      const isFirst = hasSlot;
+      hasSlot = false;
+      if (!isFirst && !(await this.#takeSlot())) return { isFinished: false, isAbandoned: false };
+      try {
+        return await this.#sendPart(batch, part);
+      } finally {
+        slots.give();
+        metrics.inFlight.set(slots.inFlight);
+      }
     };
+    const ends = await Promise.all([...batch.parts!.values()].map(send));
+    if (hasSlot) slots.give();
+    return {
+      isFinished: ends.every(({ isFinished }) => isFinished),
+      isAbandoned: ends.some(({ isAbandoned }) => isAbandoned),
+    };
+  }
+
+  /** False when stopped. */
+  async #takeSlot(): Promise<boolean> {
+    const { slots, metrics } = this.#deps;
+    this.#waitingParts += 1;
+    while (slots.free <= 0 && !this.#isStopped) await slots.whenFreed();
+    this.#waitingParts -= 1;
+    if (this.#isStopped) return false;
+    slots.take();
+    metrics.inFlight.set(slots.inFlight);
+    return true;
+  }
+
+  async #sendPart({ boundary }: AssembledBatch, part: BatchPart): Promise<SendEnd> {
+    const { reader, signal, metrics, clock } = this.#deps;
+    const { slices, itemCount, sizeBytes, receivedUnixMs, client, idSuffix = '' } = part;
+    if (itemCount === 0) return { isFinished: true, isAbandoned: false };
+    metrics.batchBegins(itemCount, sizeBytes);
+    const batch: ExportBatch = {
+      signal,
+      batchId: `${reader.logId}.${reader.incarnation}-${boundary.first}-${boundary.end - 1}${idSuffix}`,
+      slices,
+      itemCount,
+      sizeBytes,
+      receivedUnixMs,
+      ...(client === undefined ? {} : { client }),
+    };
+    const end = await this.#sender.send(batch);
+    if (end.isFinished) metrics.deliveryAge.record((clock.unixMs() - receivedUnixMs) * 1000);
+    return end;
   }
 }

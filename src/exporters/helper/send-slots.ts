@@ -23,6 +23,11 @@ export class SendSlots {
     this.#freed.notify();
   }
 
+  /** Something else came free that a sender may have waited for. */
+  wake(): void {
+    this.#freed.notify();
+  }
+
   whenFreed(): Promise<void> {
     return this.#freed.wait();
   }

@@ -1,4 +1,5 @@
 import { type ClientAuthenticator, findClientAuthenticator } from '../../component/auth.ts';
+import type { ClientContext } from '../../component/client-context.ts';
 import { PipelineError } from '../../component/errors.ts';
 import type { ExportBatch, Exporter, ExportReceipt } from '../../component/exporter.ts';
 import type { ComponentSettings, Labels } from '../../component/settings.ts';
@@ -103,11 +104,13 @@ export class OtlpExporter implements Exporter {
     const chunks = [frameHead(this.#isCompressed, totalBytes(message)), ...message];
     const { clock } = this.#settings;
     const startedMs = clock.monotonicMs();
-    const { headers, httpStatus, body } = await this.#call(chunks, signal).catch((error: unknown) => {
-      const code = signal.aborted ? GRPC_DEADLINE_EXCEEDED : GRPC_UNAVAILABLE;
-      this.#metrics.record(code, clock.monotonicMs() - startedMs);
-      throw error;
-    });
+    const { headers, httpStatus, body } = await this.#call(chunks, batch.client, signal).catch(
+      (error: unknown) => {
+        const code = signal.aborted ? GRPC_DEADLINE_EXCEEDED : GRPC_UNAVAILABLE;
+        this.#metrics.record(code, clock.monotonicMs() - startedMs);
+        throw error;
+      },
+    );
     this.#metrics.record(readStatus(headers, httpStatus).code, clock.monotonicMs() - startedMs);
     if (body === undefined) {
       const text = `the answer of ${this.#config.endpoint} is longer than ${RESPONSE_BYTES_MAX} bytes`;
@@ -120,11 +123,15 @@ export class OtlpExporter implements Exporter {
     );
   }
 
-  async #call(chunks: readonly Uint8Array[], signal: AbortSignal): Promise<CallEnd> {
+  async #call(
+    chunks: readonly Uint8Array[],
+    sender: ClientContext | undefined,
+    signal: AbortSignal,
+  ): Promise<CallEnd> {
     const channel = this.#channel;
     const { endpoint } = this.#config;
     if (channel === undefined || signal.aborted) throw timeoutError(endpoint);
-    const headers = await attemptHeaders(this.#auth, this.#headers, this.#fixedHeaders);
+    const headers = await attemptHeaders(this.#auth, this.#headers, this.#fixedHeaders, sender);
     try {
       const connection = await channel.acquire(signal);
       return await connection.call(headers, chunks, signal);

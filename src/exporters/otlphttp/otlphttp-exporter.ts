@@ -1,4 +1,5 @@
 import { type ClientAuthenticator, findClientAuthenticator } from '../../component/auth.ts';
+import type { ClientContext } from '../../component/client-context.ts';
 import { PipelineError } from '../../component/errors.ts';
 import type { ExportBatch, Exporter, ExportReceipt } from '../../component/exporter.ts';
 import type { ComponentSettings, Labels } from '../../component/settings.ts';
@@ -104,19 +105,21 @@ export class OtlpHttpExporter implements Exporter {
   async export(batch: ExportBatch, signal: AbortSignal): Promise<ExportReceipt> {
     const isJson = this.#config.encoding === 'json';
     const body = await this.#compress(isJson ? await jsonBody(batch) : batch.slices);
-    const answer = await this.#post(body, signal);
+    const answer = await this.#post(body, batch.client, signal);
     if (answer.status < 200 || answer.status > 299) throw this.#failure(answer);
     return acceptAnswer(batch, this.#settings.logger, () => this.#readResult(answer));
   }
 
-  async #post(body: readonly Uint8Array[], signal: AbortSignal): Promise<HttpAnswer> {
+  async #post(
+    body: readonly Uint8Array[],
+    sender: ClientContext | undefined,
+    signal: AbortSignal,
+  ): Promise<HttpAnswer> {
     const client = this.#client;
     if (client === undefined || signal.aborted) throw timeoutError(this.#peer);
     const requestBytes = totalBytes(body);
-    const headers = await attemptHeaders(this.#auth, this.#headers, {
-      ...this.#fixedHeaders,
-      'content-length': String(requestBytes),
-    });
+    const fixed = { ...this.#fixedHeaders, 'content-length': String(requestBytes) };
+    const headers = await attemptHeaders(this.#auth, this.#headers, fixed, sender);
     const { clock } = this.#settings;
     const startedMs = clock.monotonicMs();
     try {

@@ -92,6 +92,17 @@ export class BasicServerAuth implements Component, ServerAuthenticator {
     });
   }
 
+  /** `raw` is what stands behind the scheme. */
+  attributes([value = '']: AuthHeaders): Readonly<Record<string, string>> {
+    const credentials = decodeCredentials(value) ?? '';
+    const username = credentials.slice(0, credentials.indexOf(':'));
+    // Texts of clients are kept as bytes.
+    return {
+      username: Buffer.from(username, 'utf8').toString('latin1'),
+      raw: value.slice(SCHEME.length).trim(),
+    };
+  }
+
   #settle(key: string, generation: number, isRight: boolean): AuthResult {
     // A list exchanged meanwhile may have removed the user: neither remember nor let in.
     if (generation !== this.#generation) return LATER;

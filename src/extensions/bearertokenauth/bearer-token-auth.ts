@@ -48,6 +48,11 @@ export class BearerTokenServerAuth implements Component, ServerAuthenticator {
     if (value === undefined) return REFUSED;
     return this.#digest.matchesAny(value, this.#allowed) ? ALLOWED : REFUSED;
   }
+
+  /** `raw` is the whole value of the header. */
+  attributes([value = '']: AuthHeaders): Readonly<Record<string, string>> {
+    return { raw: value };
+  }
 }
 
 export class BearerTokenClientAuth implements ClientAuthenticator {

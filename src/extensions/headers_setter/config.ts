@@ -1,3 +1,4 @@
+import type { ContextSource } from '../../component/client-context.ts';
 import { oneOf, refused, secret, sections, string } from '../../config/field-kinds.ts';
 import { type CheckIssue, defineConfig, defineShape } from '../../config/schema.ts';
 
@@ -5,13 +6,14 @@ export interface HeaderRule {
   key: string;
   action: 'insert' | 'update' | 'upsert' | 'delete';
   value: string | undefined;
+  fromContext: string | undefined;
+  fromAttribute: string | undefined;
+  defaultValue: string | undefined;
 }
 
 export interface HeadersSetterConfig {
   headers: HeaderRule[] | undefined;
 }
-
-const NO_CONTEXT = 'is not supported: requests lose their metadata when they are written to the log';
 
 const ruleShape = defineShape<HeaderRule>(
   {
@@ -31,17 +33,48 @@ const ruleShape = defineShape<HeaderRule>(
       patternHint: 'has characters that no header can carry',
       doc: 'What the header becomes.',
     }),
+    fromContext: string('from_context', {
+      doc: 'Header of the client whose value it becomes; the receiver needs `include_metadata`.',
+    }),
+    fromAttribute: string('from_attribute', {
+      doc: "Attribute of the client's authentication whose value it becomes, e.g. `username`; kept on disk with the data.",
+    }),
+    defaultValue: secret('default_value', {
+      pattern: /^[\t\x20-\x7e]*$/,
+      patternHint: 'has characters that no header can carry',
+      doc: 'Used when the client has no such header or attribute; without it the header is empty then.',
+    }),
   },
-  (rule) =>
-    rule.action === 'delete' || rule.value !== undefined
-      ? []
-      : [{ key: 'value', message: `is required for the action ${rule.action}` }],
-  [
-    refused('from_context', NO_CONTEXT),
-    refused('from_attribute', NO_CONTEXT),
-    refused('default_value', 'is not supported: it belongs to from_context and from_attribute'),
-  ],
+  checkRule,
 );
+
+function checkRule({ action, value, fromContext, fromAttribute, defaultValue }: HeaderRule): CheckIssue[] {
+  const sourceCount = [value, fromContext, fromAttribute].filter((source) => source !== undefined).length;
+  const issues: CheckIssue[] = [];
+  if (action !== 'delete' && sourceCount === 0) {
+    const message = `"value", "from_context" or "from_attribute" is required for the action ${action}`;
+    issues.push({ key: '', message });
+  }
+  if (action !== 'delete' && sourceCount > 1) {
+    const message = 'needs exactly one of "value", "from_context" and "from_attribute"';
+    issues.push({ key: '', message });
+  }
+  if (defaultValue !== undefined && value !== undefined) {
+    issues.push({ key: 'default_value', message: 'must not be given together with "value"' });
+  }
+  return issues;
+}
+
+/** What the rules read of clients. */
+export function headerSources({ headers }: HeadersSetterConfig): ContextSource[] {
+  return (headers ?? []).flatMap((rule) => headerSource(rule) ?? []);
+}
+
+export function headerSource({ action, fromContext, fromAttribute }: HeaderRule): ContextSource | undefined {
+  if (action === 'delete') return undefined;
+  if (fromAttribute !== undefined) return { kind: 'auth', name: fromAttribute };
+  return fromContext === undefined ? undefined : { kind: 'metadata', name: fromContext.toLowerCase() };
+}
 
 export const headersSetterConfigSchema = defineConfig<HeadersSetterConfig>(
   { headers: sections('headers', ruleShape, { doc: 'Rules, applied in this order.' }) },

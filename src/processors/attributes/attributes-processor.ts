@@ -37,6 +37,7 @@ export class AttributesProcessor implements Processor, RequestEditor {
 
   process(request: ProcessorRequest): void {
     this.#selection.begin(request);
+    this.#actions.begin(request);
     this.#bytes = request.bytes;
     const writer = this.#output.next();
     const { signal, bytes, start, end } = request;

@@ -118,7 +118,7 @@ test('wrong actions are told with their place', () => {
   const issue = (action: unknown) => configIssues(attributesProcessorFactory, { actions: [action] })[0];
   assert.match(
     issue({ action: 'insert', key: 'a' })!,
-    /^actions\.0: .*exactly one of "value" and "from_attribute"/,
+    /^actions\.0: .*exactly one of "value", "from_attribute" and "from_context"/,
   );
   assert.match(issue({ action: 'insert', key: 'a', value: 1, from_attribute: 'b' })!, /exactly one/);
   assert.match(issue({ action: 'insert', value: 1 })!, /actions\.0\.key: is required/);
@@ -131,8 +131,8 @@ test('wrong actions are told with their place', () => {
   assert.match(issue({ action: 'delete' })!, /needs "key", "pattern" or both/);
   assert.match(issue({ action: 'convert', key: 'a' })!, /converted_type: is required/);
   assert.match(
-    issue({ action: 'upsert', key: 'a', from_context: 'metadata.x' })!,
-    /"from_context" is not supported yet/,
+    issue({ action: 'upsert', key: 'a', value: 1, from_context: 'metadata.x' })!,
+    /exactly one of "value", "from_attribute" and "from_context"/,
   );
   assert.match(issue({ action: 'replace', key: 'a' })!, /expected one of insert, update/);
   assert.deepEqual(configIssues(attributesProcessorFactory, {}), ['actions: must have at least one action']);

@@ -1,4 +1,5 @@
 import type { ProcessorFactory } from '../../component/factory.ts';
+import { clientKeysOf } from '../helper/action-config.ts';
 import { type AttributesConfig, attributesConfigSchema, attributesSignalIssues } from './config.ts';
 
 /** `attributes`: edits attributes of spans, log records and data points. */
@@ -8,6 +9,7 @@ export const attributesProcessorFactory: ProcessorFactory<AttributesConfig> = {
   stability: { traces: 'alpha', metrics: 'alpha', logs: 'alpha' },
   configSchema: attributesConfigSchema,
   signalIssues: attributesSignalIssues,
+  clientKeys: ({ actions }) => clientKeysOf(actions),
   create: async (_settings, config) => {
     const { AttributesProcessor } = await import('./attributes-processor.ts');
     return new AttributesProcessor(config);

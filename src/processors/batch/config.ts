@@ -1,4 +1,4 @@
-import { count, duration, ignored, integer, stringList } from '../../config/field-kinds.ts';
+import { count, duration, stringList } from '../../config/field-kinds.ts';
 import { type CheckIssue, defineConfig } from '../../config/schema.ts';
 
 export interface BatchConfig {
@@ -6,6 +6,7 @@ export interface BatchConfig {
   sendBatchSize: number;
   sendBatchMaxSize: number;
   metadataKeys: string[];
+  metadataCardinalityLimit: number;
 }
 
 export const batchConfigSchema = defineConfig<BatchConfig>(
@@ -24,16 +25,14 @@ export const batchConfigSchema = defineConfig<BatchConfig>(
     }),
     metadataKeys: stringList('metadata_keys', {
       default: [],
-      doc: 'Metadata of clients that batches are kept apart by; not supported yet.',
+      doc: 'Headers of clients that batches are kept apart by, whatever their letter case; receivers need `include_metadata`.',
+    }),
+    metadataCardinalityLimit: count('metadata_cardinality_limit', {
+      default: 1000,
+      doc: 'Combinations of `metadata_keys` that one pipeline worker takes while it runs; requests with another one are refused. 0 means no bound.',
     }),
   },
   checkBatch,
-  [
-    ignored(
-      integer('metadata_cardinality_limit', { min: 0, doc: 'Combinations of `metadata_keys`.' }),
-      'batches are not kept apart by metadata',
-    ),
-  ],
 );
 
 function checkBatch({ sendBatchSize, sendBatchMaxSize, metadataKeys }: BatchConfig): CheckIssue[] {
@@ -42,8 +41,10 @@ function checkBatch({ sendBatchSize, sendBatchMaxSize, metadataKeys }: BatchConf
     const message = 'must be greater or equal to send_batch_size';
     issues.push({ key: 'send_batch_max_size', message });
   }
-  if (metadataKeys.length > 0) {
-    const message = 'is not supported yet: metadata of clients is not kept with the data on disk';
+  const lower = metadataKeys.map((key) => key.toLowerCase());
+  const twice = lower.find((key, index) => lower.indexOf(key) < index);
+  if (twice !== undefined) {
+    const message = `duplicate entry in metadata_keys: "${twice}" (case-insensitive)`;
     issues.push({ key: 'metadata_keys', message });
   }
   return issues;

@@ -1,5 +1,6 @@
 /** The list of actions that `attributes` and `resource` share: what to do with which attribute. */
-import { anything, oneOf, refused, string } from '../../config/field-kinds.ts';
+import { type ClientKeys, clientKeys, parseContextSource } from '../../component/client-context.ts';
+import { anything, oneOf, string } from '../../config/field-kinds.ts';
 import { type CheckIssue, defineShape } from '../../config/schema.ts';
 import type { PlainValue } from '../../otlp/any-value-write.ts';
 import { groupNames, regexIssue } from '../../ottl/regex.ts';
@@ -11,6 +12,7 @@ export interface ActionConfig {
   key: string | undefined;
   value: unknown;
   fromAttribute: string | undefined;
+  fromContext: string | undefined;
   pattern: string | undefined;
   convertedType: 'int' | 'double' | 'string' | undefined;
   defaultValue: unknown;
@@ -26,6 +28,9 @@ export const actionShape = defineShape<ActionConfig>(
     fromAttribute: string('from_attribute', {
       doc: 'For the same: the attribute to copy; without it nothing happens.',
     }),
+    fromContext: string('from_context', {
+      doc: 'For the same: what is known of the client, as `metadata.NAME` (a header, needs `include_metadata` of the receiver; NAME alone means the same), `auth.NAME` or `client.address`; several values are joined with `;`.',
+    }),
     pattern: string('pattern', {
       doc: 'RE2 expression: for `delete` and `hash` over names of attributes, for `extract` over the value of `key`; each named group becomes an attribute.',
     }),
@@ -33,16 +38,18 @@ export const actionShape = defineShape<ActionConfig>(
       values: ['int', 'double', 'string'],
       doc: 'For `convert`: the type that the value gets; a value that cannot have it stays as it is.',
     }),
-    defaultValue: anything('default_value', { doc: 'Used when `from_attribute` is missing.' }),
+    defaultValue: anything('default_value', {
+      doc: 'Used when what `from_attribute` or `from_context` names is missing.',
+    }),
   },
   checkAction,
-  [refused('from_context', 'is not supported yet: requests keep no metadata behind the receiver')],
 );
 
 /** Keys that may only stand beside certain actions. */
 const USES = [
   ['value', ['insert', 'update', 'upsert']],
   ['from_attribute', ['insert', 'update', 'upsert']],
+  ['from_context', ['insert', 'update', 'upsert']],
   ['default_value', ['insert', 'update', 'upsert']],
   ['pattern', ['delete', 'hash', 'extract']],
   ['converted_type', ['convert']],
@@ -53,6 +60,7 @@ function checkAction(config: ActionConfig): CheckIssue[] {
   const given: Record<string, unknown> = {
     value: config.value,
     from_attribute: config.fromAttribute,
+    from_context: config.fromContext,
     default_value: config.defaultValue,
     pattern: config.pattern,
     converted_type: config.convertedType,
@@ -86,8 +94,10 @@ function checkNeeds(config: ActionConfig): CheckIssue[] {
   }
   if (action === 'extract' || action === 'convert') return issues;
   const hasValue = config.value !== undefined;
-  if (hasValue === (config.fromAttribute !== undefined)) {
-    issues.push({ key: '', message: `action "${action}" needs exactly one of "value" and "from_attribute"` });
+  const sources = [config.value, config.fromAttribute, config.fromContext];
+  if (sources.filter((source) => source !== undefined).length !== 1) {
+    const message = `action "${action}" needs exactly one of "value", "from_attribute" and "from_context"`;
+    issues.push({ key: '', message });
   }
   if (hasValue && config.defaultValue !== undefined) {
     issues.push({ key: 'default_value', message: 'must not be given together with "value"' });
@@ -112,6 +122,15 @@ function valueIssue(value: unknown): string | undefined {
   return Object.values(value)
     .map(valueIssue)
     .find((issue) => issue !== undefined);
+}
+
+/** What the actions read of the clients of requests. */
+export function clientKeysOf(actions: readonly ActionConfig[] | undefined): ClientKeys {
+  return clientKeys(
+    (actions ?? []).flatMap(({ fromContext }) =>
+      fromContext === undefined ? [] : [parseContextSource(fromContext)],
+    ),
+  );
 }
 
 /** A literal of the configuration, which passed the checks above. */

@@ -1,5 +1,12 @@
 /** Runs a list of actions over the attributes of one message. Compiled once for each processor. */
 import type { RE2JS } from 're2js';
+import {
+  type ContextSource,
+  contextValues,
+  NO_CLIENT_CONTEXT,
+  parseContextSource,
+} from '../../component/client-context.ts';
+import type { ProcessorRequest } from '../../component/processor.ts';
 import { ANY_STRING, AnyValueView } from '../../otlp/any-value-view.ts';
 import {
   type AttributeSet,
@@ -9,7 +16,7 @@ import {
 } from '../../otlp/attribute-set.ts';
 import { TAG_ANY_STRING_VALUE } from '../../otlp/tags.ts';
 import { decodeUtf8 } from '../../otlp/wire-reader.ts';
-import type { WireWriter } from '../../otlp/wire-writer.ts';
+import { WireWriter } from '../../otlp/wire-writer.ts';
 import { compileRegex, groupNames, RegexList, regexTextEnd } from '../../ottl/regex.ts';
 import { type ActionConfig, literalOf } from './action-config.ts';
 import { convertValue, hashText } from './action-values.ts';
@@ -22,6 +29,9 @@ interface CompiledAction {
   readonly keyRange: ConstantRange;
   readonly value: ConstantRange | undefined;
   readonly fromKey: Uint8Array | undefined;
+  readonly fromContext: ContextSource | undefined;
+  /** What `fromContext` is in the request at hand, as AnyValue; undefined: the client has none of it. */
+  contextValue: Uint8Array | undefined;
   readonly defaultValue: ConstantRange | undefined;
   /** Over names, for `delete` and `hash`. */
   readonly namePattern: RegexList | undefined;
@@ -34,7 +44,7 @@ interface CompiledAction {
 const UTF8 = new TextEncoder();
 
 function compileAction(config: ActionConfig, constants: Constants): CompiledAction {
-  const { action, key, value, fromAttribute, pattern, defaultValue } = config;
+  const { action, key, value, fromAttribute, fromContext, pattern, defaultValue } = config;
   const isExtract = action === 'extract' && pattern !== undefined;
   return {
     action,
@@ -42,6 +52,8 @@ function compileAction(config: ActionConfig, constants: Constants): CompiledActi
     keyRange: constants.addText(key ?? ''),
     value: value === undefined ? undefined : constants.addValue(literalOf(value)),
     fromKey: fromAttribute === undefined ? undefined : UTF8.encode(fromAttribute),
+    fromContext: fromContext === undefined ? undefined : parseContextSource(fromContext),
+    contextValue: undefined,
     defaultValue: defaultValue === undefined ? undefined : constants.addValue(literalOf(defaultValue)),
     namePattern: pattern === undefined || isExtract ? undefined : new RegexList([pattern]),
     extractPattern: isExtract ? compileRegex(pattern) : undefined,
@@ -60,6 +72,7 @@ export class ActionList {
   readonly #computed: WireWriter;
   readonly #value = new AnyValueView();
   readonly #range: ValueRange = { source: 0, start: 0, end: 0 };
+  #client = NO_CLIENT_CONTEXT;
 
   /**
    * @param constants gets the keys and literals; the sets that are edited must be made with its bytes.
@@ -68,6 +81,17 @@ export class ActionList {
   constructor(configs: readonly ActionConfig[], constants: Constants, computed: WireWriter) {
     this.#actions = configs.map((config) => compileAction(config, constants));
     this.#computed = computed;
+  }
+
+  /** Call it with each request, before its first `apply`. */
+  begin({ client = NO_CLIENT_CONTEXT }: ProcessorRequest): void {
+    if (client === this.#client) return;
+    this.#client = client;
+    for (const action of this.#actions) {
+      if (action.fromContext === undefined) continue;
+      const values = contextValues(client, action.fromContext);
+      action.contextValue = values === undefined ? undefined : encodeText(values.join(';'));
+    }
   }
 
   /** Runs all actions in their order; `set.isChanged` tells whether anything came of it. */
@@ -118,6 +142,14 @@ export class ActionList {
       }
       constant = action.defaultValue;
     }
+    if (action.contextValue !== undefined) {
+      range.source = FROM_COMPUTED;
+      range.start = this.#computed.pos;
+      this.#computed.writeRaw(action.contextValue);
+      range.end = this.#computed.pos;
+      return true;
+    }
+    if (action.fromContext !== undefined) constant = action.defaultValue;
     if (constant === undefined) return false;
     range.source = FROM_CONSTANTS;
     range.start = constant.start;
@@ -175,6 +207,13 @@ export class ActionList {
     set.replace(entry, FROM_COMPUTED, start, this.#computed.pos);
     set.removeTwins(action.key!, entry);
   }
+}
+
+/** @param text bytes of a header, which need not be UTF-8 though texts of OTLP must be. */
+function encodeText(text: string): Uint8Array {
+  const writer = new WireWriter();
+  writer.writeStringField(TAG_ANY_STRING_VALUE, Buffer.from(text, 'latin1').toString('utf8'));
+  return writer.toBytes();
 }
 
 function deleteKey(set: AttributeSet, key: Uint8Array): void {

@@ -29,6 +29,7 @@ export class ResourceProcessor implements Processor, RequestEditor {
 
   process(request: ProcessorRequest): void {
     this.#bytes = request.bytes;
+    this.#actions.begin(request);
     const writer = this.#output.next();
     const { signal, bytes, start, end } = request;
     const itemCount = patchRequest(signal, bytes, start, end, this, writer);

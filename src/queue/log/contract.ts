@@ -54,9 +54,16 @@ export interface LogWriter {
    * @param itemCount items in it, at least 1.
    * @param receivedUnixMs when the request was complete, ms since the epoch.
    * @param isOwed it takes the place of data on the same disk that goes for it: budget and reserve do not count.
+   * @param context what is known of its client, encoded; readers get the same bytes with the request.
    * @returns false when the budget, the disk reserve or the queue bound refuses it.
    */
-  tryAppend(payload: Uint8Array, itemCount: number, receivedUnixMs: number, isOwed?: boolean): boolean;
+  tryAppend(
+    payload: Uint8Array,
+    itemCount: number,
+    receivedUnixMs: number,
+    isOwed?: boolean,
+    context?: Uint8Array,
+  ): boolean;
   /**
    * Ends the open record, which carries this number from then on: whoever copies into the log from a place with
    * numbers of its own finds out at the next start how far it came.
@@ -86,6 +93,10 @@ export interface LogRecord {
   entryEnds: Uint32Array;
   /** Items up to and including each entry, relative to `firstOrdinal`. */
   entryItemEnds: Uint32Array;
+  /** Client contexts of the record's requests, each once; absent when no request has one. */
+  contexts?: readonly Uint8Array[] | undefined;
+  /** For each entry the index of its context in `contexts` plus one, 0 for none; there when `contexts` is. */
+  entryContexts?: Uint32Array | undefined;
   /** The record did not pass its checks: its items are lost here and must be counted by the reader. */
   damaged: boolean;
 }
@@ -180,6 +191,8 @@ export interface LogDescriptor {
    * them: what they have not finished stays on disk.
    */
   orphanNames?: readonly string[];
+  /** Its one reader is a processor of the pipeline and no exporter. */
+  isPending?: true;
   /** Words shared by writer and readers: see shared-words.ts. */
   shared: SharedArrayBuffer;
   /** Bound that this log shares with others, beside its own in `limits`. */

@@ -16,6 +16,7 @@ import type {
 import { FROZEN_MAX } from './cursor-file.ts';
 import { DoorbellWait } from './doorbell-wait.ts';
 import { QueueBound } from './queue-bound.ts';
+import { ContextCollector, readContextSection } from './record-contexts.ts';
 import { createSharedWords, LOG_STATE_CLOSED, LOG_STATE_OPEN, SharedWords } from './shared-words.ts';
 
 interface StoredCursor {
@@ -87,7 +88,13 @@ class MemoryLogWriter implements LogWriter {
   readonly #bound: QueueBound;
   #appended: number;
   #open:
-    | { payloads: Uint8Array[]; entryEnds: number[]; itemEnds: number[]; receivedUnixMs: number }
+    | {
+        payloads: Uint8Array[];
+        entryEnds: number[];
+        itemEnds: number[];
+        contexts: (Uint8Array | undefined)[];
+        receivedUnixMs: number;
+      }
     | undefined;
   #openBytes = 0;
   #openItems = 0;
@@ -115,7 +122,13 @@ class MemoryLogWriter implements LogWriter {
     return this.#log.storedBytes + this.#openBytes;
   }
 
-  tryAppend(payload: Uint8Array, itemCount: number, receivedUnixMs: number, isOwed = false): boolean {
+  tryAppend(
+    payload: Uint8Array,
+    itemCount: number,
+    receivedUnixMs: number,
+    isOwed = false,
+    context?: Uint8Array,
+  ): boolean {
     assert(payload.byteLength > 0 && itemCount > 0, 'an empty request has nothing to store');
     const { limits } = this.#log.descriptor;
     this.#log.dropReleased();
@@ -128,7 +141,8 @@ class MemoryLogWriter implements LogWriter {
     }
     if (this.lastRefusal !== undefined) return false;
     if (this.#openBytes > 0 && this.#openBytes + payload.byteLength > limits.recordBytes) this.#store();
-    this.#open ??= { payloads: [], entryEnds: [], itemEnds: [], receivedUnixMs };
+    this.#open ??= { payloads: [], entryEnds: [], itemEnds: [], contexts: [], receivedUnixMs };
+    this.#open.contexts.push(context?.slice());
     this.#open.payloads.push(new Uint8Array(payload));
     this.#openBytes += payload.byteLength;
     this.#openItems += itemCount;
@@ -158,6 +172,7 @@ class MemoryLogWriter implements LogWriter {
       entryEnds: Uint32Array.from(this.#open.entryEnds),
       entryItemEnds: Uint32Array.from(this.#open.itemEnds),
       damaged: false,
+      ...contextsOf(this.#open.contexts),
     });
     this.#open = undefined;
     this.#openBytes = 0;
@@ -178,6 +193,16 @@ class MemoryLogWriter implements LogWriter {
     this.#isClosed = true;
     this.#log.words.setState(LOG_STATE_CLOSED);
   }
+}
+
+/** Each one once, as a record on disk has them. */
+function contextsOf(entries: readonly (Uint8Array | undefined)[]): Pick<LogRecord, 'contexts'> {
+  if (entries.every((context) => context === undefined)) return {};
+  const collector = new ContextCollector();
+  for (const [entry, context] of entries.entries()) if (context !== undefined) collector.set(entry, context);
+  const section = new Uint8Array(collector.bytes(entries.length));
+  collector.write(section, entries.length);
+  return readContextSection(section, 0, entries.length);
 }
 
 class MemoryLogReader implements LogReader {

@@ -3,6 +3,7 @@ import { assert } from '../../stdx/assert.ts';
 import { copyBytes } from '../../stdx/copy-bytes.ts';
 import { crc32 } from '../../stdx/crc32.ts';
 import { ENTRY_BYTES, RECORD_HEADER_BYTES, recordBytes, writeRecordHeader } from './record.ts';
+import { ContextCollector } from './record-contexts.ts';
 
 /** A full record with everything but its header, which is written when the records before it are settled. */
 export interface SealedRecord {
@@ -12,6 +13,7 @@ export interface SealedRecord {
   entryCount: number;
   payloadBytes: number;
   mark: number;
+  hasContexts: boolean;
   bodyCrc: number;
   /** Header space, payload, entry table. Belongs to storage from put to settlement. */
   bytes: Uint8Array;
@@ -53,26 +55,45 @@ export class RecordBuilder {
   #entryCount = 0;
   #payloadBytes = 0;
   #itemCount = 0;
+  /** Made with the first request that has a context. */
+  #contexts: ContextCollector | undefined;
 
-  /** @param payloadBytes of the first request; the record is at least large enough for it. */
-  constructor(pool: BufferPool, firstOrdinal: number, receivedUnixMs: number, payloadBytes: number) {
+  /** @param payloadBytes of the first request, and its context; the record is at least large enough for it. */
+  constructor(
+    pool: BufferPool,
+    firstOrdinal: number,
+    receivedUnixMs: number,
+    payloadBytes: number,
+    context?: Uint8Array,
+  ) {
     this.#pool = pool;
     this.#firstOrdinal = firstOrdinal;
     this.#receivedUnixMs = receivedUnixMs;
-    this.#buffer = pool.take(recordBytes(payloadBytes, 1));
+    const contextBytes = context === undefined ? 0 : new ContextCollector().bytesWith(1, context);
+    this.#buffer = pool.take(recordBytes(payloadBytes, 1) + contextBytes);
     this.#table = new Uint32Array(128);
   }
 
   get sizeBytes(): number {
-    return recordBytes(this.#payloadBytes, this.#entryCount);
+    const plainBytes = recordBytes(this.#payloadBytes, this.#entryCount);
+    return plainBytes + (this.#contexts?.bytes(this.#entryCount) ?? 0);
   }
 
-  fits(payloadBytes: number): boolean {
-    return recordBytes(this.#payloadBytes + payloadBytes, this.#entryCount + 1) <= this.#buffer.byteLength;
+  fits(payloadBytes: number, context?: Uint8Array): boolean {
+    const entryCount = this.#entryCount + 1;
+    const plainBytes = recordBytes(this.#payloadBytes + payloadBytes, entryCount);
+    if (context === undefined && this.#contexts === undefined) return plainBytes <= this.#buffer.byteLength;
+    const contexts = this.#contexts ?? new ContextCollector();
+    return plainBytes + contexts.bytesWith(entryCount, context) <= this.#buffer.byteLength;
   }
 
-  append(payload: Uint8Array, itemCount: number): void {
-    assert(this.fits(payload.byteLength), 'request does not fit the record');
+  /** @param context must stay as it is until the record is sealed. */
+  append(payload: Uint8Array, itemCount: number, context?: Uint8Array): void {
+    assert(this.fits(payload.byteLength, context), 'request does not fit the record');
+    if (context !== undefined) {
+      this.#contexts ??= new ContextCollector();
+      this.#contexts.set(this.#entryCount, context);
+    }
     copyBytes(this.#buffer, RECORD_HEADER_BYTES + this.#payloadBytes, payload);
     this.#payloadBytes += payload.byteLength;
     this.#itemCount += itemCount;
@@ -94,13 +115,15 @@ export class RecordBuilder {
     const sizeBytes = this.sizeBytes;
     const bytes = this.#buffer.subarray(0, sizeBytes);
     const payloadEnd = RECORD_HEADER_BYTES + this.#payloadBytes;
-    const tableOffset = sizeBytes - this.#entryCount * ENTRY_BYTES;
+    const plainBytes = recordBytes(this.#payloadBytes, this.#entryCount);
+    const tableOffset = plainBytes - this.#entryCount * ENTRY_BYTES;
     // The buffer was used before: no old byte may reach the disk.
     bytes.fill(0, payloadEnd, tableOffset);
     const view = new DataView(bytes.buffer, bytes.byteOffset + tableOffset);
     for (let word = 0; word < this.#entryCount * 2; word++) {
       view.setUint32(word * 4, this.#table[word] as number, true);
     }
+    this.#contexts?.write(bytes.subarray(plainBytes), this.#entryCount);
     return {
       firstOrdinal: this.#firstOrdinal,
       endOrdinal: this.#firstOrdinal + this.#itemCount,
@@ -108,6 +131,7 @@ export class RecordBuilder {
       entryCount: this.#entryCount,
       payloadBytes: this.#payloadBytes,
       mark,
+      hasContexts: this.#contexts !== undefined,
       bodyCrc: crc32(bytes.subarray(RECORD_HEADER_BYTES)),
       bytes,
       buffer: this.#buffer,
@@ -131,6 +155,7 @@ export function finishRecord(record: SealedRecord, previousEnd: number, logHash:
     entryCount: record.entryCount,
     payloadBytes: record.payloadBytes,
     mark: record.mark,
+    hasContexts: record.hasContexts,
     bodyCrc: record.bodyCrc,
   });
 }

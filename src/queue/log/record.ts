@@ -4,7 +4,7 @@
  * | offset | type | field                                                                        |
  * | ------ | ---- | ---------------------------------------------------------------------------- |
  * | 0      | u32  | magic "MLR1"                                                                 |
- * | 4      | u16  | format version                                                               |
+ * | 4      | u16  | format version: 2 when a request has a client context, otherwise 1           |
  * | 6      | u16  | header bytes                                                                 |
  * | 8      | u32  | hash of the log's identity, so that a record of another log is not taken     |
  * | 12     | u32  | item count                                                                   |
@@ -19,6 +19,7 @@
  * | 60     | u32  | reserved, 0                                                                  |
  * | 64     |      | payload: requests of one signal back to back                                 |
  * | ...    |      | padding to 4, then entry count times (u32 payload end, u32 item end)         |
+ * | ...    |      | version 2: clients of the requests, see record-contexts.ts                   |
  *
  * The body's checksum is taken when the record is full, while its bytes are still in the processor's cache; the
  * header's when its ordinal is final.
@@ -26,9 +27,13 @@
 import { assert } from '../../stdx/assert.ts';
 import { crc32 } from '../../stdx/crc32.ts';
 import type { LogRecord } from './contract.ts';
+import { isContextSection, readContextSection } from './record-contexts.ts';
 
 export const RECORD_MAGIC = 0x31524c4d;
-export const RECORD_VERSION = 1;
+/** Newest format that is read. A record has the oldest that can say what is in it. */
+export const RECORD_VERSION = 2;
+const VERSION_PLAIN = 1;
+const VERSION_WITH_CONTEXTS = 2;
 export const RECORD_HEADER_BYTES = 64;
 export const ENTRY_BYTES = 8;
 const HEADER_CRC_OFFSET = 56;
@@ -44,6 +49,8 @@ export interface RecordHeader {
   payloadBytes: number;
   /** What `LogWriter.mark` set for the last item of the record; 0 without. */
   mark: number;
+  /** The section of record-contexts.ts is there. */
+  hasContexts?: boolean;
   bodyCrc: number;
 }
 
@@ -57,7 +64,7 @@ export type RecordFault =
   | 'lengths'
   | 'body checksum';
 
-/** Bytes of a whole record with that payload and that many entries. */
+/** Bytes of a whole record with that payload and that many entries, and no contexts. */
 export function recordBytes(payloadBytes: number, entryCount: number): number {
   return RECORD_HEADER_BYTES + ((payloadBytes + 3) & ~3) + entryCount * ENTRY_BYTES;
 }
@@ -66,7 +73,7 @@ export function recordBytes(payloadBytes: number, entryCount: number): number {
 export function writeRecordHeader(record: Uint8Array, header: RecordHeader): void {
   const view = new DataView(record.buffer, record.byteOffset, RECORD_HEADER_BYTES);
   view.setUint32(0, RECORD_MAGIC, true);
-  view.setUint16(4, RECORD_VERSION, true);
+  view.setUint16(4, header.hasContexts === true ? VERSION_WITH_CONTEXTS : VERSION_PLAIN, true);
   view.setUint16(6, RECORD_HEADER_BYTES, true);
   view.setUint32(8, header.logHash, true);
   view.setUint32(12, header.itemCount, true);
@@ -90,7 +97,8 @@ export function readRecordHeader(record: Uint8Array, logHash: number): RecordHea
     return 'header checksum';
   }
   // After the checksum, so that a flipped bit is not taken for a newer program's work.
-  if (view.getUint16(4, true) > RECORD_VERSION) return 'newer format';
+  const version = view.getUint16(4, true);
+  if (version > RECORD_VERSION) return 'newer format';
   if (view.getUint32(8, true) !== logHash) return 'another log';
   const header = {
     logHash,
@@ -100,11 +108,15 @@ export function readRecordHeader(record: Uint8Array, logHash: number): RecordHea
     receivedUnixMs: view.getFloat64(32, true),
     entryCount: view.getUint32(40, true),
     payloadBytes: view.getUint32(44, true),
+    hasContexts: version === VERSION_WITH_CONTEXTS,
     mark: view.getUint32(48, true),
     bodyCrc: view.getUint32(52, true),
   };
-  if (recordBytes(header.payloadBytes, header.entryCount) !== record.byteLength) return 'lengths';
-  return header;
+  const plainBytes = recordBytes(header.payloadBytes, header.entryCount);
+  const hasLengths = header.hasContexts
+    ? isContextSection(record, plainBytes, header.entryCount)
+    : plainBytes === record.byteLength;
+  return hasLengths ? header : 'lengths';
 }
 
 /**
@@ -117,7 +129,8 @@ export function readRecordBytes(record: Uint8Array, logHash: number): LogRecord 
   const header = readRecordHeader(record, logHash);
   if (typeof header === 'string') return header;
   if (crc32(record.subarray(RECORD_HEADER_BYTES)) !== header.bodyCrc) return 'body checksum';
-  const tableOffset = record.byteLength - header.entryCount * ENTRY_BYTES;
+  const plainBytes = recordBytes(header.payloadBytes, header.entryCount);
+  const tableOffset = plainBytes - header.entryCount * ENTRY_BYTES;
   const view = new DataView(record.buffer, record.byteOffset + tableOffset);
   const entryEnds = new Uint32Array(header.entryCount);
   const entryItemEnds = new Uint32Array(header.entryCount);
@@ -125,7 +138,7 @@ export function readRecordBytes(record: Uint8Array, logHash: number): LogRecord 
     entryEnds[entry] = view.getUint32(entry * ENTRY_BYTES, true);
     entryItemEnds[entry] = view.getUint32(entry * ENTRY_BYTES + 4, true);
   }
-  return {
+  const opened: LogRecord = {
     firstOrdinal: header.firstOrdinal,
     endOrdinal: header.firstOrdinal + header.itemCount,
     receivedUnixMs: header.receivedUnixMs,
@@ -134,6 +147,10 @@ export function readRecordBytes(record: Uint8Array, logHash: number): LogRecord 
     entryItemEnds,
     damaged: false,
   };
+  if (header.hasContexts === true) {
+    Object.assign(opened, readContextSection(record, plainBytes, header.entryCount));
+  }
+  return opened;
 }
 
 /** Stands for items that the log held and lost. */

@@ -2,6 +2,7 @@
  * What may come in, what is being answered, and the counters of both: one instance per receiver, used by its
  * HTTP and its gRPC server on the main thread.
  */
+import type { ClientKeys } from '../../component/client-context.ts';
 import type {
   OutcomeCode,
   RawRequest,
@@ -71,6 +72,11 @@ export class Admission {
 
   get signals(): RequestConsumer['signals'] {
     return this.#next.signals;
+  }
+
+  /** What to keep of clients. */
+  get clientKeys(): ClientKeys | undefined {
+    return this.#next.clientKeys;
   }
 
   /** True from the start of the shutdown: new requests are answered 503 / UNAVAILABLE. */

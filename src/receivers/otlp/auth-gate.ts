@@ -3,6 +3,7 @@ import { type AuthResult, findServerAuthenticator, type ServerAuthenticator } fr
 import { PipelineError } from '../../component/errors.ts';
 import type { ComponentSettings } from '../../component/settings.ts';
 import type { AuthLimiter } from './auth-limiter.ts';
+import type { CapturedClient } from './client-capture.ts';
 
 /** Why a request is not let in. */
 export interface AuthRefusal {
@@ -17,10 +18,12 @@ export interface AuthRefusal {
 /** undefined: the request may pass. */
 export type AuthVerdict = AuthRefusal | undefined;
 
-/** What an authenticator may see of a request; valid only during the call that gets it. */
+/** What an authenticator, and whoever keeps something of the client, may see of a request; valid only during the call that gets it. */
 export interface AuthSource {
   /** Value of a header by its lower-case name, lines of one name joined; undefined when absent. */
   header(name: string): string | undefined;
+  /** The value of each line of a name, one character for a byte; empty when absent. */
+  values(name: string): readonly string[];
   address(): string;
 }
 
@@ -37,8 +40,11 @@ export class AuthGate {
     findServerAuthenticator(settings, id);
   }
 
-  /** Reads what it needs of the source at once, also when the verdict comes later. Never throws or rejects. */
-  check(source: AuthSource): AuthVerdict | Promise<AuthVerdict> {
+  /**
+   * Reads what it needs of the source at once, also when the verdict comes later. Never throws or rejects.
+   * @param client gets what the authenticator knows of it, before the verdict that lets it in.
+   */
+  check(source: AuthSource, client?: CapturedClient): AuthVerdict | Promise<AuthVerdict> {
     const address = source.address();
     const nowMs = this.#settings.clock.monotonicMs();
     if (this.#limiter.isBlocked(address, nowMs)) {
@@ -48,8 +54,12 @@ export class AuthGate {
     if (authenticator === undefined) return refusal('unavailable', 'The authenticator is being exchanged.');
     const headers = authenticator.headerNames.map((name) => source.header(name));
     const result = authenticator.authenticate(headers);
-    if (!(result instanceof Promise)) return this.#verdict(result, address, authenticator);
-    return result.then((late) => this.#verdict(late, address, authenticator));
+    const settle = (final: AuthResult): AuthVerdict => {
+      if (final.isAllowed === true && client?.wantsAuth === true)
+        client.authenticated(authenticator.attributes?.(headers) ?? {});
+      return this.#verdict(final, address, authenticator);
+    };
+    return result instanceof Promise ? result.then(settle) : settle(result);
   }
 
   #verdict(result: AuthResult, address: string, { challenge }: ServerAuthenticator): AuthVerdict {

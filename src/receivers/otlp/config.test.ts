@@ -93,7 +93,6 @@ test('what cannot be kept is refused by name', () => {
       { http: { auth: { authenticator: 'a', request_params: ['b'] } } },
       /"request_params" is not supported yet/,
     ],
-    [{ http: { include_metadata: true } }, /include_metadata is not supported yet/],
     [{ http: { keep_alives_enabled: false } }, /keep_alives_enabled false is not supported yet/],
     [{ http: { compression_algorithms: ['lz4'] } }, /"lz4" is not supported yet/],
     [{ http: { compression_algorithms: ['zip'] } }, /unknown algorithm "zip"/],

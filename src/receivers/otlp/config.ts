@@ -34,6 +34,8 @@ export interface ListenConfig {
   port: number;
   tls: TlsServerSettings | undefined;
   auth: AuthKeys | undefined;
+  /** Headers of clients are shown to what stands behind the receiver, as far as that names them. */
+  includesMetadata: boolean;
 }
 
 export interface OtlpGrpcConfig extends ListenConfig {
@@ -77,6 +79,11 @@ const COMPRESSION_NAMES: Readonly<Record<string, Compression>> = {
   deflate: 'deflate',
 };
 const NOT_SUPPORTED_COMPRESSIONS = ['snappy', 'x-snappy-framed', 'lz4'];
+
+const INCLUDE_METADATA = {
+  default: false,
+  doc: 'Keep the headers of clients that `from_context`, `metadata_keys` or `headers_setter` name, with the data.',
+} as const;
 
 const NOT_YET = [refused('middlewares'), refused('transport')];
 
@@ -134,9 +141,9 @@ const grpcShape: Shape<OtlpGrpcConfig> = mapShape(
       }),
       ...securityFields(),
       keepalive: section('keepalive', keepaliveShape, { doc: 'Life of connections and pings.' }),
-      includesMetadata: boolean('include_metadata', { default: false, doc: 'Only false is supported.' }),
+      includesMetadata: boolean('include_metadata', INCLUDE_METADATA),
     },
-    checkMetadata,
+    () => [],
     [
       ...NOT_YET,
       ignored(byteCount('read_buffer_size', { doc: 'Read buffer.' }), NO_SOCKET_BUFFER),
@@ -220,7 +227,7 @@ const httpKeysShape = defineShape<HttpKeys>(
       doc: 'Silence on a kept connection; 0 means 65s, on uWebSockets.js 10s.',
     }),
     keepsAlive: boolean('keep_alives_enabled', { default: true, doc: 'Only true is supported.' }),
-    includesMetadata: boolean('include_metadata', { default: false, doc: 'Only false is supported.' }),
+    includesMetadata: boolean('include_metadata', INCLUDE_METADATA),
   },
   checkHttp,
   NOT_YET,
@@ -258,13 +265,14 @@ export const otlpConfigSchema = defineConfig<OtlpReceiverConfig>({
   protocols: section('protocols', protocolsShape, { doc: 'What to listen for.' }),
 });
 
-function listenConfig(keys: SecurityKeys & { endpoint: string }): ListenConfig {
+function listenConfig(keys: SecurityKeys & { endpoint: string; includesMetadata: boolean }): ListenConfig {
   const parsed = parseHostPort(keys.endpoint);
   return {
     host: parsed?.host === '' ? undefined : parsed?.host,
     port: parsed?.port ?? 0,
     tls: keys.tls,
     auth: keys.auth,
+    includesMetadata: keys.includesMetadata,
   };
 }
 
@@ -277,12 +285,8 @@ function urlPaths(keys: HttpKeys): Record<Signal, string> {
   };
 }
 
-function checkMetadata(keys: { includesMetadata: boolean }): CheckIssue[] {
-  return keys.includesMetadata ? [{ key: 'include_metadata', message: 'is not supported yet' }] : [];
-}
-
 function checkHttp(keys: HttpKeys): CheckIssue[] {
-  const issues = checkMetadata(keys);
+  const issues: CheckIssue[] = [];
   if (!keys.keepsAlive) issues.push({ key: 'keep_alives_enabled', message: 'false is not supported yet' });
   const paths = urlPaths(keys);
   if (new Set(Object.values(paths)).size < SIGNALS.length) {

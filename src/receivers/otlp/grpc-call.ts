@@ -6,8 +6,9 @@ import { OUTCOME_OK } from '../../component/consumer.ts';
 import type { Signal } from '../../component/signal.ts';
 import { GRPC_OK, type RpcStatus } from '../../otlp/status.ts';
 import type { Admission } from './admission.ts';
-import type { AuthGate, AuthRefusal } from './auth-gate.ts';
+import type { AuthGate, AuthRefusal, AuthSource } from './auth-gate.ts';
 import { BodyAssembler } from './body-assembler.ts';
+import { CapturedClient, CLIENT_TOO_LARGE, type ClientCapture, rawHeaderValues } from './client-capture.ts';
 import { GrpcFrameReader } from './grpc-frames.ts';
 import {
   BAD_TIMEOUT,
@@ -45,6 +46,8 @@ export interface GrpcCallContext {
   admission: Admission;
   /** undefined: everybody may send. */
   auth: AuthGate | undefined;
+  /** undefined: nothing is kept of clients. */
+  client?: ClientCapture;
   metrics: RpcServerMetrics;
   /** Full method names of all signals; those that are in no pipeline are unknown. */
   methods: ReadonlyMap<string, Signal>;
@@ -78,6 +81,7 @@ export class GrpcCall {
   #method = '';
   #traceParent = '';
   #headRefusal: GrpcRefusal | undefined;
+  #client: CapturedClient | undefined;
   #isComplete = false;
   #isClosed = false;
   #deadlineMs: number;
@@ -95,8 +99,11 @@ export class GrpcCall {
     context.admission.exchangeOpened();
   }
 
-  /** Reads the header and takes over the stream's events. */
-  begin(headers: IncomingHttpHeaders): void {
+  /**
+   * Reads the header and takes over the stream's events.
+   * @param rawHeaders names and values in turn; in `headers` lines of one name are joined.
+   */
+  begin(headers: IncomingHttpHeaders, rawHeaders: readonly string[] = []): void {
     const stream = this.#stream;
     stream.on('error', () => {});
     stream.on('close', () => {
@@ -107,8 +114,12 @@ export class GrpcCall {
       this.#refuseTransport();
       return;
     }
-    const { auth } = this.#context;
-    if (auth !== undefined && !this.#checkClient(auth, headers)) return;
+    const { auth, client } = this.#context;
+    const source =
+      auth === undefined && client?.keys === undefined ? undefined : this.#source(headers, rawHeaders);
+    if (source !== undefined && client?.keys !== undefined)
+      this.#client = new CapturedClient(client.keys, source);
+    if (source !== undefined && auth !== undefined && !this.#checkClient(auth, source)) return;
     const refusal = this.#readHeaders(headers);
     if (refusal !== undefined) {
       this.#refuseHead(refusal);
@@ -134,15 +145,20 @@ export class GrpcCall {
     this.#deadlineMs = nowMs + SEND_STALL_MS;
   }
 
-  /** @returns false when the call is refused or will be: then its message is not read. */
-  #checkClient(gate: AuthGate, headers: IncomingHttpHeaders): boolean {
-    const verdict = gate.check({
+  #source(headers: IncomingHttpHeaders, rawHeaders: readonly string[]): AuthSource {
+    return {
       header: (name) => {
         const value = headers[name];
         return Array.isArray(value) ? value.join(', ') : value;
       },
+      values: (name) => metadataValues(rawHeaders, name),
       address: () => this.#owner.remoteAddress,
-    });
+    };
+  }
+
+  /** @returns false when the call is refused or will be: then its message is not read. */
+  #checkClient(gate: AuthGate, source: AuthSource): boolean {
+    const verdict = gate.check(source, this.#client);
     if (!(verdict instanceof Promise)) {
       if (verdict !== undefined) this.#refuseClient(verdict);
       return verdict === undefined;
@@ -223,6 +239,11 @@ export class GrpcCall {
       return;
     }
     this.#isComplete = true;
+    const client = this.#client?.encode();
+    if (client === 'too_large') {
+      this.#refuse({ status: outcomeStatus(CLIENT_TOO_LARGE), reason: 'headers' });
+      return;
+    }
     const { admission, messageBytesMax } = this.#context;
     const request: RawRequest = {
       signal: this.#signal,
@@ -233,6 +254,7 @@ export class GrpcCall {
       chunks: this.#body.finish(),
       sizeBytes: this.#reader.messageBytes,
       decodedBytesMax: messageBytesMax,
+      context: client,
     };
     const answer = (outcome: RequestOutcome) => this.#answer(outcome);
     const isTaken = admission.tryConsume(request, this.#timeoutMs, answer, this.#traceParent);
@@ -305,6 +327,15 @@ export class GrpcCall {
     this.#deadlineMs = this.#context.admission.nowMs() + SEND_STALL_MS;
     this.#owner.callAnswered();
   }
+}
+
+/** As gRPC for Go shows metadata: binary values decoded, and the authority as `host` where no header says that. */
+function metadataValues(rawHeaders: readonly string[], name: string): string[] {
+  const values = rawHeaderValues(rawHeaders, name);
+  if (name === 'host' && values.length === 0) return rawHeaderValues(rawHeaders, ':authority');
+  return name.endsWith('-bin')
+    ? values.map((value) => Buffer.from(value, 'base64').toString('latin1'))
+    : values;
 }
 
 /** `application/grpc`, with `+proto` or parameters; other sub-formats such as `+json` are not OTLP. */

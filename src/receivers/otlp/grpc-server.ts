@@ -44,6 +44,8 @@ export interface GrpcServerSettings {
   call: GrpcCallContext;
 }
 
+type CallHeaders = Parameters<GrpcCall['begin']>[0];
+
 export class GrpcServer {
   readonly #settings: GrpcServerSettings;
   readonly #sessions = new Map<ServerHttp2Session, GrpcSession>();
@@ -91,7 +93,10 @@ export class GrpcServer {
       if (accepted !== undefined) this.#openSession(session, accepted);
       accepted = undefined;
     });
-    server.on('stream', (stream, headers) => this.#openCall(stream, headers));
+    // Node gives the header lines as sent behind the flags, though its types do not know.
+    server.on('stream', (stream: ServerHttp2Stream, headers: CallHeaders, ...more: unknown[]) => {
+      this.#openCall(stream, headers, (more[1] ?? []) as string[]);
+    });
     // Without its own listener an error of one connection would end the process.
     server.on('sessionError', () => {});
     await new Promise<void>((resolve, reject) => {
@@ -176,7 +181,7 @@ export class GrpcServer {
     for (const resolve of this.#drainWaiters.splice(0)) resolve();
   }
 
-  #openCall(stream: ServerHttp2Stream, headers: Parameters<GrpcCall['begin']>[0]): void {
+  #openCall(stream: ServerHttp2Stream, headers: CallHeaders, rawHeaders: readonly string[]): void {
     const session =
       stream.session === undefined ? undefined : this.#sessions.get(stream.session as ServerHttp2Session);
     if (session === undefined) {
@@ -186,7 +191,7 @@ export class GrpcServer {
     }
     const call = new GrpcCall(this.#settings.call, session, stream, this.#nowMs());
     session.callOpened(call);
-    call.begin(headers);
+    call.begin(headers, rawHeaders);
   }
 
   #sweep(): void {

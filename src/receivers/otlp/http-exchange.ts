@@ -6,6 +6,7 @@ import type { Admission } from './admission.ts';
 import { unavailable } from './admission.ts';
 import type { AuthGate, AuthRefusal, AuthSource } from './auth-gate.ts';
 import { BodyAssembler } from './body-assembler.ts';
+import { CapturedClient, CLIENT_TOO_LARGE, type ClientCapture } from './client-capture.ts';
 import type { HttpReplies } from './http-replies.ts';
 import type { HttpReply, HttpReplyPort, HttpRequestHead } from './http-server.ts';
 import { DISCARD_BYTES_MAX, HEADER_COUNT_MAX, isUploadTooSlow } from './limits.ts';
@@ -20,6 +21,8 @@ export interface HttpExchangeContext {
   admission: Admission;
   /** undefined: everybody may send. */
   auth: AuthGate | undefined;
+  /** undefined: nothing is kept of clients. */
+  client?: ClientCapture;
   replies: HttpReplies;
   metrics: HttpServerMetrics;
   /** URL paths of all signals; those that are in no pipeline are not found. */
@@ -45,6 +48,7 @@ export class HttpExchange {
   #encoding: PayloadEncoding = 'proto';
   #compression: Compression = 'identity';
   #origin = '';
+  #client: CapturedClient | undefined;
   #method = '';
   #traceParent = '';
   #routePath = '';
@@ -72,7 +76,7 @@ export class HttpExchange {
     return !this.#isClosed;
   }
 
-  /** @param source needed when the context has an AuthGate; read before the call returns. */
+  /** @param source when `needsSource` says so; read before the call returns. */
   begin(head: HttpRequestHead, source?: AuthSource): void {
     const { replies } = this.#context;
     this.#origin = head.origin;
@@ -91,6 +95,9 @@ export class HttpExchange {
       if (this.#refusal !== undefined) return;
     }
     // Before anything that depends on the request: strangers learn nothing, and their bodies are not kept.
+    const clientKeys = this.#context.client?.keys;
+    if (source !== undefined && clientKeys !== undefined)
+      this.#client = new CapturedClient(clientKeys, source);
     if (source !== undefined && this.#context.auth !== undefined) {
       this.#checkClient(this.#context.auth, source, head);
       if (this.#refusal !== undefined) return;
@@ -156,6 +163,12 @@ export class HttpExchange {
       this.#send(this.#refusal);
       return;
     }
+    const client = this.#client?.encode();
+    if (client === 'too_large') {
+      this.#refuse(this.#context.replies.outcome(this.#signal, this.#encoding, CLIENT_TOO_LARGE), 'headers');
+      this.#send(this.#refusal!);
+      return;
+    }
     const request: RawRequest = {
       signal: this.#signal,
       transport: 'http',
@@ -164,6 +177,7 @@ export class HttpExchange {
       chunks: this.#body.finish(last),
       sizeBytes,
       decodedBytesMax: this.#context.bodyBytesMax,
+      context: client,
     };
     const { admission } = this.#context;
     const answer = (outcome: RequestOutcome) => this.#answer(outcome);
@@ -195,7 +209,7 @@ export class HttpExchange {
   }
 
   #checkClient(gate: AuthGate, source: AuthSource, head: HttpRequestHead): void {
-    const verdict = gate.check(source);
+    const verdict = gate.check(source, this.#client);
     if (!(verdict instanceof Promise)) {
       if (verdict !== undefined) this.#refuseClient(verdict, head);
       return;
@@ -276,6 +290,11 @@ export class HttpExchange {
     this.#body.release();
     this.#context.admission.exchangeClosed();
   }
+}
+
+/** Whether `begin` has to see the headers and the address of a request. */
+export function needsSource({ auth, client }: HttpExchangeContext): boolean {
+  return auth !== undefined || client?.keys !== undefined;
 }
 
 /** Any other transfer coding leaves it open where the body ends, or wraps it in what nobody here decodes. */

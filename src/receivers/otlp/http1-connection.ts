@@ -1,6 +1,7 @@
 /** One HTTP/1.1 connection: bytes in as they are read, requests out to their exchanges, answers in their order. */
 import type { AuthSource } from './auth-gate.ts';
-import { HttpExchange, type HttpExchangeContext } from './http-exchange.ts';
+import { joinValues, rawHeaderValues } from './client-capture.ts';
+import { HttpExchange, type HttpExchangeContext, needsSource } from './http-exchange.ts';
 import type { HttpReply } from './http-server.ts';
 import { type AnswerSocket, Http1Answers, type ReplyEncoder } from './http1-answers.ts';
 import { ChunkedBody } from './http1-chunked.ts';
@@ -179,7 +180,7 @@ export class Http1Connection {
     const answer = this.#answers.open(this.#isLastRequest);
     const exchange = new HttpExchange(context, answer);
     answer.exchange = exchange;
-    exchange.begin(request.head, context.auth === undefined ? undefined : this.#authSource(request.lines));
+    exchange.begin(request.head, needsSource(context) ? this.#authSource(request.lines) : undefined);
     if (request.bodyBytes === 0) {
       this.#completed(exchange);
       return;
@@ -277,14 +278,8 @@ export class Http1Connection {
   #authSource(lines: readonly string[]): AuthSource {
     return {
       // Both of two credentials: a gateway before us may have checked either.
-      header: (name) => {
-        let joined: string | undefined;
-        for (let i = 0; i + 1 < lines.length; i += 2) {
-          if (lines[i]!.toLowerCase() !== name) continue;
-          joined = joined === undefined ? lines[i + 1]! : `${joined}, ${lines[i + 1]!}`;
-        }
-        return joined;
-      },
+      header: (name) => joinValues(rawHeaderValues(lines, name)),
+      values: (name) => rawHeaderValues(lines, name),
       address: () => this.#socket.remoteAddress ?? '',
     };
   }

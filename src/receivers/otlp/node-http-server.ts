@@ -5,8 +5,9 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { Socket } from 'node:net';
 import type { AuthSource } from './auth-gate.ts';
 import { bindFailed } from './bind.ts';
+import { joinValues, rawHeaderValues } from './client-capture.ts';
 import { ConnectionTable } from './connection-table.ts';
-import { HttpExchange } from './http-exchange.ts';
+import { HttpExchange, needsSource } from './http-exchange.ts';
 import { addHeader, createHead } from './http-head.ts';
 import type {
   HttpReply,
@@ -111,7 +112,7 @@ export class NodeHttpServer implements HttpServer {
       exchange.abort();
     });
     this.#uploads.set(exchange, context.admission.nowMs());
-    exchange.begin(readHead(request), context.auth === undefined ? undefined : authSource(request));
+    exchange.begin(readHead(request), needsSource(context) ? authSource(request) : undefined);
     request.on('data', (chunk: Buffer) => exchange.data(chunk, true));
     request.on('end', () => {
       this.#uploads.delete(exchange);
@@ -152,15 +153,8 @@ class NodeReplyPort implements HttpReplyPort {
 function authSource(request: IncomingMessage): AuthSource {
   return {
     // Not `request.headers`: it keeps the first of two credentials, and a gateway before us may have checked the second.
-    header: (name) => {
-      const raw = request.rawHeaders;
-      let joined: string | undefined;
-      for (let i = 0; i + 1 < raw.length; i += 2) {
-        if (raw[i]!.toLowerCase() !== name) continue;
-        joined = joined === undefined ? raw[i + 1]! : `${joined}, ${raw[i + 1]!}`;
-      }
-      return joined;
-    },
+    header: (name) => joinValues(rawHeaderValues(request.rawHeaders, name)),
+    values: (name) => rawHeaderValues(request.rawHeaders, name),
     address: () => request.socket.remoteAddress ?? '',
   };
 }

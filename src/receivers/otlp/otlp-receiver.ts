@@ -8,6 +8,7 @@ import { Admission } from './admission.ts';
 import { AuthGate } from './auth-gate.ts';
 import { AuthLimiter } from './auth-limiter.ts';
 import { printEndpoint } from './bind.ts';
+import { ClientCapture } from './client-capture.ts';
 import type { ListenConfig, OtlpConfig, OtlpGrpcConfig, OtlpHttpConfig } from './config.ts';
 import type { GrpcServer } from './grpc-server.ts';
 import type { HttpServer } from './http-server.ts';
@@ -90,6 +91,7 @@ export class OtlpReceiver implements Component {
       call: {
         admission: this.#admission,
         auth: this.#authGate(config),
+        client: new ClientCapture(this.#admission, config.includesMetadata),
         metrics: new RpcServerMetrics(this.#settings.meter),
         methods: GRPC_METHODS,
         messageBytesMax: config.messageBytesMax,
@@ -118,6 +120,7 @@ export class OtlpReceiver implements Component {
       exchange: {
         admission: this.#admission,
         auth: this.#authGate(config),
+        client: new ClientCapture(this.#admission, config.includesMetadata),
         metrics: new HttpServerMetrics(this.#settings.meter, {
           host: config.host,
           port: config.port,

@@ -7,7 +7,8 @@
 import { STATUS_CODES } from 'node:http';
 import type { AuthSource } from './auth-gate.ts';
 import { bindFailed } from './bind.ts';
-import { HttpExchange } from './http-exchange.ts';
+import { joinValues } from './client-capture.ts';
+import { HttpExchange, needsSource } from './http-exchange.ts';
 import { addHeader, createHead } from './http-head.ts';
 import type {
   HttpReply,
@@ -74,7 +75,7 @@ export class UwsServer implements HttpServer {
     const { exchange: context } = this.#settings;
     const exchange = new HttpExchange(context, new UwsReplyPort(response));
     response.onAborted(() => exchange.abort());
-    exchange.begin(readHead(request), context.auth === undefined ? undefined : authSource(request, response));
+    exchange.begin(readHead(request), needsSource(context) ? authSource(request, response) : undefined);
     response.onData((chunk, isLast) => {
       if (isLast) exchange.end(new Uint8Array(chunk));
       else exchange.data(new Uint8Array(chunk), false);
@@ -106,14 +107,17 @@ class UwsReplyPort implements HttpReplyPort {
 }
 
 function authSource(request: UwsRequest, response: UwsResponse): AuthSource {
+  const valuesOf = (wanted: string): string[] => {
+    const values: string[] = [];
+    request.forEach((name, value) => {
+      if (name === wanted) values.push(value);
+    });
+    return values;
+  };
   return {
-    header: (wanted) => {
-      let joined: string | undefined;
-      request.forEach((name, value) => {
-        if (name === wanted) joined = joined === undefined ? value : `${joined}, ${value}`;
-      });
-      return joined;
-    },
+    header: (name) => joinValues(valuesOf(name)),
+    // The library reads values as UTF-8.
+    values: (name) => valuesOf(name).map((value) => Buffer.from(value, 'utf8').toString('latin1')),
     address: () => Buffer.from(response.getRemoteAddressAsText()).toString('latin1'),
   };
 }

@@ -100,13 +100,20 @@ export class LmdbLogWriter implements LogWriter {
     return this.#sealedBytes + this.#inFlightBytes + (this.#builder?.sizeBytes ?? 0);
   }
 
-  tryAppend(payload: Uint8Array, itemCount: number, receivedUnixMs: number, isOwed = false): boolean {
+  tryAppend(
+    payload: Uint8Array,
+    itemCount: number,
+    receivedUnixMs: number,
+    isOwed = false,
+    context?: Uint8Array,
+  ): boolean {
     assert(payload.byteLength > 0 && itemCount > 0, 'an empty request has nothing to store');
     this.#lastRefusal = this.#refusalOf(payload.byteLength, itemCount, isOwed);
     if (this.#lastRefusal !== undefined) return false;
-    if (this.#builder?.fits(payload.byteLength) === false) this.#seal();
-    this.#builder ??= new RecordBuilder(this.#pool, this.#appended, receivedUnixMs, payload.byteLength);
-    this.#builder.append(payload, itemCount);
+    const payloadBytes = payload.byteLength;
+    if (this.#builder?.fits(payloadBytes, context) === false) this.#seal();
+    this.#builder ??= new RecordBuilder(this.#pool, this.#appended, receivedUnixMs, payloadBytes, context);
+    this.#builder.append(payload, itemCount, context);
     this.#appended += itemCount;
     this.#bound.took(this.#appended);
     return true;

@@ -1,0 +1,333 @@
+/**
+ * What is known of a client, through the real program: headers of SDKs become attributes and headers of exporters, no
+ * batch mixes clients, and a crash in between loses none of it.
+ */
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { createServer, type IncomingHttpHeaders } from 'node:http';
+import { type TestContext, test } from 'node:test';
+import { credentials, Metadata, Server, ServerCredentials } from '@grpc/grpc-js';
+import { OTLPTraceExporter as GrpcTraces } from '@opentelemetry/exporter-trace-otlp-grpc';
+import { OTLPTraceExporter as ProtoTraces } from '@opentelemetry/exporter-trace-otlp-proto';
+import {
+  BasicTracerProvider,
+  InMemorySpanExporter,
+  SimpleSpanProcessor,
+  type SpanExporter,
+} from '@opentelemetry/sdk-trace-base';
+import { tempDir } from '../certificates.ts';
+import {
+  type EnginePorts,
+  EngineProcess,
+  engineConfig,
+  freePort,
+  freePorts,
+  until,
+} from '../engine-process.ts';
+import { requestType } from '../otlp-root.ts';
+
+const METHOD = '/opentelemetry.proto.collector.trace.v1.TraceService/Export';
+
+interface SentRequest {
+  headers: Record<string, string>;
+  /** Span name to its attributes. */
+  spans: Map<string, Record<string, string>>;
+}
+
+interface DecodedAttribute {
+  key: string;
+  value: { string_value?: string };
+}
+
+interface DecodedTraces {
+  resource_spans: { scope_spans: { spans: { name: string; attributes: DecodedAttribute[] }[] }[] }[];
+}
+
+function readSpans(body: Uint8Array): SentRequest['spans'] {
+  const decoded = requestType('traces').decode(body) as unknown as DecodedTraces;
+  const spans = decoded.resource_spans.flatMap(({ scope_spans }) =>
+    scope_spans.flatMap((scope) => scope.spans),
+  );
+  return new Map(
+    spans.map(({ name, attributes }) => [
+      name,
+      Object.fromEntries(attributes.map(({ key, value }) => [key, value.string_value ?? ''])),
+    ]),
+  );
+}
+
+/** Takes requests over HTTP; `isDown` refuses them retryably. */
+async function startHttpSink(t: TestContext) {
+  const sink = { requests: [] as SentRequest[], isDown: false, port: 0 };
+  const server = createServer(async (request, response) => {
+    const chunks: Buffer[] = [];
+    for await (const chunk of request) chunks.push(chunk as Buffer);
+    if (!sink.isDown) {
+      sink.requests.push({ headers: plainHeaders(request.headers), spans: readSpans(Buffer.concat(chunks)) });
+    }
+    response.writeHead(sink.isDown ? 503 : 200).end();
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  t.after(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  sink.port = (server.address() as { port: number }).port;
+  return sink;
+}
+
+function plainHeaders(headers: IncomingHttpHeaders): Record<string, string> {
+  return Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, String(value)]));
+}
+
+async function startGrpcSink(t: TestContext) {
+  const sink = { requests: [] as SentRequest[], port: await freePort() };
+  const server = new Server();
+  const pass = (bytes: Buffer) => bytes;
+  server.addService(
+    {
+      export: {
+        path: METHOD,
+        requestStream: false,
+        responseStream: false,
+        requestSerialize: pass,
+        requestDeserialize: pass,
+        responseSerialize: pass,
+        responseDeserialize: pass,
+      },
+    },
+    {
+      export: (call: { metadata: Metadata; request: Buffer }, done: (error: null, reply: Buffer) => void) => {
+        const headers = Object.fromEntries(
+          Object.entries(call.metadata.getMap()).map(([k, v]) => [k, String(v)]),
+        );
+        sink.requests.push({ headers, spans: readSpans(call.request) });
+        done(null, Buffer.alloc(0));
+      },
+    },
+  );
+  await new Promise<void>((resolve, reject) => {
+    server.bindAsync(`127.0.0.1:${sink.port}`, ServerCredentials.createInsecure(), (error) =>
+      error === null ? resolve() : reject(error),
+    );
+  });
+  t.after(() => server.forceShutdown());
+  return sink;
+}
+
+/** @returns what the SDK was told, '' for success. */
+async function sendSpans(exporter: SpanExporter, names: readonly string[]): Promise<string> {
+  const memory = new InMemorySpanExporter();
+  const provider = new BasicTracerProvider({ spanProcessors: [new SimpleSpanProcessor(memory)] });
+  for (const name of names) provider.getTracer('metadata').startSpan(name).end();
+  const result = await new Promise<string>((resolve) => {
+    exporter.export(memory.getFinishedSpans(), ({ code, error }) =>
+      resolve(code === 0 ? '' : (error?.message ?? 'failed')),
+    );
+  });
+  await exporter.shutdown();
+  return result;
+}
+
+const overHttp = ({ http }: EnginePorts, headers: Record<string, string>) =>
+  new ProtoTraces({ url: `http://127.0.0.1:${http}/v1/traces`, headers, timeoutMillis: 3000 });
+
+function overGrpc({ grpc }: EnginePorts, values: readonly (readonly [string, string])[]): SpanExporter {
+  const metadata = new Metadata();
+  for (const [name, value] of values) metadata.add(name, value);
+  const url = `http://127.0.0.1:${grpc}`;
+  return new GrpcTraces({ url, metadata, credentials: credentials.createInsecure(), timeoutMillis: 3000 });
+}
+
+/** The whole chain: metadata in, attributes and batches by client, headers out. */
+function configOf(
+  ports: EnginePorts,
+  exporters: Record<string, unknown>,
+  options: {
+    extensions?: Record<string, unknown>;
+    processors?: Record<string, unknown>;
+    auth?: string;
+  },
+): string {
+  const { extensions = {}, processors = {}, auth } = options;
+  const config = JSON.parse(engineConfig(ports, exporters, { signals: ['traces'], extensions }));
+  const { protocols } = config.receivers.otlp;
+  for (const protocol of [protocols.http, protocols.grpc]) {
+    protocol.include_metadata = true;
+    if (auth !== undefined) protocol.auth = { authenticator: auth };
+  }
+  config.processors = processors;
+  config.service.pipelines.traces.processors = Object.keys(processors);
+  return JSON.stringify(config);
+}
+
+const TENANT_HEADER = {
+  headers_setter: {
+    headers: [{ key: 'X-Scope-OrgID', from_context: 'X-Tenant', default_value: 'nobody' }],
+  },
+};
+const TENANT_ATTRIBUTE = {
+  attributes: {
+    actions: [
+      { key: 'tenant', action: 'insert', from_context: 'metadata.X-Tenant', default_value: 'nobody' },
+      { key: 'peer', action: 'insert', from_context: 'client.address' },
+    ],
+  },
+};
+const toSinks = (httpPort: number, grpcPort?: number) => ({
+  otlphttp: {
+    endpoint: `http://127.0.0.1:${httpPort}`,
+    compression: 'none',
+    auth: { authenticator: 'headers_setter' },
+    retry_on_failure: { initial_interval: '100ms', max_interval: '100ms' },
+  },
+  ...(grpcPort === undefined
+    ? {}
+    : {
+        otlp: {
+          endpoint: `127.0.0.1:${grpcPort}`,
+          compression: 'none',
+          tls: { insecure: true },
+          auth: { authenticator: 'headers_setter' },
+        },
+      }),
+});
+
+/** Each span once, in a request of its client alone. */
+function assertPartedByTenant(requests: readonly SentRequest[], names: readonly string[]): void {
+  const seen = requests.flatMap(({ spans }) => [...spans.keys()]).sort();
+  assert.deepEqual(seen, [...names].sort());
+  for (const { headers, spans } of requests) {
+    for (const [name, { tenant, peer }] of spans) {
+      assert.equal(headers['x-scope-orgid'], name.split('-')[0]);
+      assert.equal(tenant, name.split('-')[0]);
+      assert.equal(peer, '127.0.0.1');
+    }
+  }
+}
+
+test('headers of SDKs become attributes, and headers of what is sent on, over HTTP and gRPC', async (t) => {
+  const [httpSink, grpcSink, ports] = await Promise.all([startHttpSink(t), startGrpcSink(t), freePorts()]);
+  const engine = await EngineProcess.start({
+    config: configOf(ports, toSinks(httpSink.port, grpcSink.port), {
+      extensions: TENANT_HEADER,
+      processors: { ...TENANT_ATTRIBUTE, batch: { timeout: '300ms', metadata_keys: ['X-TENANT'] } },
+    }),
+    dataDir: await tempDir(t),
+  });
+  t.after(() => engine.kill());
+  const names: string[] = [];
+  for (let round = 0; round < 6; round++) {
+    for (const tenant of ['acme', 'umbrella', 'nobody']) {
+      const [http, grpc] = [`${tenant}-http-${round}`, `${tenant}-grpc-${round}`];
+      names.push(http, grpc);
+      const isNamed = tenant !== 'nobody';
+      assert.equal(await sendSpans(overHttp(ports, isNamed ? { 'x-tenant': tenant } : {}), [http]), '');
+      assert.equal(await sendSpans(overGrpc(ports, isNamed ? [['X-Tenant', tenant]] : []), [grpc]), '');
+    }
+  }
+  for (const { requests } of [httpSink, grpcSink]) {
+    await until(
+      'everything is delivered',
+      () => requests.flatMap(({ spans }) => [...spans]).length >= names.length,
+    );
+    assertPartedByTenant(requests, names);
+    assert.ok(requests.length < names.length, 'requests of one client are batched');
+  }
+});
+
+test('a crash between the answer and the delivery keeps what is known of clients', async (t) => {
+  const [sink, ports, dataDir] = await Promise.all([startHttpSink(t), freePorts(), tempDir(t)]);
+  const config = configOf(ports, toSinks(sink.port), {
+    extensions: TENANT_HEADER,
+    processors: TENANT_ATTRIBUTE,
+  });
+  sink.isDown = true;
+  const first = await EngineProcess.start({ config, dataDir });
+  t.after(() => first.kill());
+  const names: string[] = [];
+  for (let round = 0; round < 10; round++) {
+    const name = `${['acme', 'umbrella'][round % 2]}-${round}`;
+    names.push(name);
+    assert.equal(await sendSpans(overHttp(ports, { 'x-tenant': name.split('-')[0]! }), [name]), '');
+  }
+  await first.kill();
+  sink.isDown = false;
+  const second = await EngineProcess.start({ config, dataDir });
+  t.after(() => second.kill());
+  await until(
+    'everything is delivered',
+    () => sink.requests.flatMap(({ spans }) => [...spans]).length >= names.length,
+  );
+  assertPartedByTenant(sink.requests, names);
+});
+
+test('who was authenticated reaches attributes and headers, and the secret shows nowhere', async (t) => {
+  const [sink, ports] = await Promise.all([startHttpSink(t), freePorts()]);
+  const headers = [
+    { key: 'X-User', from_attribute: 'username' },
+    { key: 'X-Fallback', from_context: 'x-missing', default_value: 'none' },
+  ];
+  const engine = await EngineProcess.start({
+    config: configOf(ports, toSinks(sink.port), {
+      extensions: {
+        headers_setter: { headers },
+        basicauth: { htpasswd: { inline: 'alice:CANARY-a\nbob:CANARY-b' } },
+      },
+      processors: {
+        attributes: { actions: [{ key: 'user', action: 'upsert', from_context: 'auth.username' }] },
+      },
+      auth: 'basicauth',
+    }),
+    dataDir: await tempDir(t),
+  });
+  t.after(() => engine.kill());
+  for (const [user, password] of [
+    ['alice', 'CANARY-a'],
+    ['bob', 'CANARY-b'],
+  ]) {
+    const authorization = `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}`;
+    assert.equal(await sendSpans(overHttp(ports, { authorization }), [`${user}-http`]), '');
+    assert.equal(await sendSpans(overGrpc(ports, [['authorization', authorization]]), [`${user}-grpc`]), '');
+  }
+  await until('four spans', () => sink.requests.flatMap(({ spans }) => [...spans]).length >= 4);
+  for (const { headers: sent, spans } of sink.requests) {
+    assert.equal(sent['x-fallback'], 'none');
+    for (const [name, { user }] of spans)
+      assert.deepEqual([sent['x-user'], user], Array(2).fill(name.split('-')[0]));
+  }
+  assert.doesNotMatch(engine.log, /CANARY/);
+});
+
+test('more combinations than batch may tell apart are refused for good, and known ones go on', async (t) => {
+  const [sink, ports] = await Promise.all([startHttpSink(t), freePorts()]);
+  const { otlphttp } = toSinks(sink.port);
+  const engine = await EngineProcess.start({
+    config: configOf(
+      ports,
+      { otlphttp: { ...otlphttp, auth: undefined } },
+      { processors: { batch: { metadata_keys: ['x-tenant'], metadata_cardinality_limit: 2 } } },
+    ),
+    dataDir: await tempDir(t),
+    flags: ['--workers', '1'],
+  });
+  t.after(() => engine.kill());
+  const post = (tenant: string) =>
+    fetch(`http://127.0.0.1:${ports.http}/v1/traces`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', 'x-tenant': tenant },
+      body: JSON.stringify({
+        resourceSpans: [
+          { scopeSpans: [{ spans: [{ traceId: '1'.repeat(32), spanId: '2'.repeat(16), name: tenant }] }] },
+        ],
+      }),
+    });
+  const statuses = [];
+  for (const tenant of ['a', 'b', 'c', 'a']) statuses.push((await post(tenant)).status);
+  assert.deepEqual(statuses, [200, 200, 500, 200]);
+  assert.match(await (await post('d')).text(), /too many batcher metadata-value combinations/);
+  assert.equal((await post('x'.repeat(9000))).status, 413);
+  await until('both tenants are delivered', () => sink.requests.length >= 2);
+  for (const { spans } of sink.requests) assert.equal(spans.size, 1);
+});
