@@ -127,7 +127,7 @@ class EffectivePrinter {
     if (written === undefined) return undefined;
     const parsed = field.schema.parse(written);
     // Text that stands for a list is shown as the list; all else as it was written.
-    const value = Array.isArray(parsed) ? parsed : written;
+    const value = Array.isArray(parsed) && !Array.isArray(written) ? parsed : written;
     return this.#isRedacted ? field.redact(value) : value;
   }
 }

@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { loadEffectiveConfig } from '../../config/effective-config.ts';
+import { BUILTIN } from '../../registry/builtin.ts';
 import type { Message } from '../../testkit/otlp-arbitraries.ts';
 import { tailSamplingConfigSchema } from './config.ts';
 
@@ -230,4 +232,20 @@ test('span-ingest refuses what needs whole traces, however deep it stands', () =
   assert.deepEqual(policyIssues(always, { ...ingest, invert_match_mode: 'veto' }), [
     'invert_match_mode: "veto" needs whole traces, which sampling_strategy "span-ingest" does not wait for',
   ]);
+});
+
+test('policies inside others are printed as they were written', () => {
+  const nest = { name: 'b', type: 'and', and: { and_sub_policy: [{ name: 'c', type: 'trace_flags' }] } };
+  const config = {
+    receivers: { otlp: { protocols: { http: { endpoint: '127.0.0.1:4318' } } } },
+    processors: { tail_sampling: { policies: [nest] } },
+    exporters: { nop: {} },
+    service: {
+      pipelines: { traces: { receivers: ['otlp'], processors: ['tail_sampling'], exporters: ['nop'] } },
+    },
+  };
+  const sources = { configs: [`yaml:${JSON.stringify(config)}`], sets: [] };
+  const printed = loadEffectiveConfig(sources, BUILTIN.values(), { isRedacted: true }, {});
+  const processors = printed.config?.processors as Record<string, { policies: unknown }>;
+  assert.deepEqual(processors.tail_sampling?.policies, [nest]);
 });
