@@ -42,6 +42,11 @@ const ROOM_RETRY_MS = 50;
 const IDLE_STEP_MS = 5;
 /** A lost move costs a longer start only. */
 const RELEASE_INTERVAL_MS = 500;
+/** Longest wait for room at the end: what is not finished then is finished by the next start. */
+const STOP_WAIT_MS = 2000;
+
+/** The stage ends while it waits for room. */
+class GivenUp extends Error {}
 
 export class HoldingStage {
   readonly #parts: HoldingStageParts;
@@ -52,6 +57,7 @@ export class HoldingStage {
   readonly #pendingBytes: Gauge;
   #run: Promise<void> | undefined;
   #isStopping = false;
+  #hasGivenUp = false;
   #wake: (() => void) | undefined;
   #releasedMs = 0;
 
@@ -109,23 +115,32 @@ export class HoldingStage {
 
   /** Behind the last request: finishes the step under way, and with `decidesAtStop` everything that is pending. */
   async stop(): Promise<void> {
+    const { reader, cursor } = this.#parts;
     this.#isStopping = true;
     this.#wake?.();
+    let closing: Promise<void> | undefined;
+    const timer = setTimeout(() => {
+      this.#hasGivenUp = true;
+      this.#wake?.();
+      // Ends the wait of a position for a block on a full disk.
+      closing = cursor.close();
+      closing.catch(() => undefined);
+    }, STOP_WAIT_MS);
     await this.#run;
-    const { holder, reader, cursor, decidesAtStop, clock } = this.#parts;
-    try {
-      if (decidesAtStop || holder.decidesAtStop) {
-        holder.decideAll();
-        for (let step = holder.step(clock.unixMs()); step !== undefined; ) {
-          await this.#finish(step);
-          step = holder.step(clock.unixMs());
-        }
-      }
-    } catch (error) {
-      this.#failed(error);
-    }
+    await this.#decideAll().catch((error: unknown) => this.#failed(error));
+    clearTimeout(timer);
     await reader.close();
-    await cursor.close();
+    await (closing ?? cursor.close()).catch((error: unknown) => {
+      if (!isFull(error)) throw error;
+    });
+  }
+
+  async #decideAll(): Promise<void> {
+    const { holder, decidesAtStop, clock } = this.#parts;
+    if (!decidesAtStop && !holder.decidesAtStop) return;
+    holder.decideAll();
+    for (let step = holder.step(clock.unixMs()); step !== undefined; step = holder.step(clock.unixMs()))
+      await this.#finish(step);
   }
 
   /** The pending log among the logs of the worker. */
@@ -167,6 +182,11 @@ export class HoldingStage {
     return step !== undefined;
   }
 
+  async #waitForRoom(waitMs: number): Promise<void> {
+    if (!this.#hasGivenUp) await this.#sleep(waitMs);
+    if (this.#hasGivenUp) throw new GivenUp('the stage ends before there was room');
+  }
+
   /** Until the time is over, or somebody wakes the loop. */
   #sleep(timeoutMs: number): Promise<void> {
     return new Promise((resolve) => {
@@ -193,7 +213,7 @@ export class HoldingStage {
     for (;;) {
       if (!pending.tryAppend(journal, 1, clock.unixMs(), true)) {
         if (pending.failed) throw storageFailed(pending);
-        await this.#sleep(ROOM_RETRY_MS);
+        await this.#waitForRoom(ROOM_RETRY_MS);
         continue;
       }
       try {
@@ -201,7 +221,7 @@ export class HoldingStage {
       } catch (error) {
         // A full disk stored nothing: the same entry is written again when there is room.
         if (!isFull(error)) throw error;
-        await this.#sleep(ROOM_RETRY_MS * 10);
+        await this.#waitForRoom(ROOM_RETRY_MS * 10);
       }
     }
   }
@@ -219,7 +239,7 @@ export class HoldingStage {
         return;
       } catch (error) {
         if (!isFull(error)) throw error;
-        await this.#sleep(ROOM_RETRY_MS * 10);
+        await this.#waitForRoom(ROOM_RETRY_MS * 10);
       }
     }
   }
@@ -273,7 +293,7 @@ export class HoldingStage {
         if (output.failed) throw storageFailed(output);
         // Exporters are behind their `queue_size`, or the disk is behind us.
         await output.commit();
-        await this.#sleep(ROOM_RETRY_MS);
+        await this.#waitForRoom(ROOM_RETRY_MS);
       }
     }
     return count;
@@ -309,6 +329,7 @@ export class HoldingStage {
   }
 
   #failed(error: unknown): void {
+    if (error instanceof GivenUp || (this.#hasGivenUp && isFull(error))) return;
     const isKnown = error instanceof PipelineError;
     const failure = isKnown
       ? error

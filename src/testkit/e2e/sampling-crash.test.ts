@@ -1,0 +1,203 @@
+/** A1, A4, G1 and G2 with traces that wait on disk for their decision. */
+import assert from 'node:assert/strict';
+import { rmSync, statfsSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import { Prng } from '../../stdx/prng.ts';
+import { type EngineProcess, freePorts, metricSum, until } from '../engine-process.ts';
+import { deliveredSpans } from '../file-sink.ts';
+import { type LedgerClient, SPANS_PER_REQUEST } from '../ledger-client.ts';
+import { isKept, samplingConfig } from './sampling.test-peer.ts';
+import {
+  CLEAN_EXIT,
+  drained,
+  fileSink,
+  ledgerClient,
+  mountSmall,
+  startEngine,
+  tempDirectory,
+} from './storage.test-peer.ts';
+
+const CYCLES = 30;
+const PRODUCERS = 4;
+const POINTS = [
+  'pipeline.decoded',
+  'pipeline.before_commit',
+  'pipeline.before_ack',
+  'holding.journal_flushed',
+  'holding.copied',
+  'exporter.frozen',
+  'exporter.sent',
+];
+
+async function decided(engine: EngineProcess, metricsPort: number): Promise<void> {
+  await until(
+    'all decisions',
+    async () => metricSum(await engine.metrics(metricsPort), 'millrace_sampling_pending_traces') === 0,
+    20_000,
+  );
+  // The copy of the last decisions is a step behind them.
+  await new Promise((resolve) => setTimeout(resolve, 1000));
+  await drained(engine, metricsPort);
+}
+
+/** @returns duplicate spans. */
+function check(client: LedgerClient, sink: string): number {
+  const delivered = deliveredSpans(sink);
+  const kept = client.ackedSpans().filter(isKept);
+  assert.deepEqual(
+    kept.filter((key) => !delivered.has(key)),
+    [],
+    'acknowledged spans of kept traces that were not delivered',
+  );
+  assert.deepEqual(
+    [...delivered.keys()].filter((key) => !isKept(key)),
+    [],
+    'spans of dropped traces that came out',
+  );
+  assert.ok(kept.length > 100, `${kept.length} kept spans prove little`);
+  return [...delivered.values()].reduce((sum, times) => sum + times - 1, 0);
+}
+
+test(`${CYCLES} crashes lose no acknowledged span of a kept trace`, { timeout: 240_000 }, async (t) => {
+  const directory = tempDirectory(t);
+  const sink = join(directory, 'delivered.bin');
+  const ports = await freePorts();
+  const exporter = { path: sink, format: 'proto', append: true, sending_queue: { batch: { min_size: 64 } } };
+  const start = { config: samplingConfig(ports, { file: exporter }), dataDir: join(directory, 'data') };
+  const client = ledgerClient(t, ports.http, PRODUCERS);
+  const prng = new Prng(20_261_122);
+  let pointsHit = 0;
+  for (let cycle = 0; cycle < CYCLES; cycle++) {
+    const point = cycle % 2 === 0 ? undefined : POINTS[(cycle >> 1) % POINTS.length]!;
+    const failpoints = point === undefined ? '' : `${point}=kill@${1 + prng.nextInt(6)}`;
+    let engine: EngineProcess;
+    try {
+      engine = await startEngine(t, { ...start, failpoints });
+    } catch (error) {
+      // What an earlier cycle left pending is decided from the first moment on, which may be the point's.
+      if (point === undefined || !String(error).includes('before it was ready')) throw error;
+      pointsHit += 1;
+      continue;
+    }
+    client.start();
+    const untilMs = Date.now() + 100 + prng.nextInt(1200);
+    while (Date.now() < untilMs && !engine.hasExited) await new Promise((resolve) => setTimeout(resolve, 10));
+    if (engine.hasExited) pointsHit += 1;
+    const { signal } = await engine.kill();
+    assert.equal(signal, 'SIGKILL', `cycle ${cycle} (${failpoints}):\n${engine.log}`);
+    await client.stop();
+  }
+  assert.ok(pointsHit >= POINTS.length, `only ${pointsHit} named points were hit`);
+  const engine = await startEngine(t, start);
+  await decided(engine, ports.metrics);
+  assert.deepEqual(await engine.kill('SIGTERM'), CLEAN_EXIT, engine.log);
+  const duplicates = check(client, sink);
+  const inFlightMax = 10 * (64 + PRODUCERS * SPANS_PER_REQUEST);
+  assert.ok(duplicates <= (CYCLES + 1) * inFlightMax, `${duplicates} duplicates`);
+  t.diagnostic(
+    `${client.acked.size} requests acknowledged, ${duplicates} duplicates, ${pointsHit} points hit`,
+  );
+});
+
+test('a stop leaves pending traces for the next start, which decides them', {
+  timeout: 60_000,
+}, async (t) => {
+  const directory = tempDirectory(t);
+  const sink = join(directory, 'delivered.bin');
+  const ports = await freePorts();
+  const config = samplingConfig(ports, fileSink(sink), { decision_wait: '3s' });
+  const start = { config, dataDir: join(directory, 'data') };
+  const client = ledgerClient(t, ports.http, PRODUCERS);
+  for (let cycle = 0; cycle < 5; cycle++) {
+    const engine = await startEngine(t, start);
+    client.start();
+    await new Promise((resolve) => setTimeout(resolve, 400));
+    assert.deepEqual(await engine.kill('SIGTERM'), CLEAN_EXIT, engine.log);
+    await client.stop();
+  }
+  const engine = await startEngine(t, start);
+  await decided(engine, ports.metrics);
+  assert.deepEqual(await engine.kill('SIGTERM'), CLEAN_EXIT, engine.log);
+  assert.equal(check(client, sink), 0, 'duplicates');
+});
+
+test('pending traces that may not outlive the process are dropped when it stops', {
+  timeout: 60_000,
+}, async (t) => {
+  const directory = tempDirectory(t);
+  const sink = join(directory, 'delivered.bin');
+  const ports = await freePorts();
+  const options = { decision_wait: '60s', drop_pending_traces_on_shutdown: true };
+  const start = { config: samplingConfig(ports, fileSink(sink), options), dataDir: join(directory, 'data') };
+  const client = ledgerClient(t, ports.http, PRODUCERS);
+  const engine = await startEngine(t, start);
+  client.start();
+  await until('some acknowledgements', () => client.acked.size >= 50);
+  await client.stop();
+  assert.deepEqual(await engine.kill('SIGTERM'), CLEAN_EXIT, engine.log);
+  const again = await startEngine(t, start);
+  assert.equal(metricSum(await again.metrics(ports.metrics), 'millrace_sampling_pending_traces'), 0);
+  assert.deepEqual(await again.kill('SIGTERM'), CLEAN_EXIT, again.log);
+  assert.equal(deliveredSpans(sink).size, 0);
+});
+
+function fillUp(mount: string): string {
+  const ballast = join(mount, 'ballast');
+  const { bavail, bsize } = statfsSync(mount);
+  try {
+    writeFileSync(ballast, Buffer.alloc(bavail * bsize));
+  } catch (error) {
+    assert.equal((error as NodeJS.ErrnoException).code, 'ENOSPC');
+  }
+  return ballast;
+}
+
+async function fullDisk(t: TestContext) {
+  const directory = tempDirectory(t);
+  const mount = mountSmall(t, join(directory, 'disk'), 192);
+  if (mount === undefined) return undefined;
+  const sink = join(directory, 'delivered.bin');
+  const ports = await freePorts();
+  const start = { config: samplingConfig(ports, fileSink(sink)), dataDir: join(mount, 'data') };
+  const engine = await startEngine(t, start);
+  const client = ledgerClient(t, ports.http, PRODUCERS, 10_000);
+  client.start();
+  await until('some acknowledgements', () => client.acked.size >= 50);
+  const ballast = fillUp(mount);
+  await until('a refusal', () => client.statuses.has(503));
+  return { engine, client, ballast, sink, ports, start };
+}
+
+test('a full disk while traces are pending refuses, and decisions go on when space returns', {
+  timeout: 90_000,
+}, async (t) => {
+  const bed = await fullDisk(t);
+  if (bed === undefined) return t.diagnostic('mounting is not allowed here');
+  const { engine, client, ballast, sink, ports } = bed;
+  await new Promise((resolve) => setTimeout(resolve, 2000));
+  assert.ok(!engine.hasExited, engine.log);
+  rmSync(ballast);
+  const ackedBefore = client.acked.size;
+  await until('acknowledgements behind the full disk', () => client.acked.size > ackedBefore + 20, 10_000);
+  await client.stop();
+  assert.deepEqual([...client.statuses.keys()].sort(), [200, 503]);
+  await decided(engine, ports.metrics);
+  assert.deepEqual(await engine.kill('SIGTERM'), CLEAN_EXIT, engine.log);
+  assert.equal(check(client, sink), 0, 'duplicates');
+});
+
+test('a full disk does not hold up the stop of a sampler', { timeout: 90_000 }, async (t) => {
+  const bed = await fullDisk(t);
+  if (bed === undefined) return t.diagnostic('mounting is not allowed here');
+  const { engine, client, ballast, sink, ports, start } = bed;
+  const startedMs = Date.now();
+  assert.deepEqual(await engine.kill('SIGTERM'), CLEAN_EXIT, engine.log);
+  assert.ok(Date.now() - startedMs < 8500, 'stopped after the deadline');
+  await client.stop();
+  rmSync(ballast);
+  const again = await startEngine(t, start);
+  await decided(again, ports.metrics);
+  assert.deepEqual(await again.kill('SIGTERM'), CLEAN_EXIT, again.log);
+  check(client, sink);
+});
