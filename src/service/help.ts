@@ -15,6 +15,7 @@ Usage
   millrace deadletter ACTION           list, show or retry (--config FILE) what a backend refused
   millrace cursors ACTION              list, remove or adopt how far exporters are in the logs
   millrace top [--endpoint URL]        what a running engine does, once a second, from its metrics
+  millrace convert refinery FILE       sampling rules of Refinery as processors
   millrace components                  list the components of this build as YAML
   millrace --version
   millrace --help

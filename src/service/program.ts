@@ -8,6 +8,7 @@ import { packageVersion } from '../stdx/product.ts';
 import { type PrintConfigCommand, parseCli, type SourceFlags } from './cli.ts';
 import { configSchemaText } from './config-schema.ts';
 import { configurationMarkdown } from './configuration-markdown.ts';
+import { runConvert } from './convert-command.ts';
 import { runCursors } from './cursors.ts';
 import { runDeadletter } from './deadletter.ts';
 import { runEngine } from './engine-run.ts';
@@ -37,6 +38,7 @@ export async function runProgram(program: Program): Promise<number> {
   if (word === 'deadletter') return runDeadletter({ ...program, argv });
   if (word === 'cursors') return runCursors({ ...program, argv });
   if (word === 'top') return runTopCommand({ ...program, argv });
+  if (word === 'convert') return runConvert({ ...program, argv });
   const { command, issues } = parseCli(program.argv);
   if (command === undefined) {
     program.writeError(cliIssuesText(issues));
