@@ -91,6 +91,8 @@ test('references, anchors, aliases of types and unusual spellings end in plain d
     queueSize: 20_000,
     sizer: 'requests',
     storage: 'file_storage/data',
+    isAwaited: false,
+    blocksOnOverflow: false,
     batch: { flushTimeoutMs: 200, minSize: 8192, maxSize: 0, sizer: 'items' },
     hasOwnBatch: true,
   });

@@ -182,6 +182,13 @@ export function string<const O extends TextOptions>(key: string, options: O) {
   return leaf(key, options, { ...traits, schema: textSchema(options) });
 }
 
+/** An address in a notation of its own, which its component checks; printed as `endpoint` is. */
+export function target<const O extends TextOptions>(key: string, options: O) {
+  const redact = (value: unknown) => (typeof value === 'string' ? redactEndpoint(value) : value);
+  const traits = { type: 'string', reading: 'text' as const, json: { type: 'string' } };
+  return leaf(key, options, { ...traits, schema: textSchema(options), redact });
+}
+
 /** A string that no message, log line or printed configuration shows. */
 export function secret<const O extends TextOptions>(key: string, options: O) {
   return leaf(key, options, {

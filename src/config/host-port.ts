@@ -17,5 +17,7 @@ export function parseHostPort(text: string): HostPort | undefined {
 
 /** The text of an address for messages and logs: user names, passwords and query strings are taken out. */
 export function redactEndpoint(text: string): string {
-  return text.replace(/\/\/[^/?#]*@/, '//[REDACTED]@').replace(/\?.*$/s, '?[REDACTED]');
+  // A password may hold a slash or an @ that should have been escaped: everything up to the last @ goes.
+  const withoutUser = text.replace(/^([a-z][a-z0-9+.-]*:\/\/\/?|\/\/)?.*@/is, '$1[REDACTED]@');
+  return withoutUser.replace(/\?.*$/s, '?[REDACTED]');
 }

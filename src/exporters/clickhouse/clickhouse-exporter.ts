@@ -17,7 +17,7 @@ const SCHEMA_RETRY_FIRST_MS = 250;
 const SCHEMA_RETRY_LAST_MS = 10_000;
 
 export interface ClickhouseExporterOptions {
-  client: () => Promise<InsertClientOptions>;
+  client: InsertClientOptions;
   schema: SchemaSettings;
   createsSchema: boolean;
   signal: Signal;
@@ -52,7 +52,7 @@ export class ClickhouseExporter implements Exporter {
   async start(): Promise<void> {
     const { schema, signal, createsSchema } = this.#options;
     try {
-      this.#client = await InsertClient.open(await this.#options.client());
+      this.#client = await InsertClient.open(this.#options.client);
     } catch (cause) {
       const text = cause instanceof Error ? cause.message : String(cause);
       throw new PipelineError('START_FAILED', `${this.#settings.id}: ${text}`, { permanent: true, cause });

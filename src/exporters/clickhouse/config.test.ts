@@ -64,7 +64,7 @@ test('keys that mean nothing here are refused or warned about by name', () => {
   assert.match(messages({ ttl_days: 3 })[0] ?? '', /ttl/);
   assert.equal(parse({ async_insert: true }).warnings?.length, 1);
   assert.match(clickhouseConfigSchema.parse({}).issues[0]?.message ?? '', /required/);
-  assert.match(messages({ tls: { cert_file: 'a' } })[0] ?? '', /together/);
+  assert.match(messages({ tls: { cert_file: 'a' } })[0] ?? '', /must include both certificate and key/);
 });
 
 test('every way to write an endpoint leads to the HTTP interface', () => {

@@ -13,6 +13,8 @@ import {
   stringMap,
 } from '../../config/field-kinds.ts';
 import { type CheckIssue, defineConfig, defineShape } from '../../config/schema.ts';
+import { tlsClientShape } from '../../config/tls-client.ts';
+import type { TlsClientSettings } from '../../stdx/tls-settings.ts';
 import { type DeliveryDefaults, deliveryShape } from '../helper/config.ts';
 import type { TableKey } from './encode/encoder.ts';
 import { parseEndpoint } from './endpoint.ts';
@@ -32,7 +34,7 @@ export interface ClickhouseConfig {
   createSchema: boolean;
   /** undefined: none to the machine's own addresses, gzip elsewhere. */
   compress: 'none' | 'zstd' | 'lz4' | 'gzip' | 'deflate' | 'br' | 'true' | undefined;
-  tls: TlsConfig | undefined;
+  tls: TlsClientSettings;
   clusterName: string | undefined;
   tableEngine: { name: string; params: string };
   logsTableName: string;
@@ -40,13 +42,6 @@ export interface ClickhouseConfig {
   metricsTableName: string | undefined;
   metricsTables: Record<MetricKey, { name: string | undefined }>;
   delivery: DeliveryConfig;
-}
-
-export interface TlsConfig {
-  caFile: string | undefined;
-  certFile: string | undefined;
-  keyFile: string | undefined;
-  insecureSkipVerify: boolean;
 }
 
 /** Rows, not requests, are what an insert costs little of: few large blocks leave few parts to merge. */
@@ -61,18 +56,6 @@ const identifier = {
   pattern: IDENTIFIER_PATTERN,
   patternHint: 'must be a plain identifier: letters, digits and _, at most 64',
 };
-
-const tlsShape = defineShape<TlsConfig>({
-  caFile: string('ca_file', {
-    doc: 'PEM file with the authorities that may have signed the server certificate.',
-  }),
-  certFile: string('cert_file', { doc: 'PEM file with the client certificate.' }),
-  keyFile: string('key_file', { doc: 'PEM file with the key of the client certificate.' }),
-  insecureSkipVerify: boolean('insecure_skip_verify', {
-    default: false,
-    doc: 'Accept any server certificate.',
-  }),
-});
 
 const tableEngineShape = defineShape<ClickhouseConfig['tableEngine']>({
   name: string('name', { default: 'MergeTree', doc: 'Engine of the raw tables.', ...identifier }),
@@ -113,6 +96,7 @@ export const clickhouseConfigSchema = defineConfig<ClickhouseConfig>(
     }),
     connectionParams: stringMap('connection_params', {
       default: {},
+      secretValues: true,
       doc: 'Settings sent with every statement. Keys of the native protocol driver are left out.',
     }),
     ttlMs: duration('ttl', { default: '720h', doc: 'How long raw rows are kept; 0 means for ever.' }),
@@ -132,7 +116,7 @@ export const clickhouseConfigSchema = defineConfig<ClickhouseConfig>(
       values: ['none', 'zstd', 'lz4', 'gzip', 'deflate', 'br', 'true'],
       doc: 'Compression of inserts; default none on loopback, else gzip. `lz4`, `deflate`, `br` and `true` mean gzip over HTTP.',
     }),
-    tls: section('tls', tlsShape, { optional: true, doc: 'TLS of the connection.' }),
+    tls: section('tls', tlsClientShape, { doc: 'TLS of `https` endpoints.' }),
     clusterName: string('cluster_name', {
       doc: 'Adds `ON CLUSTER` to every statement that creates.',
       ...identifier,
@@ -171,10 +155,6 @@ function checkConfig(config: ClickhouseConfig): CheckIssue[] {
   const issues: CheckIssue[] = [];
   const parsed = parseEndpoint(config.endpoint);
   if ('error' in parsed) issues.push({ key: 'endpoint', message: parsed.error });
-  const { tls } = config;
-  if (tls !== undefined && (tls.certFile === undefined) !== (tls.keyFile === undefined)) {
-    issues.push({ key: 'tls', message: 'cert_file and key_file must be set together' });
-  }
   for (const key of Object.keys(config.connectionParams)) {
     if (!IDENTIFIER_PATTERN.test(key))
       issues.push({ key: 'connection_params', message: `"${key}" is not a setting's name` });

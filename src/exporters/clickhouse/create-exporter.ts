@@ -1,21 +1,15 @@
-import { readFile } from 'node:fs/promises';
 import { PipelineError } from '../../component/errors.ts';
 import type { ComponentSettings } from '../../component/settings.ts';
 import type { Signal } from '../../component/signal.ts';
 import { ClickhouseExporter } from './clickhouse-exporter.ts';
-import { type ClickhouseConfig, type TlsConfig, tableNames } from './config.ts';
+import { type ClickhouseConfig, tableNames } from './config.ts';
 import type { SchemaSettings } from './ddl-table.ts';
 import type { SignalEncoder } from './encode/encoder.ts';
 import { LogsEncoder } from './encode/logs-encoder.ts';
 import { MetricsEncoder } from './encode/metrics-encoder.ts';
 import { TracesEncoder } from './encode/traces-encoder.ts';
 import { type ParsedEndpoint, parseEndpoint, withoutDriverOptions } from './endpoint.ts';
-import {
-  type BodyCompression,
-  HAS_ZSTD,
-  type InsertClientOptions,
-  type TlsMaterial,
-} from './insert-client.ts';
+import { type BodyCompression, HAS_ZSTD, type InsertClientOptions } from './insert-client.ts';
 
 const ENCODERS: Record<Signal, () => SignalEncoder> = {
   traces: () => new TracesEncoder(),
@@ -38,7 +32,7 @@ export function createExporter(
     });
   }
   return new ClickhouseExporter(settings, {
-    client: () => clientOptions(config, endpoint),
+    client: clientOptions(settings, config, endpoint),
     schema: schemaSettings(config, endpoint),
     createsSchema: config.createSchema,
     signal,
@@ -60,10 +54,11 @@ function schemaSettings(config: ClickhouseConfig, endpoint: ParsedEndpoint): Sch
   };
 }
 
-async function clientOptions(
+function clientOptions(
+  { logger }: ComponentSettings,
   config: ClickhouseConfig,
   endpoint: ParsedEndpoint,
-): Promise<InsertClientOptions> {
+): InsertClientOptions {
   return {
     url: endpoint.url,
     username: config.username ?? endpoint.username ?? 'default',
@@ -72,7 +67,8 @@ async function clientOptions(
     settings: { ...endpoint.settings, ...withoutDriverOptions(config.connectionParams) },
     // One more than batches in flight: the schema is looked at while they are sent.
     connectionsMax: config.delivery.queue.numConsumers + 1,
-    tls: config.tls === undefined ? undefined : await tlsMaterial(config.tls),
+    tls: config.tls,
+    onTlsTrouble: (error) => logger.error('the changed TLS files are not used', { error: error.message }),
   };
 }
 
@@ -80,14 +76,4 @@ async function clientOptions(
 function bodyCompression(compress: ClickhouseConfig['compress'], isLoopback: boolean): BodyCompression {
   if (compress === 'none' || (compress === undefined && isLoopback)) return 'none';
   return compress === 'zstd' && HAS_ZSTD ? 'zstd' : 'gzip';
-}
-
-async function tlsMaterial(tls: TlsConfig): Promise<TlsMaterial> {
-  const read = async (path: string | undefined) => (path === undefined ? undefined : await readFile(path));
-  return {
-    ca: await read(tls.caFile),
-    cert: await read(tls.certFile),
-    key: await read(tls.keyFile),
-    isPeerVerified: !tls.insecureSkipVerify,
-  };
 }

@@ -1,15 +1,19 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { createServer, type RequestListener, request } from 'node:http';
+import { createServer as createSecureServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { type TestContext, test } from 'node:test';
 import { gunzipSync } from 'node:zlib';
 import { PipelineError } from '../../component/errors.ts';
+import { readDefaults } from '../../config/schema.ts';
+import { tlsClientShape } from '../../config/tls-client.ts';
 import {
   isChdbInstalled,
   numberOf,
   startStore,
 } from '../../extensions/embedded_clickhouse/store.test-peer.ts';
+import { TestAuthority } from '../../testkit/certificates.ts';
 import { type BodyCompression, InsertClient } from './insert-client.ts';
 
 async function listen(t: TestContext, handler: RequestListener): Promise<string> {
@@ -34,7 +38,7 @@ async function openClient(
     compression,
     settings: { max_execution_time: '60' },
     connectionsMax: 2,
-    tls: undefined,
+    tls: readDefaults(tlsClientShape),
   });
   t.after(() => client.close());
   return client;
@@ -121,6 +125,34 @@ test('a signal that was aborted before the call ends it at once', async (t) => {
   ]) {
     await assert.rejects(call(), { code: 'EXPORT_TIMEOUT', permanent: false });
   }
+});
+
+test('over TLS the server is checked by the keys of `tls`, and its certificate may be exchanged', async (t) => {
+  const authority = await TestAuthority.create();
+  const { cert, key } = await authority.issue('localhost');
+  const server = createSecureServer({ cert, key }, (incoming, response) => {
+    incoming.resume();
+    incoming.on('end', () => response.end());
+  }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  t.after(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  const insertWith = async (tls: object) => {
+    const client = await InsertClient.open({
+      ...{ url: `https://127.0.0.1:${(server.address() as AddressInfo).port}`, username: 'u', password: 'p' },
+      ...{ compression: 'none', settings: {}, connectionsMax: 1 },
+      tls: { ...readDefaults(tlsClientShape), ...tls },
+    });
+    t.after(() => client.close());
+    await client.insert('INSERT INTO t FORMAT Native', CHUNKS, 'x', inTime());
+  };
+  await assert.rejects(insertWith({}), { code: 'EXPORT_UNAVAILABLE', permanent: false });
+  await insertWith({ caPem: authority.cert, serverName: 'localhost' });
+  await assert.rejects(insertWith({ caPem: authority.cert, serverName: 'elsewhere' }), { permanent: false });
+  await insertWith({ insecureSkipVerify: true });
+  await assert.rejects(insertWith({ caFile: '/nonexistent' }), /ca_file: cannot read/);
 });
 
 test('a reply that is lost leaves exactly one copy after the retry', {

@@ -1,6 +1,8 @@
 import { Readable } from 'node:stream';
 import * as zlib from 'node:zlib';
 import type { ClickHouseClient, ClickHouseSettings } from '@clickhouse/client';
+import { TlsMaterial, tlsPeerOptions } from '../../stdx/tls-material.ts';
+import type { TlsClientSettings } from '../../stdx/tls-settings.ts';
 import { clickhouseCode, INSERT_WAS_DEDUPLICATED, toPipelineError } from './insert-errors.ts';
 
 /** How insert bodies are compressed on the wire. */
@@ -16,15 +18,10 @@ export interface InsertClientOptions {
   settings: Readonly<Record<string, string>>;
   /** Sockets kept at most. */
   connectionsMax: number;
-  tls: TlsMaterial | undefined;
-}
-
-/** PEM bytes; undefined where the system's defaults apply. */
-export interface TlsMaterial {
-  ca: Buffer | undefined;
-  cert: Buffer | undefined;
-  key: Buffer | undefined;
-  isPeerVerified: boolean;
+  /** Of `https` URLs. */
+  tls: TlsClientSettings;
+  /** Changed files cannot be used; the connections go on with what was read before. */
+  onTlsTrouble?: (error: Error) => void;
 }
 
 /** Self-hosted servers close idle sockets after 10 s, the cloud after 3 s: ours must be gone before. */
@@ -52,16 +49,18 @@ const INSERT_SETTINGS: ClickHouseSettings = {
 export class InsertClient {
   readonly #client: ClickHouseClient;
   readonly #compression: BodyCompression;
+  readonly #tls: TlsMaterial | undefined;
 
-  private constructor(client: ClickHouseClient, compression: BodyCompression) {
+  private constructor(client: ClickHouseClient, compression: BodyCompression, tls: TlsMaterial | undefined) {
     this.#client = client;
     this.#compression = compression;
+    this.#tls = tls;
   }
 
-  /** Loads the client library; connects nowhere. */
+  /** Loads the client library and certificates; connects nowhere. @throws TlsMaterialError. */
   static async open(options: InsertClientOptions): Promise<InsertClient> {
     const { createClient } = await import('@clickhouse/client');
-    const { tls } = options;
+    const tls = options.url.startsWith('https:') ? new TlsMaterial(options.tls) : undefined;
     const client = createClient({
       url: options.url,
       username: options.username,
@@ -74,9 +73,9 @@ export class InsertClient {
       clickhouse_settings: { ...options.settings },
       // The library's own lines would bypass the engine's logger; every failure reaches the caller as an error.
       log: { level: 127 },
-      ...(tls === undefined ? {} : await tlsOptions(tls, options.connectionsMax)),
+      ...(tls === undefined ? {} : await tlsOptions(tls, options)),
     });
-    return new InsertClient(client, options.compression);
+    return new InsertClient(client, options.compression, tls);
   }
 
   /**
@@ -152,6 +151,7 @@ export class InsertClient {
   }
 
   async close(): Promise<void> {
+    this.#tls?.stop();
     await this.#client.close();
   }
 }
@@ -161,16 +161,19 @@ async function drain(stream: AsyncIterable<unknown>): Promise<void> {
   for await (const _chunk of stream);
 }
 
-async function tlsOptions(tls: TlsMaterial, connectionsMax: number) {
+/** The agent's options count for connections from their change on; those that are open end with their work. */
+async function tlsOptions(tls: TlsMaterial, options: InsertClientOptions) {
   const https = await import('node:https');
+  const loaded = await tls.start(
+    (changed) => Object.assign(agent.options, changed),
+    (error) => options.onTlsTrouble?.(error),
+  );
   const agent = new https.Agent({
     keepAlive: true,
-    maxSockets: connectionsMax,
+    maxSockets: options.connectionsMax,
     timeout: SOCKET_TIMEOUT_MS,
-    rejectUnauthorized: tls.isPeerVerified,
-    ...(tls.ca === undefined ? {} : { ca: tls.ca }),
-    ...(tls.cert === undefined ? {} : { cert: tls.cert }),
-    ...(tls.key === undefined ? {} : { key: tls.key }),
+    ...loaded,
+    ...tlsPeerOptions(options.tls),
   });
   return { http_agent: agent, set_basic_auth_header: true };
 }

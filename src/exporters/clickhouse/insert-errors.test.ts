@@ -29,6 +29,12 @@ test('broken statements and broken data are not', () => {
   }
 });
 
+test('what is wrong with the statement is no reason to search the batch', () => {
+  const isIndivisible = (code: number) => toPipelineError(serverError(code), false).isIndivisible;
+  assert.deepEqual([62, 73, 115, 344].map(isIndivisible), [true, true, true, true]);
+  assert.deepEqual([6, 33, 117, 691].map(isIndivisible), [false, false, false, false]);
+});
+
 test('code 252 means pressure or a block that can never be stored, which only its text tells', () => {
   assert.deepEqual(
     mapped(serverError(252, 'Too many parts (3001). Merges are slower than inserts.')),

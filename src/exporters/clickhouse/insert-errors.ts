@@ -30,6 +30,13 @@ const PERMANENT_CODES: ReadonlySet<number> = new Set([
   344, // SUPPORT_IS_DISABLED
   691, // UNKNOWN_ELEMENT_OF_ENUM
 ]);
+/** What is wrong is the statement: no part of the batch would fare better. */
+const STATEMENT_CODES: ReadonlySet<number> = new Set([
+  62, // SYNTAX_ERROR
+  73, // UNKNOWN_FORMAT
+  115, // UNKNOWN_SETTING
+  344, // SUPPORT_IS_DISABLED
+]);
 /** TOO_MANY_PARTS: back-pressure, or a block that touches more partitions than the server allows. */
 const TOO_MANY_PARTS = 252;
 const TOO_MANY_PARTITIONS_TEXT = 'Too many partitions for single INSERT block';
@@ -82,6 +89,7 @@ export function toPipelineError(error: unknown, aborted: boolean): PipelineError
   if (code !== undefined && (isPoison || PERMANENT_CODES.has(code))) {
     return new PipelineError('EXPORT_REJECTED', `ClickHouse code ${code}: ${message}`, {
       permanent: true,
+      isIndivisible: STATEMENT_CODES.has(code),
       cause: error,
     });
   }

@@ -1,6 +1,8 @@
 /** Tables of the exporter in the embedded ClickHouse, filled block by block and read back exactly. */
 import type { ClickHouseClient } from '@clickhouse/client';
 import type { Signal } from '../../component/signal.ts';
+import { readDefaults } from '../../config/schema.ts';
+import { tlsClientShape } from '../../config/tls-client.ts';
 import { schemaStatements } from './ddl.ts';
 import type { SchemaSettings } from './ddl-table.ts';
 import { BlockWriter, type Column } from './encode/block-writer.ts';
@@ -41,7 +43,7 @@ export function openInsertClient(url: string): Promise<InsertClient> {
     compression: 'none',
     settings: {},
     connectionsMax: 2,
-    tls: undefined,
+    tls: readDefaults(tlsClientShape),
   });
 }
 

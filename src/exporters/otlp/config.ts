@@ -10,6 +10,7 @@ import {
   squash,
   string,
   stringMap,
+  target,
 } from '../../config/field-kinds.ts';
 import { type CheckIssue, defineConfig, defineShape } from '../../config/schema.ts';
 import { tlsClientShape } from '../../config/tls-client.ts';
@@ -67,7 +68,7 @@ const keepaliveShape = defineShape<KeepaliveConfig>({
 
 export const otlpConfigSchema = defineConfig<OtlpConfig>(
   {
-    endpoint: string('endpoint', {
+    endpoint: target('endpoint', {
       default: '',
       doc: '`host:port`, `http://host:port` (plain text), `https://host:port` (TLS), `dns:///host:port` or `unix:///path`. Required.',
     }),
@@ -112,8 +113,8 @@ export const otlpConfigSchema = defineConfig<OtlpConfig>(
 
 function checkConfig(config: OtlpConfig): CheckIssue[] {
   const issues = checkHeaders(config.headers);
-  const target = parseTarget(config.endpoint);
-  if ('error' in target) issues.push({ key: 'endpoint', message: target.error });
+  const parsed = parseTarget(config.endpoint);
+  if ('error' in parsed) issues.push({ key: 'endpoint', message: parsed.error });
   if (config.authority !== undefined && !/^[\w.:[\]%-]+$/.test(config.authority)) {
     issues.push({ key: 'authority', message: 'expected a host, or host:port' });
   }

@@ -12,10 +12,14 @@ export interface GrpcTarget {
 }
 
 const DEFAULT_PORT = 443;
+const USER_INFORMATION_MESSAGE =
+  'must not hold user information or a query: credentials belong into "headers" or "auth"';
 
 /** @returns the target, or what is wrong with the text. */
 export function parseTarget(text: string): GrpcTarget | { error: string } {
   if (text.trim() === '') return { error: 'requires a non-empty "endpoint"' };
+  // Told before anything of the text is: a password must not be in a message.
+  if (/[@?]/.test(text)) return { error: USER_INFORMATION_MESSAGE };
   const scheme = /^(https?):\/\//.exec(text)?.[1];
   const isSecure = scheme === undefined ? undefined : scheme === 'https';
   const rest = scheme === undefined ? text : text.slice(scheme.length + 3).replace(/\/$/, '');
