@@ -133,6 +133,17 @@ export function encodeClientContext(context: ClientContext, keys: ClientKeys): U
   return bytes;
 }
 
+/** All of a context. @returns undefined when there is nothing in it. */
+export function encodeWholeContext(context: ClientContext): Uint8Array | undefined {
+  const { address, metadata, auth } = context;
+  const keys = {
+    address: address !== undefined,
+    metadata: sorted([...metadata.keys()]),
+    auth: sorted([...auth.keys()]),
+  };
+  return encodeClientContext(context, keys);
+}
+
 /** @throws PipelineError INTERNAL for bytes that no encoder wrote. */
 export function decodeClientContext(encoded: Uint8Array): ClientContext {
   const bytes = Buffer.from(encoded.buffer, encoded.byteOffset, encoded.byteLength);

@@ -2,6 +2,7 @@
 import { unlink } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { type ClientAuthenticator, notClientAuthenticator } from '../component/auth.ts';
+import { decodeClientContext } from '../component/client-context.ts';
 import { PipelineError } from '../component/errors.ts';
 import type { ExportBatch, Exporter } from '../component/exporter.ts';
 import type { DeliveryConfig, ExporterFactory, ExtensionFactory } from '../component/factory.ts';
@@ -212,13 +213,16 @@ class RetryRun {
   }
 }
 
-/** Runs of neighbours of one exporter and signal, small enough for one request. */
+/** Runs of neighbours of one exporter, signal and client, small enough for one request. */
 function* groupLetters(letters: readonly StoredLetter[]): Generator<StoredLetter[]> {
   let group: StoredLetter[] = [];
   let bytes = 0;
   for (const stored of letters) {
     const first = group[0]?.letter;
-    const isSame = first?.exporter === stored.letter.exporter && first.signal === stored.letter.signal;
+    const isSame =
+      first?.exporter === stored.letter.exporter &&
+      first.signal === stored.letter.signal &&
+      first.client === stored.letter.client;
     const size = stored.letter.request.length;
     if (
       first !== undefined &&
@@ -245,7 +249,14 @@ function toBatch(group: readonly StoredLetter[]): ExportBatch {
     itemCount: group.length,
     sizeBytes: slices.reduce((sum, slice) => sum + slice.byteLength, 0),
     receivedUnixMs: Date.parse(first.letter.time) || 0,
+    ...clientOf(first),
   };
+}
+
+/** A letter of an exporter that parts by client is for that client alone. */
+function clientOf({ letter }: StoredLetter): Pick<ExportBatch, 'client'> {
+  if (typeof letter.client !== 'string') return {};
+  return { client: decodeClientContext(Buffer.from(letter.client, 'base64')) };
 }
 
 /** Two commands at a time would send everything twice. */

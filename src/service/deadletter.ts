@@ -107,7 +107,9 @@ async function show(
   for (const { path, id } of files) {
     for (const { letter, line } of (await readLetterFile(path)).letters) {
       if (!isOf(command, letter.exporter) || !isSelected(command.ids, id, line)) continue;
-      if (left > 0) program.writeOut(`${JSON.stringify({ id: `${id}:${line}`, ...letter })}\n`);
+      // Who sent it may be told by a credential.
+      const { client: _, ...shown } = letter;
+      if (left > 0) program.writeOut(`${JSON.stringify({ id: `${id}:${line}`, ...shown })}\n`);
       else hidden++;
       left--;
     }

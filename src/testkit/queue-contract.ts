@@ -22,7 +22,7 @@ export interface LogHarness {
 }
 
 type Command =
-  | { kind: 'append'; items: number; padBytes: number }
+  | { kind: 'append'; items: number; padBytes: number; context?: string | undefined }
   | { kind: 'commit'; mayBlock: boolean }
   | { kind: 'read'; at: number }
   | { kind: 'freeze'; items: number }
@@ -37,6 +37,7 @@ const commandArbitrary: fc.Arbitrary<Command> = fc.oneof(
       kind: fc.constant('append' as const),
       items: fc.integer({ min: 1, max: 50 }),
       padBytes: fc.integer({ min: 0, max: 30_000 }),
+      context: fc.option(fc.constantFrom('a', 'bb', 'c'.repeat(5000)), { nil: undefined, freq: 2 }),
     }),
   },
   { weight: 4, arbitrary: fc.record({ kind: fc.constant('commit' as const), mayBlock: fc.boolean() }) },
@@ -69,6 +70,7 @@ interface Entry {
   first: number;
   end: number;
   payload: Buffer;
+  context: string | undefined;
 }
 
 /** What must be true, kept in the simplest form. */
@@ -113,8 +115,10 @@ async function runCommand(command: Command, log: OpenLog, model: Model): Promise
     case 'append': {
       const first = log.writer.appendedOrdinal;
       const payload = createPayload(first, command.padBytes);
-      if (!log.writer.tryAppend(payload, command.items, 1)) return;
-      model.pending.push({ first, end: first + command.items, payload: Buffer.from(payload) });
+      const { items, context } = command;
+      const encoded = context === undefined ? undefined : Buffer.from(context);
+      if (!log.writer.tryAppend(payload, items, 1, false, encoded)) return;
+      model.pending.push({ first, end: first + items, payload: Buffer.from(payload), context });
       // The writer promised to have copied it.
       payload.fill(0xee);
       model.end = first + command.items;
@@ -175,6 +179,8 @@ function checkRead(log: OpenLog, model: Model, at: number): void {
     assert.equal(record.firstOrdinal + itemStart, entry.end);
     assert.deepEqual(Buffer.from(record.payload.subarray(byteStart, byteEnd)), entry.payload);
     byteStart = byteEnd;
+    const context = record.contexts?.[(record.entryContexts?.[index] ?? 0) - 1];
+    assert.equal(context === undefined ? undefined : Buffer.from(context).toString(), entry.context);
   }
   assert.equal(byteStart, record.payload.byteLength);
   assert.equal(record.firstOrdinal + itemStart, record.endOrdinal);

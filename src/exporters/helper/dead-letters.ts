@@ -1,6 +1,7 @@
 /** Items that a backend refused for good, as one line of JSON each: readable, bounded, and on disk when written. */
 import { type FileHandle, mkdir, open, readdir, readFile, stat, truncate, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
+import { encodeWholeContext } from '../../component/client-context.ts';
 import type { PipelineError } from '../../component/errors.ts';
 import type { ExportBatch } from '../../component/exporter.ts';
 import type { Signal } from '../../component/signal.ts';
@@ -32,6 +33,8 @@ export interface DeadLetter {
   refused_items: number;
   /** OTLP export request that holds the item alone, base64. */
   request: string;
+  /** Who sent it, as far as batches are parted by that: component/client-context.ts, base64. Shown nowhere. */
+  client?: string;
   /** The same as OTLP/JSON, when it decodes. */
   json?: unknown;
 }
@@ -60,7 +63,7 @@ export async function listDeadLetterFiles(directory: string): Promise<{ name: st
 
 function lineOf(
   { exporterId, signal, clock }: DeadLettersSettings,
-  batchId: string,
+  batch: ExportBatch,
   part: FailedPart,
   request: Uint8Array,
 ): string {
@@ -71,10 +74,12 @@ function lineOf(
     signal,
     code: error.code,
     error: error.message,
-    batch_id: batchId,
+    batch_id: batch.batchId,
     refused_items: part.to - part.from,
     request: Buffer.from(request.buffer, request.byteOffset, request.byteLength).toString('base64'),
   };
+  const client = batch.client === undefined ? undefined : encodeWholeContext(batch.client);
+  if (client !== undefined) head.client = Buffer.from(client).toString('base64');
   const text = JSON.stringify(head);
   try {
     return `${text.slice(0, -1)},"json":${protoToJson(signal, request)}}\n`;
@@ -120,7 +125,7 @@ export class DeadLetters implements DeadLetterSink {
       let text = '';
       for (const part of failed) {
         for (const item of parts.items(part.from, part.to)) {
-          text += lineOf(this.#settings, batch.batchId, part, item);
+          text += lineOf(this.#settings, batch, part, item);
           if (text.length < CHUNK_CHARS) continue;
           await this.#append(Buffer.from(text), touched);
           text = '';

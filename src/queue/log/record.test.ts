@@ -1,20 +1,22 @@
 import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
 import { test } from 'node:test';
+import { crc32 } from '../../stdx/crc32.ts';
 import { Prng } from '../../stdx/prng.ts';
-import { readRecordBytes } from './record.ts';
+import { RECORD_VERSION, readRecordBytes } from './record.ts';
 import { BufferPool, finishRecord, RecordBuilder } from './record-builder.ts';
 
 const LOG_HASH = 0x1234_5678;
 
 /** Three requests in a buffer that was full of other bytes before. */
-function createRecord(): { bytes: Uint8Array; requests: Buffer[] } {
+function createRecord(contexts: (Buffer | undefined)[] = []): { bytes: Uint8Array; requests: Buffer[] } {
   const pool = new BufferPool(4096, 65_536);
   const used = pool.take(10);
   used.fill(0xff);
   pool.give(used);
   const requests = [Buffer.from('first request'), Buffer.from('2nd'), Buffer.alloc(501, 7)];
   const builder = new RecordBuilder(pool, 2 ** 40, 1_700_000_000_123, 13);
-  for (const [index, request] of requests.entries()) builder.append(request, index + 1);
+  for (const [index, request] of requests.entries()) builder.append(request, index + 1, contexts[index]);
   const sealed = builder.seal();
   finishRecord(sealed, 2 ** 40 - 5, LOG_HASH);
   return { bytes: new Uint8Array(sealed.bytes), requests };
@@ -32,20 +34,53 @@ test('a record gives back its requests, their item ranges and its times', () => 
   assert.deepEqual([...record.entryItemEnds], [1, 3, 6]);
 });
 
-test('a record with any bit flipped or cut at any byte is not taken', () => {
+const CONTEXTS = [undefined, Buffer.from('acme'), Buffer.from('umbrella')];
+
+test('a record without contexts has the bytes of the first format, so that older programs read it', () => {
   const { bytes } = createRecord();
-  for (let length = 0; length < bytes.length; length++) {
-    assert.equal(typeof readRecordBytes(bytes.slice(0, length), LOG_HASH), 'string', `cut at ${length}`);
-  }
-  const prng = new Prng(11);
-  for (let at = 0; at < bytes.length; at++) {
-    // The last four bytes of the header are reserved: no reader looks at them.
-    if (at >= 60 && at < 64) continue;
-    const flipped = bytes.slice();
-    flipped[at] = (flipped[at] as number) ^ (1 << prng.nextInt(8));
-    assert.equal(typeof readRecordBytes(flipped, LOG_HASH), 'string', `flipped at ${at}`);
-  }
+  // Taken from the program before contexts were stored.
+  const wanted = '8392037d4258672ee8bb9e4726513b22816be5e6de89efb9bb82734341728bfa';
+  assert.equal(createHash('sha256').update(bytes).digest('hex'), wanted);
 });
+
+test('contexts come back with their requests, each stored once, under the second format', () => {
+  const { bytes, requests } = createRecord(CONTEXTS);
+  assert.equal(new DataView(bytes.buffer).getUint16(4, true), 2);
+  const record = readRecordBytes(bytes, LOG_HASH);
+  assert.ok(typeof record !== 'string');
+  assert.deepEqual(Buffer.from(record.payload), Buffer.concat(requests));
+  assert.deepEqual([...record.entryItemEnds], [1, 3, 6]);
+  assert.deepEqual(record.contexts?.map(String), ['97,99,109,101', '117,109,98,114,101,108,108,97']);
+  assert.deepEqual([...record.entryContexts!], [0, 1, 2]);
+  const twice = readRecordBytes(createRecord([CONTEXTS[1], CONTEXTS[1], undefined]).bytes, LOG_HASH);
+  assert.ok(typeof twice !== 'string');
+  assert.equal(twice.contexts?.length, 1);
+  assert.deepEqual([...twice.entryContexts!], [1, 1, 0]);
+});
+
+test('a record of a format that is not known yet is left alone', () => {
+  const { bytes } = createRecord(CONTEXTS);
+  const view = new DataView(bytes.buffer);
+  view.setUint16(4, RECORD_VERSION + 1, true);
+  view.setUint32(56, crc32(bytes.subarray(0, 56)), true);
+  assert.equal(readRecordBytes(bytes, LOG_HASH), 'newer format');
+});
+
+for (const [name, contexts] of Object.entries({ 'without contexts': [], 'with contexts': CONTEXTS }))
+  test(`a record ${name} with any bit flipped or cut at any byte is not taken`, () => {
+    const { bytes } = createRecord(contexts);
+    for (let length = 0; length < bytes.length; length++) {
+      assert.equal(typeof readRecordBytes(bytes.slice(0, length), LOG_HASH), 'string', `cut at ${length}`);
+    }
+    const prng = new Prng(11);
+    for (let at = 0; at < bytes.length; at++) {
+      // The last four bytes of the header are reserved: no reader looks at them.
+      if (at >= 60 && at < 64) continue;
+      const flipped = bytes.slice();
+      flipped[at] = (flipped[at] as number) ^ (1 << prng.nextInt(8));
+      assert.equal(typeof readRecordBytes(flipped, LOG_HASH), 'string', `flipped at ${at}`);
+    }
+  });
 
 test('another log and a newer format are told from damage', () => {
   const { bytes } = createRecord();
