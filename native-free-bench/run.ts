@@ -11,12 +11,14 @@ import { projectRoot } from './inputs.ts';
 import { suites as jsonSuites } from './json.bench.ts';
 import { suites as nativeBlockSuites } from './native-block.bench.ts';
 import { suites as ringSuites } from './ring.bench.ts';
+import { suites as samplingSuites } from './sampling.bench.ts';
 import { suites as scanSuites } from './scan.bench.ts';
 import { suites as sliceSuites } from './slice.bench.ts';
 
 const ALL: readonly Suite[] = [
   ...scanSuites,
   ...sliceSuites,
+  ...samplingSuites,
   ...jsonSuites,
   ...nativeBlockSuites,
   ...ringSuites,
