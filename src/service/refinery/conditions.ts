@@ -47,10 +47,23 @@ function translateFields(condition: ConditionRule, fields: readonly string[]): T
     fail('fields of the root and of spans cannot stand side by side');
   const isOfRoot = rootCount > 0;
   const names = isOfRoot ? fields.map((field) => field.slice(ROOT.length)) : fields;
-  const text = names.length === 1 ? ofField(condition, names[0]!) : ofFields(condition, names);
-  const whole = isOfRoot ? `IsRootSpan() and ${bracketed(text)}` : text;
-  const plain = isOfRoot || names.length > 1 ? undefined : plainPolicy(condition, names[0]!);
-  return { kind: 'span', text: whole, isOfRoot, ...(plain === undefined ? {} : { plain }) };
+  if (isOfRoot && condition.operator === 'not-exists') {
+    // Without a root nothing of it exists.
+    const existing = ofRoot({ ...condition, operator: 'exists' }, names);
+    return { kind: 'trace', policy: notPolicy(ottlPolicy(existing)) };
+  }
+  if (isOfRoot) return { kind: 'span', text: ofRoot(condition, names), isOfRoot };
+  const text = ofNames(condition, names);
+  const plain = names.length > 1 ? undefined : plainPolicy(condition, names[0]!);
+  return { kind: 'span', text, isOfRoot, ...(plain === undefined ? {} : { plain }) };
+}
+
+function ofRoot(condition: ConditionRule, names: readonly string[]): string {
+  return `IsRootSpan() and ${bracketed(ofNames(condition, names))}`;
+}
+
+function ofNames(condition: ConditionRule, names: readonly string[]): string {
+  return names.length === 1 ? ofField(condition, names[0]!) : ofFields(condition, names);
 }
 
 /** Policies that say the same and cost less than a condition in OTTL. */
@@ -182,12 +195,7 @@ function equality(source: string, operator: Operator, value: unknown, datatype: 
     case 'string':
       return guarded(`String(${source})`, comparison, JSON.stringify(textOf(value)), `${source} != nil`);
     case 'int':
-      return guarded(
-        `Int(${source})`,
-        comparison,
-        numberText(Math.trunc(numberOf(value))),
-        `Int(${source}) != nil`,
-      );
+      return guarded(`Int(${source})`, comparison, numberText(intOf(value)), `Int(${source}) != nil`);
     case 'float':
       return guarded(
         `Double(${source})`,
@@ -228,7 +236,7 @@ function truth(source: string, comparison: string, value: unknown): string {
   }
   const isTrue = comparison === '==' ? wanted : !wanted;
   const texts = (isTrue ? TRUE_TEXTS : FALSE_TEXTS).map((text) => `${source} == ${JSON.stringify(text)}`);
-  return [`${source} == ${isTrue}`, ...texts].join(' or ');
+  return [`${source} == ${isTrue}`, `${source} == ${isTrue ? 1 : 0}`, ...texts].join(' or ');
 }
 
 function spanCount({ operator, value, datatype }: ConditionRule, fields: readonly string[]): PolicyYaml {
@@ -289,6 +297,12 @@ function numberOf(value: unknown): number {
         ? Number(value)
         : Number.NaN;
   return Number.isFinite(number) ? number : fail(`${JSON.stringify(value) ?? 'no value'} is no number`);
+}
+
+function intOf(value: unknown): number {
+  const number = numberOf(value);
+  if (typeof value === 'string' && !Number.isInteger(number)) fail(`${JSON.stringify(value)} is no integer`);
+  return Math.trunc(number);
 }
 
 /** Digits without an exponent, which conditions do not have. */
