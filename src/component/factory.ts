@@ -39,7 +39,17 @@ export interface ReceiverFactory<C> extends FactoryBase<C> {
   assemblyBytesMax?(config: C): number;
 }
 
-/** Keys of `sending_queue`, `retry_on_failure` and `timeout`, parsed: see exporters/helper/config.ts. */
+/** Key `dead_letters`: where items go that a backend refuses for good, and how many. */
+export interface DeadLettersConfig {
+  /** undefined: beside the logs; without durability there are none then. */
+  directory: string | undefined;
+  /** Of all files of one signal. */
+  totalBytesMax: number;
+  /** Of one signal; 0: as many as there are bytes for. */
+  filesMax: number;
+}
+
+/** Keys of `sending_queue`, `retry_on_failure`, `timeout` and `dead_letters`, parsed: see exporters/helper/config.ts. */
 export interface DeliveryConfig {
   timeoutMs: number;
   retry: {
@@ -51,6 +61,7 @@ export interface DeliveryConfig {
     /** undefined: the user did not set it; 0: for ever. */
     maxElapsedMs: number | undefined;
   };
+  deadLetters: DeadLettersConfig;
   queue: {
     enabled: boolean;
     numConsumers: number;

@@ -39,7 +39,8 @@ Usage
          again stays. A running engine is not disturbed.
 
   An ID names a file (otlp/traces-00000001) or an item (otlp/traces-00000001:17).
-  With --config, the directories of its storage extensions are looked into as well.
+  With --config, the directories of its storage extensions and of dead_letters.directory are
+  looked into as well.
 
 Exit codes: 0 done; 1 a mistake, or items are left that could not be delivered.
 `;

@@ -1,5 +1,5 @@
 /** `millrace deadletter`: list, show and send again what backends refused for good. */
-import type { ExtensionFactory } from '../component/factory.ts';
+import type { ExporterFactory, ExtensionFactory } from '../component/factory.ts';
 import { loadCollectorConfig } from '../config/collector-config.ts';
 import type { CollectorPlan } from '../config/collector-plan.ts';
 import { formatIssue } from '../config/config-node.ts';
@@ -68,6 +68,11 @@ function storagesOf(
   for (const { type, config } of plan?.extensions ?? []) {
     const factory = findFactory(registry, 'extension', type) as ExtensionFactory<unknown>;
     const directory = factory.storageDirectory?.(config);
+    if (directory !== undefined) directories.push(directory);
+  }
+  for (const { type, config } of plan?.exporters ?? []) {
+    const { delivery } = findFactory(registry, 'exporter', type) as ExporterFactory<unknown>;
+    const { directory } = delivery(config).deadLetters;
     if (directory !== undefined) directories.push(directory);
   }
   return [...new Set(directories)];

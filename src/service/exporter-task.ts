@@ -1,6 +1,6 @@
 /** Life of one exporter worker thread: exporters, one delivery for each log of each exporter. */
 import type { Exporter } from '../component/exporter.ts';
-import type { ExporterFactory } from '../component/factory.ts';
+import type { DeadLettersConfig, ExporterFactory } from '../component/factory.ts';
 import { DeadLetters } from '../exporters/helper/dead-letters.ts';
 import { Delivery } from '../exporters/helper/delivery.ts';
 import { BatchProcessorMetrics, DeliveryMetrics } from '../exporters/helper/delivery-metrics.ts';
@@ -75,7 +75,7 @@ class ExporterHost {
     const config = factory.delivery(plan.config);
     const slots = new SendSlots(config.queue.numConsumers);
     const metrics = new DeliveryMetrics(meter, plan.id, plan.signal, exporter.peerLabels);
-    const deadLetters = this.#deadLettersOf(plan);
+    const deadLetters = this.#deadLettersOf(plan, config.deadLetters);
     const { tracer } = this.#runtime;
     const spans = tracer.isOn ? new ExporterSpans(tracer, plan.id, plan.signal) : undefined;
     const { isAwaited } = config.queue;
@@ -113,11 +113,22 @@ class ExporterHost {
     }
   }
 
-  /** Without durability everything ends with the process, so refused items are dropped and counted there and then. */
-  #deadLettersOf({ id, signal, logs: [log] }: ExporterPlan): DeadLetters | undefined {
-    if (log === undefined || !this.#init.isDurable) return undefined;
+  /**
+   * Without durability everything ends with the process, so refused items are dropped and counted there and then,
+   * unless a directory was named for them.
+   */
+  #deadLettersOf(
+    { id, signal, logs: [log] }: ExporterPlan,
+    limits: DeadLettersConfig,
+  ): DeadLetters | undefined {
+    const { directory, totalBytesMax, filesMax } = limits;
+    if (log === undefined || (!this.#init.isDurable && directory === undefined)) return undefined;
     const { clock } = this.#runtime;
-    return new DeadLetters({ directory: deadLetterDirectory(log, id), exporterId: id, signal, clock });
+    return new DeadLetters({
+      directory: deadLetterDirectory(log, id, directory),
+      exporterId: id,
+      ...{ signal, clock, totalBytesMax, filesMax },
+    });
   }
 
   async #run(): Promise<void> {

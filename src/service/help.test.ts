@@ -8,7 +8,9 @@ import { cliIssuesText, componentsText, helpText, versionText } from './help.ts'
 test('every example of the help is a valid command line', () => {
   const examples = helpText()
     .split('\n')
-    .filter((line) => line.startsWith('  millrace ') && !/FILE|^ {2}millrace (cursors|deadletter|top) /.test(line))
+    .filter(
+      (line) => line.startsWith('  millrace ') && !/FILE|^ {2}millrace (cursors|deadletter|top) /.test(line),
+    )
     .map((line) => line.trim().split(/ {2,}/)[0]!.split(' ').slice(1));
   assert.ok(examples.length >= 9);
   for (const argv of examples) assert.deepEqual(parseCli(argv).issues, [], argv.join(' '));

@@ -30,6 +30,7 @@ test('without keys delivery has the Collector defaults, without bounds that woul
       maxIntervalMs: 30_000,
       maxElapsedMs: undefined,
     },
+    deadLetters: { directory: undefined, totalBytesMax: 256 << 20, filesMax: 0 },
     queue: {
       enabled: true,
       numConsumers: 10,
@@ -84,6 +85,18 @@ test('every key of the Collector is read', () => {
     batch: { flushTimeoutMs: 1_000, minSize: 10, maxSize: 20, sizer: 'bytes' },
   });
   assert.equal(good({ retry_on_failure: { max_elapsed_time: 0 } }).retry.maxElapsedMs, 0);
+});
+
+test('dead letters have bounds of their own', () => {
+  const raw = { dead_letters: { directory: '/var/lib/refused', max_size: '8MiB', max_files: 3 } };
+  assert.deepEqual(good(raw).deadLetters, {
+    directory: '/var/lib/refused',
+    totalBytesMax: 8 << 20,
+    filesMax: 3,
+  });
+  assert.deepEqual(messages({ dead_letters: { max_size: 100 } }), [
+    'dead_letters::max_size: must be at least 1048576, got 100',
+  ]);
 });
 
 test('a batch takes its unit from the queue when that can be one', () => {

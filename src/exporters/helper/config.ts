@@ -1,9 +1,10 @@
-/** Keys that every exporter shares: `timeout`, `retry_on_failure`, `sending_queue`. Used by squash. */
+/** Keys that every exporter shares: `timeout`, `retry_on_failure`, `sending_queue`, `dead_letters`. Used by squash. */
 import { type ClientKeys, clientKeys, mergeClientKeys } from '../../component/client-context.ts';
 import { parseComponentId } from '../../component/component-id.ts';
-import type { DeliveryConfig } from '../../component/factory.ts';
+import type { DeadLettersConfig, DeliveryConfig } from '../../component/factory.ts';
 import {
   boolean,
+  byteCount,
   count,
   duration,
   integer,
@@ -68,10 +69,30 @@ export function deliveryShape(defaults: DeliveryDefaults = {}): Shape<DeliveryCo
       }),
       retry: section('retry_on_failure', retryShape(), { doc: 'How failed batches are sent again.' }),
       queue: section('sending_queue', queueShape(defaults), { doc: 'How waiting data is read and batched.' }),
+      deadLetters: section('dead_letters', deadLettersShape(), {
+        doc: 'Files with the items that the backend refuses for good. The Collector has no such key.',
+      }),
     },
     undefined,
     [refused('batcher', 'was replaced by "sending_queue.batch"')],
   );
+}
+
+function deadLettersShape(): Shape<DeadLettersConfig> {
+  return defineShape<DeadLettersConfig>({
+    directory: string('directory', {
+      doc: 'Directory that gets `deadletter/<exporter>/`. Not set, the one that has the logs; with `--durability memory` refused items are dropped then.',
+    }),
+    totalBytesMax: byteCount('max_size', {
+      default: '256MiB',
+      min: 1 << 20,
+      doc: 'Most bytes of one signal; beyond it the oldest file goes. A file is a quarter of it, 16 MiB at most.',
+    }),
+    filesMax: count('max_files', {
+      default: 0,
+      doc: 'Most files of one signal; beyond it the oldest goes. 0 means no bound but `max_size`.',
+    }),
+  });
 }
 
 function retryShape(): Shape<RetryConfig> {

@@ -11,6 +11,8 @@ import type { BatchParts } from './batch-parts.ts';
 import type { FailedPart } from './poison.ts';
 
 const FILE_BYTES_MAX = 16 << 20;
+/** At least so many files share the bytes, so that the oldest is a small part of what is kept. */
+const FILES_OF_TOTAL = 4;
 /** Of one exporter and signal; beyond it the oldest file goes. */
 const TOTAL_BYTES_MAX = 256 << 20;
 /** Text that is put together before it is written. */
@@ -47,6 +49,8 @@ export interface DeadLettersSettings {
   clock: Clock;
   fileBytesMax?: number;
   totalBytesMax?: number;
+  /** 0: no bound. */
+  filesMax?: number;
 }
 
 /** Files of one signal in a directory of dead letters, oldest first. */
@@ -145,7 +149,8 @@ export class DeadLetters implements DeadLetterSink {
    * @param touched gets the size that each file had before.
    */
   async #append(bytes: Uint8Array, touched: Map<string, number>): Promise<void> {
-    const { fileBytesMax = FILE_BYTES_MAX } = this.#settings;
+    const { totalBytesMax = TOTAL_BYTES_MAX } = this.#settings;
+    const { fileBytesMax = Math.min(FILE_BYTES_MAX, totalBytesMax / FILES_OF_TOTAL) } = this.#settings;
     const newest = (await this.#files()).at(-1);
     const sizeBytes = newest === undefined ? 0 : (await stat(join(this.directory, newest))).size;
     const isNew = newest === undefined || sizeBytes + bytes.byteLength > fileBytesMax;
@@ -172,7 +177,7 @@ export class DeadLetters implements DeadLetterSink {
 
   /** Deletes the oldest files beyond the limit, never the newest; returns how many items they held. */
   async #trim(): Promise<number> {
-    const { totalBytesMax = TOTAL_BYTES_MAX } = this.#settings;
+    const { totalBytesMax = TOTAL_BYTES_MAX, filesMax = 0 } = this.#settings;
     const files = await this.#files();
     const sizeOf = (name: string) =>
       stat(join(this.directory, name)).then(
@@ -182,7 +187,9 @@ export class DeadLetters implements DeadLetterSink {
     const sizes = await Promise.all(files.map(sizeOf));
     let totalBytes = sizes.reduce((sum, size) => sum + size, 0);
     let droppedCount = 0;
-    for (let index = 0; totalBytes > totalBytesMax && index < files.length - 1; index++) {
+    const tooMany = filesMax === 0 ? 0 : files.length - filesMax;
+    for (let index = 0; index < files.length - 1; index++) {
+      if (totalBytes <= totalBytesMax && index >= tooMany) break;
       const path = join(this.directory, files[index]!);
       const retried = parseLineRanges(await readFile(path + RETRIED_SUFFIX, 'utf8').catch(() => ''));
       const retriedCount = retried.reduce((sum, { from, to }) => sum + to - from + 1, 0);

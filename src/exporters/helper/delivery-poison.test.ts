@@ -42,7 +42,9 @@ const range = (first: number, end: number) => Array.from({ length: end - first }
 const sorted = (items: readonly number[]) => [...items].sort((a, b) => a - b);
 const wholeBatches = deliveryConfig({ batch: { minSize: 1000, flushTimeoutMs: 5 } });
 
-function deadLetters(limits: { fileBytesMax?: number; totalBytesMax?: number } = {}): DeadLetters {
+function deadLetters(
+  limits: { fileBytesMax?: number; totalBytesMax?: number; filesMax?: number } = {},
+): DeadLetters {
   return new DeadLetters({
     ...{ directory: join(root, 'otlp%2f2'), exporterId: 'otlp/2', signal: 'traces', clock: systemClock },
     ...limits,
@@ -242,6 +244,23 @@ test('files are rotated and the oldest dropped and counted; half a line of a cra
   assert.deepEqual(kept, range(60 - kept.length, 60));
   // The torn line was ended, and counts as an item.
   assert.equal(drain.counter('millrace_deadletter_dropped_items'), 60 - kept.length + 1);
+  await drain.end();
+});
+
+test('the number of files is bounded, too', async () => {
+  const log = memoryLog();
+  const writer = log.openWriter();
+  const exporter = new ScriptedExporter(() => Promise.reject(permanent()));
+  const config = deliveryConfig({ batch: { maxSize: 1 }, numConsumers: 1 });
+  // A quarter of the bytes is one file.
+  const letters = deadLetters({ totalBytesMax: 16_000, filesMax: 2 });
+  const drain = startDrain(log, exporter, { config, deadLetters: letters });
+  for (let round = 0; round < 4; round++) await fill(writer, [10], 100);
+  await until('the end', () => drain.cursor.ordinal === 40);
+  assert.equal(readdirSync(join(root, 'otlp%2f2')).length, 2);
+  const kept = readLetters().map(numberOf);
+  assert.deepEqual(kept, range(40 - kept.length, 40));
+  assert.equal(drain.counter('millrace_deadletter_dropped_items'), 40 - kept.length);
   await drain.end();
 });
 

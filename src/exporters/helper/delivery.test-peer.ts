@@ -90,6 +90,7 @@ export function deliveryConfig(changes: {
       maxElapsedMs: undefined,
       ...changes.retry,
     },
+    deadLetters: { directory: undefined, totalBytesMax: 1 << 20, filesMax: 0 },
     queue: {
       enabled: true,
       numConsumers: changes.numConsumers ?? 10,

@@ -238,3 +238,42 @@ test('lines that cannot be read are reported, and an exporter that left the conf
   assert.match(retried.out, /0 delivered, 0 refused again, 1 not delivered/);
   assert.equal(readdirSync(letters).length, 1);
 });
+
+test('without durability refused items are kept where a directory is named for them', {
+  timeout: 30_000,
+}, async (t) => {
+  const backend = await startBackend(t);
+  const ports = await freePorts();
+  const directory = join(tempDirectory(t), 'refused');
+  const config = engineConfig(
+    ports,
+    { otlphttp: { endpoint: backend.url, compression: 'none', dead_letters: { directory } } },
+    { signals: ['traces'] },
+  );
+  const engine = await startEngine(t, {
+    config,
+    dataDir: 'unused',
+    flags: ['--durability', 'memory'],
+  });
+  const body = ledgerRequest(0, 0);
+  const [bad] = keysOf(body) as [string];
+  backend.poison.add(bad);
+  const headers = { 'content-type': 'application/x-protobuf' };
+  await fetch(`http://127.0.0.1:${ports.http}/v1/traces`, {
+    method: 'POST',
+    headers,
+    body: Uint8Array.from(body),
+  });
+  await until('a dead letter', async () => {
+    return metricSum(await engine.metrics(ports.metrics), 'millrace_deadletter_items') === 1;
+  });
+  assert.deepEqual(await engine.kill('SIGTERM'), { code: 0, signal: null }, engine.log);
+  assert.equal(backend.received.length, SPANS_PER_REQUEST - 1);
+  for (const place of [
+    ['--data-dir', directory],
+    ['--config', `yaml:${config}`],
+  ]) {
+    const listed = await deadletter('list', ...place);
+    assert.match(listed.out, /^otlphttp\/traces-00000001 +otlphttp +traces +1 /m, listed.err);
+  }
+});
