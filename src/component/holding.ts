@@ -61,6 +61,17 @@ export interface HoldingProcessor extends Component {
    */
   select(bytes: Uint8Array, index: RequestIndex, pass: HoldingPass): number;
 
+  /** The journal entry of the present step is on disk. */
+  journalFlushed(): void;
+
+  /**
+   * What this worker has to say to another one that holds back for the same pipeline: deliver it, in order.
+   * @returns words in the machine's byte order, owned by the caller; undefined when there is nothing now.
+   */
+  outgoing(to: number): Uint32Array | undefined;
+  /** @returns false when there is no room for it now: hand it over again. */
+  incoming(from: number, message: Uint32Array, nowUnixMs: number): boolean;
+
   /** Whether an entry of the pending log is a journal entry; requests never are. */
   isJournal(entry: Uint8Array): boolean;
   /** At start, for each journal entry behind the position of the log, in its order among the requests. */

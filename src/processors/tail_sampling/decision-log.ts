@@ -25,6 +25,11 @@ export class DecisionLog {
     this.count++;
   }
 
+  dropFirst(count: number): void {
+    this.words.copyWithin(0, count * DECISION_WORDS, this.count * DECISION_WORDS);
+    this.count -= count;
+  }
+
   clear(): void {
     this.count = 0;
   }

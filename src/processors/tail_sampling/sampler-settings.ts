@@ -13,6 +13,10 @@ export interface SamplerSettings {
   /** Decisions that are remembered when their traces are gone. */
   sampledCacheSize: number;
   nonSampledCacheSize: number;
+  /** Number of this worker among `workers`; 0 of 1 when absent. */
+  worker?: number;
+  /** Pipeline workers that share the traces; each decides about those that it owns. */
+  workers?: number;
   policies: PolicySet;
   metrics: SamplerMetrics;
   /** For the hash of trace ids. */

@@ -10,9 +10,10 @@ import type { PipelineError } from '../../component/errors.ts';
 import type { HoldingPass, HoldingProcessor, HoldingStep } from '../../component/holding.ts';
 import { ITEM_REJECTED, type RequestIndex } from '../../pdata/request-index.ts';
 import { assert } from '../../stdx/assert.ts';
-import { DecisionLog } from './decision-log.ts';
+import { Decider } from './decider.ts';
 import { DecisionMemory, REMEMBERED } from './decision-memory.ts';
-import { EPOCH_MS, type Epoch, EpochQueue } from './epochs.ts';
+import { EpochQueue } from './epochs.ts';
+import { Exchange, MESSAGE_FACTS, MESSAGE_FENCE, MESSAGE_HEAD_WORDS, MESSAGE_VERDICTS } from './exchange.ts';
 import {
   DECISION_WORDS,
   decodeJournal,
@@ -27,7 +28,6 @@ import {
   type PolicySet,
   VERDICT_DROPPED,
   VERDICT_NONE,
-  VERDICT_NOT_SAMPLED,
   VERDICT_SAMPLED,
   type Verdict,
 } from './policy-set.ts';
@@ -37,6 +37,8 @@ import type { SamplerSettings } from './sampler-settings.ts';
 import { overflow, TableRoom } from './table-room.ts';
 import {
   HEADER_WORDS,
+  INFO_DIRTY,
+  INFO_FOREIGN,
   INFO_HAS_ROOT,
   INFO_VERDICT,
   isSameId,
@@ -46,8 +48,6 @@ import {
   WORD_LAST_EPOCH,
 } from './trace-table.ts';
 
-/** Traces that one step decides at most: about four milliseconds. */
-const STEP_DECISIONS_MAX = 8192;
 /** Room in the table beyond `num_traces`, for traces that are decided while their spans are still to be read. */
 const SLACK_SHARE = 0.25;
 const SLACK_MIN = 16_384;
@@ -66,20 +66,17 @@ export class TraceSampler implements HoldingProcessor {
   readonly #epochs: EpochQueue;
   readonly #room: TableRoom;
   readonly #roots: RootQueue;
-  readonly #decisions = new DecisionLog();
-  /** Every trace before this sequence number is decided. */
-  #decideSequence = 0;
-  #undecided = 0;
-  #step = 0;
   readonly #planner: PassPlanner;
   readonly #remembered: DecisionMemory;
+  readonly #decider: Decider;
+  /** undefined with one worker. */
+  readonly #exchange: Exchange | undefined;
   /** The last step copied something, so that another one, if an empty one, must say that it is over. */
   #isStepOpen = false;
   #lastRestored: HoldingStep | undefined;
   /** End of the newest request. */
   #endOrdinal = 0;
   #isRestoring = true;
-  #isEnding = false;
 
   constructor(settings: SamplerSettings) {
     this.#settings = settings;
@@ -97,6 +94,12 @@ export class TraceSampler implements HoldingProcessor {
       settings.nonSampledCacheSize,
       settings.seed,
     );
+    const { worker = 0, workers = 1 } = settings;
+    this.#exchange = workers > 1 ? new Exchange(worker, workers, this.#policies.stateWords) : undefined;
+    this.#decider = new Decider({
+      ...{ settings, table: this.#table, epochs: this.#epochs, roots: this.#roots },
+      ...{ remembered: this.#remembered, exchange: this.#exchange },
+    });
     this.#planner = new PassPlanner(this.#epochs, {
       earlyAgeMs: settings.decisionWaitAfterRootMs + EARLY_WAIT_MS,
       isEarlyEverywhere: hasRootWait || settings.decidesAtIngest,
@@ -115,7 +118,7 @@ export class TraceSampler implements HoldingProcessor {
   refusal(bytes: Uint8Array, index: RequestIndex): PipelineError | undefined {
     const { numTraces, blocksOnOverflow } = this.#settings;
     this.#room.forgetOldest(numTraces);
-    if (blocksOnOverflow && this.#undecided >= numTraces)
+    if (blocksOnOverflow && this.#decider.undecided >= numTraces)
       return overflow('num_traces traces wait for their decision');
     return this.#room.refusal(bytes, index);
   }
@@ -144,7 +147,6 @@ export class TraceSampler implements HoldingProcessor {
       else lateSpans++;
       if ((table.words[base + WORD_INFO]! & INFO_VERDICT) === VERDICT_SAMPLED) epoch.hasEarly = true;
     }
-    this.#undecided += newTraces;
     epoch.endOrdinal = endOrdinal;
     this.#endOrdinal = endOrdinal;
     epoch.sizeBytes += index.itemEnd[index.itemCount - 1]! - index.itemStart[0]!;
@@ -154,10 +156,18 @@ export class TraceSampler implements HoldingProcessor {
 
   /** A new record, decided at once when the decision is remembered. @returns 1 when the trace is new indeed. */
   #enter(bytes: Uint8Array, at: number, base: number): number {
+    const { words } = this.#table;
+    const isForeign =
+      this.#exchange !== undefined && this.#exchange.ownerOf(words, base) !== this.#exchange.worker;
+    if (isForeign) {
+      words[base + WORD_INFO] = INFO_FOREIGN;
+      this.#decider.undecided++;
+      return 0;
+    }
     const verdict = this.#remembered.find(bytes, at);
+    this.#decider.undecided++;
     if (verdict === VERDICT_NONE || this.#isRestoring) return 1;
-    this.#undecided++;
-    this.#decided(base, verdict);
+    this.#decider.decided(base, verdict);
     this.#metrics.earlyReleases++;
     return 0;
   }
@@ -166,14 +176,83 @@ export class TraceSampler implements HoldingProcessor {
     const { words } = this.#table;
     const facts = base + HEADER_WORDS;
     const flags = this.#policies.observe(item, words, facts);
-    if ((flags & OBSERVED_TOO_LARGE) !== 0 && !this.#isRestoring) return this.#decided(base, VERDICT_DROPPED);
+    if ((words[base + WORD_INFO]! & INFO_FOREIGN) !== 0) return this.#noteForeign(slot, base, flags);
+    if ((flags & OBSERVED_TOO_LARGE) !== 0 && !this.#isRestoring)
+      return this.#decider.decided(base, VERDICT_DROPPED);
     if (this.#settings.decidesAtIngest && !this.#isRestoring) {
       const verdict = this.#policies.decideEarly(words, base, words, facts, this.#nowMs);
-      if (verdict !== VERDICT_NONE) this.#decided(base, verdict);
+      if (verdict !== VERDICT_NONE) this.#decider.decided(base, verdict);
     }
-    if ((flags & OBSERVED_ROOT) === 0 || (words[base + WORD_INFO]! & INFO_HAS_ROOT) !== 0) return;
+    if ((flags & OBSERVED_ROOT) !== 0) this.#noteRoot(slot, base);
+  }
+
+  #noteRoot(slot: number, base: number): void {
+    const { words } = this.#table;
+    if ((words[base + WORD_INFO]! & INFO_HAS_ROOT) !== 0) return;
     words[base + WORD_INFO]! |= INFO_HAS_ROOT;
     if (this.#settings.decisionWaitAfterRootMs > 0) this.#roots.push(this.#sequenceOf(slot));
+  }
+
+  #noteForeign(slot: number, base: number, flags: number): void {
+    const { words } = this.#table;
+    if ((flags & OBSERVED_ROOT) !== 0) words[base + WORD_INFO]! |= INFO_HAS_ROOT;
+    if ((words[base + WORD_INFO]! & INFO_DIRTY) !== 0) return;
+    words[base + WORD_INFO]! |= INFO_DIRTY;
+    this.#exchange!.touch(this.#exchange!.ownerOf(words, base), this.#sequenceOf(slot));
+  }
+
+  outgoing(to: number): Uint32Array | undefined {
+    return this.#exchange?.next(to, this.#table, !this.#isRestoring);
+  }
+
+  incoming(from: number, message: Uint32Array, nowUnixMs: number): boolean {
+    const [kind, count] = message as unknown as [number, number];
+    if (kind === MESSAGE_FENCE) this.#exchange!.fenceCame();
+    else if (kind === MESSAGE_VERDICTS) this.#takeVerdicts(message);
+    else {
+      assert(kind === MESSAGE_FACTS, 'a message between workers that nobody sends');
+      this.#room.forgetOldest(this.#settings.numTraces);
+      if (this.#table.free < count) return false;
+      this.#takeFacts(from, message, nowUnixMs);
+    }
+    return true;
+  }
+
+  #takeVerdicts(message: Uint32Array): void {
+    const table = this.#table;
+    for (let at = MESSAGE_HEAD_WORDS; at < message.length; at += DECISION_WORDS) {
+      const slot = table.find(message[at]!, message[at + 1]!, message[at + 2]!, message[at + 3]!);
+      const base = slot * table.strideWords;
+      if (slot < 0 || (table.words[base + WORD_INFO]! & INFO_VERDICT) !== VERDICT_NONE) continue;
+      this.#decider.decided(base, message[at + 4] as Verdict);
+    }
+  }
+
+  #takeFacts(from: number, message: Uint32Array, nowUnixMs: number): void {
+    const table = this.#table;
+    const { words, strideWords } = table;
+    const epoch = this.#epochs.enter(nowUnixMs, this.#endOrdinal, table.next, this.#roots.end);
+    const factWords = 5 + this.#policies.stateWords;
+    for (let at = MESSAGE_HEAD_WORDS; at < message.length; at += factWords) {
+      const slot = table.findOrAdd(message[at]!, message[at + 1]!, message[at + 2]!, message[at + 3]!);
+      const base = slot * strideWords;
+      if (table.wasAdded) {
+        words[base + WORD_LAST_EPOCH] = epoch.number;
+        this.#decider.undecided++;
+        this.#metrics.newTraces++;
+      }
+      this.#exchange!.addHolder(words, base, from);
+      const verdict = words[base + WORD_INFO]! & INFO_VERDICT;
+      if (verdict !== VERDICT_NONE) this.#exchange!.answer(from, words, base, verdict);
+      else {
+        this.#policies.merge(words, base + HEADER_WORDS, message, at + 5);
+        if (message[at + 4] !== 0) this.#noteRoot(slot, base);
+      }
+    }
+  }
+
+  journalFlushed(): void {
+    this.#exchange?.journalFlushed();
   }
 
   get #nowMs(): number {
@@ -186,124 +265,45 @@ export class TraceSampler implements HoldingProcessor {
     return oldest + ((slot - (oldest % capacity) + capacity) % capacity);
   }
 
-  #decided(base: number, verdict: Verdict): void {
-    const { words } = this.#table;
-    words[base + WORD_INFO] = (words[base + WORD_INFO]! & ~INFO_VERDICT) | verdict;
-    words[base + WORD_DECIDED_STEP] = this.#step + 1;
-    this.#decisions.add(words, base, verdict);
-    this.#remembered.add(words, base, verdict);
-    this.#undecided--;
-  }
-
   nextStepInMs(nowUnixMs: number): number {
-    if (this.#isStepOpen || this.#decisions.count > 0 || this.#isOverfull) return 0;
+    if (this.#isStepOpen || this.#decider.decisions.count > 0 || this.#decider.isOverfull) return 0;
     const oldest = this.#epochs.closedAt(0) ?? this.#epochs.open;
     if (oldest === undefined) return IDLE_MS;
-    if (oldest.endSequence <= this.#decideSequence && oldest !== this.#epochs.open) return 0;
-    const dueMs = this.#dueMs(oldest) - nowUnixMs;
+    if (oldest.endSequence <= this.#decider.decidedSequence && oldest !== this.#epochs.open) return 0;
+    const dueMs = this.#decider.dueMs(oldest) - nowUnixMs;
     const hasEarly = this.#settings.decisionWaitAfterRootMs > 0 || this.#settings.decidesAtIngest;
     return Math.max(0, Math.min(dueMs, hasEarly || oldest.hasEarly ? 100 : IDLE_MS));
   }
 
-  get #isOverfull(): boolean {
-    return this.#undecided > this.#settings.numTraces;
-  }
-
-  #dueMs(epoch: Epoch): number {
-    return this.#isEnding ? 0 : epoch.startUnixMs + EPOCH_MS + this.#settings.decisionWaitMs;
-  }
-
   step(nowUnixMs: number): HoldingStep | undefined {
     this.#planner.forgetPlanned();
+    if (this.#exchange?.isComplete === false) return undefined;
     this.#epochs.closeOld(nowUnixMs, this.#table.next, this.#roots.end);
-    if (this.#isOverfull) this.#epochs.close(this.#table.next, this.#roots.end);
-    this.#decideAfterRoots(nowUnixMs);
-    this.#decideDue(nowUnixMs);
-    const passes = this.#planner.plan(this.#step + 1, this.#decideSequence, nowUnixMs);
+    if (this.#decider.isOverfull) this.#epochs.close(this.#table.next, this.#roots.end);
+    this.#decider.run(nowUnixMs);
+    const passes = this.#planner.plan(this.#decider.step + 1, this.#decider.decidedSequence, nowUnixMs);
     this.#policies.report();
     this.#report(nowUnixMs);
-    const hasNews = this.#decisions.count > 0 || passes.length > 0;
+    const hasNews = this.#decider.decisions.count > 0 || passes.length > 0;
     if (!hasNews && !this.#isStepOpen) return undefined;
     return this.#finishPlan(passes, nowUnixMs);
   }
 
   #finishPlan(passes: SamplingPass[], nowUnixMs: number): HoldingStep {
-    this.#step++;
-    this.#remembered.write(this.#decisions, nowUnixMs, this.#endOrdinal);
+    this.#decider.step++;
+    this.#exchange?.journalBegun();
+    this.#remembered.write(this.#decider.decisions, nowUnixMs, this.#endOrdinal);
     const journal = encodeJournal({
-      step: this.#step,
+      step: this.#decider.step,
       finishedOrdinal: this.#planner.finishedOrdinal,
       passes,
-      decisionCount: this.#decisions.count,
-      decisions: this.#decisions.words,
+      decisionCount: this.#decider.decisions.count,
+      decisions: this.#decider.decisions.words,
     });
-    this.#decisions.clear();
+    this.#decider.decisions.clear();
     this.#isStepOpen = passes.length > 0;
     const releasedOrdinal = this.#remembered.releasedOrdinal(this.#planner.releasedOrdinal(nowUnixMs));
-    return { step: this.#step, journal, passes, releasedOrdinal };
-  }
-
-  /** Decides epoch by epoch, oldest first, as far as they are due or the table is too full. */
-  #decideDue(nowUnixMs: number): void {
-    let budget = STEP_DECISIONS_MAX - this.#decisions.count;
-    for (let at = 0; budget > 0; at++) {
-      const epoch = this.#epochs.closedAt(at);
-      if (epoch === undefined) return;
-      if (epoch.endSequence <= this.#decideSequence) continue;
-      const isDue = this.#dueMs(epoch) <= nowUnixMs;
-      if (!isDue && !this.#isOverfull) return;
-      budget = this.#decideUpTo(epoch, budget, isDue);
-    }
-  }
-
-  #decideUpTo(epoch: Epoch, budget: number, isDue: boolean): number {
-    const { words, strideWords } = this.#table;
-    // Traces that were decided at once may be forgotten before their turn comes.
-    this.#decideSequence = Math.max(this.#decideSequence, this.#table.oldest);
-    let left = budget;
-    while (this.#decideSequence < epoch.endSequence && left > 0) {
-      const base = this.#table.slotOf(this.#decideSequence) * strideWords;
-      this.#decideSequence++;
-      if ((words[base + WORD_INFO]! & INFO_VERDICT) !== VERDICT_NONE) continue;
-      if (!isDue) {
-        if (!this.#isOverfull) {
-          this.#decideSequence--;
-          return 0;
-        }
-        this.#metrics.droppedTooEarly++;
-      }
-      this.#decideTrace(base, this.#dueMs(epoch));
-      left--;
-    }
-    return left;
-  }
-
-  #decideTrace(base: number, nowMs: number): void {
-    const { words } = this.#table;
-    const facts = base + HEADER_WORDS;
-    const isDiscarded = this.#isEnding && this.#settings.dropsPendingOnShutdown;
-    const verdict = isDiscarded
-      ? VERDICT_NOT_SAMPLED
-      : this.#policies.decide(words, base, words, facts, nowMs);
-    this.#decided(base, verdict === VERDICT_NONE ? VERDICT_NOT_SAMPLED : verdict);
-  }
-
-  #decideAfterRoots(nowUnixMs: number): void {
-    const waitMs = this.#settings.decisionWaitAfterRootMs;
-    if (waitMs === 0) return;
-    const { words, strideWords } = this.#table;
-    for (let at = 0; ; at++) {
-      const epoch = this.#epochs.closedAt(at);
-      if (epoch === undefined || epoch.startUnixMs + waitMs > nowUnixMs) return;
-      while (this.#roots.first < epoch.rootEnd && this.#decisions.count < STEP_DECISIONS_MAX) {
-        const sequence = this.#roots.shift();
-        // Its record may have been renewed or forgotten meanwhile; then it was decided.
-        if (sequence < this.#table.oldest) continue;
-        const base = this.#table.slotOf(sequence) * strideWords;
-        if ((words[base + WORD_INFO]! & INFO_VERDICT) !== VERDICT_NONE) continue;
-        this.#decideTrace(base, epoch.startUnixMs + waitMs);
-      }
-    }
+    return { step: this.#decider.step, journal, passes, releasedOrdinal };
   }
 
   select(bytes: Uint8Array, index: RequestIndex, pass: HoldingPass): number {
@@ -336,12 +336,12 @@ export class TraceSampler implements HoldingProcessor {
     let oldest = this.#epochs.open;
     for (let at = 0; at < this.#epochs.closedCount; at++) {
       const epoch = this.#epochs.closedAt(at)!;
-      if (epoch.endSequence <= this.#decideSequence) continue;
+      if (epoch.endSequence <= this.#decider.decidedSequence) continue;
       oldest = epoch;
       break;
     }
     const oldestMs = oldest === undefined ? 0 : Math.max(0, nowUnixMs - oldest.startUnixMs);
-    this.#metrics.report(this.#table.count, this.#undecided, oldestMs, this.#table.touchedBytes);
+    this.#metrics.report(this.#table.count, this.#decider.undecided, oldestMs, this.#table.touchedBytes);
   }
 
   isJournal(entry: Uint8Array): boolean {
@@ -368,10 +368,10 @@ export class TraceSampler implements HoldingProcessor {
       if ((info & INFO_VERDICT) !== VERDICT_NONE) continue;
       table.words[base + WORD_INFO] = info | verdict;
       table.words[base + WORD_DECIDED_STEP] = step;
-      if (!table.wasAdded) this.#undecided--;
+      if (!table.wasAdded) this.#decider.undecided--;
     }
     this.#planner.take(passes, step);
-    this.#step = step;
+    this.#decider.step = step;
     this.#lastRestored = { step, journal: entry, passes, releasedOrdinal: finishedOrdinal };
   }
 
@@ -387,6 +387,6 @@ export class TraceSampler implements HoldingProcessor {
 
   decideAll(): void {
     this.#epochs.close(this.#table.next, this.#roots.end);
-    this.#isEnding = true;
+    this.#decider.isEnding = true;
   }
 }

@@ -7,7 +7,7 @@
  * | word      | content                                                          |
  * | --------- | ---------------------------------------------------------------- |
  * | 0 to 3    | trace id, big-endian words                                       |
- * | 4         | verdict (2 bits), then flags                                     |
+ * | 4         | verdict (2 bits), flags; from bit 8 on other workers with spans  |
  * | 5         | step in which it was decided                                     |
  * | 6         | number of the epoch in which its newest span came                |
  * | from 7 on | facts for the policies                                           |
@@ -21,6 +21,10 @@ export const HEADER_WORDS = 7;
 /** Bits of WORD_INFO. */
 export const INFO_VERDICT = 3;
 export const INFO_HAS_ROOT = 4;
+/** Another worker decides about it. */
+export const INFO_FOREIGN = 8;
+/** It has facts that the worker that decides does not have yet. */
+export const INFO_DIRTY = 16;
 
 const NOT_FOUND = -1;
 

@@ -1,0 +1,135 @@
+/** Decides traces: when their wait is over, when their root has come, or early when there are too many of them. */
+import { DecisionLog } from './decision-log.ts';
+import type { DecisionMemory } from './decision-memory.ts';
+import { EPOCH_MS, type Epoch, type EpochQueue } from './epochs.ts';
+import type { Exchange } from './exchange.ts';
+import { VERDICT_NONE, VERDICT_NOT_SAMPLED, type Verdict } from './policy-set.ts';
+import type { RootQueue } from './root-queue.ts';
+import type { SamplerSettings } from './sampler-settings.ts';
+import {
+  HEADER_WORDS,
+  INFO_FOREIGN,
+  INFO_VERDICT,
+  type TraceTable,
+  WORD_DECIDED_STEP,
+  WORD_INFO,
+} from './trace-table.ts';
+
+/** Traces that one step decides at most: about four milliseconds. */
+const STEP_DECISIONS_MAX = 8192;
+
+/** What the decider works on; the sampler owns it. */
+export interface DeciderParts {
+  settings: SamplerSettings;
+  table: TraceTable;
+  epochs: EpochQueue;
+  roots: RootQueue;
+  remembered: DecisionMemory;
+  /** undefined with one worker. */
+  exchange: Exchange | undefined;
+}
+
+export class Decider {
+  readonly #parts: DeciderParts;
+  /** Since the last step. */
+  readonly decisions = new DecisionLog();
+  /** Every trace before this sequence number is decided. */
+  decidedSequence = 0;
+  undecided = 0;
+  /** Number of the last step; what is decided now belongs to the next one. */
+  step = 0;
+  /** Nothing is waited for any more. */
+  isEnding = false;
+
+  constructor(parts: DeciderParts) {
+    this.#parts = parts;
+  }
+
+  get isOverfull(): boolean {
+    return this.undecided > this.#parts.settings.numTraces;
+  }
+
+  dueMs(epoch: Epoch): number {
+    return this.isEnding ? 0 : epoch.startUnixMs + EPOCH_MS + this.#parts.settings.decisionWaitMs;
+  }
+
+  /** Notes the verdict about the record at `base`, whoever made it. */
+  decided(base: number, verdict: Verdict): void {
+    const { words } = this.#parts.table;
+    words[base + WORD_INFO] = (words[base + WORD_INFO]! & ~INFO_VERDICT) | verdict;
+    words[base + WORD_DECIDED_STEP] = this.step + 1;
+    this.decisions.add(words, base, verdict);
+    this.#parts.remembered.add(words, base, verdict);
+    this.#parts.exchange?.decided(words, base, verdict);
+    this.undecided--;
+  }
+
+  run(nowUnixMs: number): void {
+    this.#decideAfterRoots(nowUnixMs);
+    this.#decideDue(nowUnixMs);
+  }
+
+  /** Decides epoch by epoch, oldest first, as far as they are due or there are too many traces. */
+  #decideDue(nowUnixMs: number): void {
+    let budget = STEP_DECISIONS_MAX - this.decisions.count;
+    for (let at = 0; budget > 0; at++) {
+      const epoch = this.#parts.epochs.closedAt(at);
+      if (epoch === undefined) return;
+      if (epoch.endSequence <= this.decidedSequence) continue;
+      const isDue = this.dueMs(epoch) <= nowUnixMs;
+      if (!isDue && !this.isOverfull) return;
+      budget = this.#decideUpTo(epoch, budget, isDue);
+    }
+  }
+
+  /** @returns how many more may be decided; 0 where the next one cannot be. */
+  #decideUpTo(epoch: Epoch, budget: number, isDue: boolean): number {
+    const { table, settings } = this.#parts;
+    const { words, strideWords } = table;
+    // Traces that were decided at once may be forgotten before their turn comes.
+    this.decidedSequence = Math.max(this.decidedSequence, table.oldest);
+    let left = budget;
+    while (this.decidedSequence < epoch.endSequence && left > 0) {
+      const base = table.slotOf(this.decidedSequence) * strideWords;
+      const info = words[base + WORD_INFO]!;
+      if ((info & INFO_VERDICT) === VERDICT_NONE) {
+        if ((info & INFO_FOREIGN) !== 0 || (!isDue && !this.isOverfull)) return 0;
+        if (!isDue) settings.metrics.droppedTooEarly++;
+        this.#decideTrace(base, this.dueMs(epoch));
+        left--;
+      }
+      this.decidedSequence++;
+    }
+    return left;
+  }
+
+  #decideTrace(base: number, nowMs: number): void {
+    const { table, settings } = this.#parts;
+    const { words } = table;
+    const facts = base + HEADER_WORDS;
+    const isDiscarded = this.isEnding && settings.dropsPendingOnShutdown;
+    const verdict = isDiscarded
+      ? VERDICT_NOT_SAMPLED
+      : settings.policies.decide(words, base, words, facts, nowMs);
+    this.decided(base, verdict === VERDICT_NONE ? VERDICT_NOT_SAMPLED : verdict);
+  }
+
+  #decideAfterRoots(nowUnixMs: number): void {
+    const { settings, table, epochs, roots } = this.#parts;
+    const waitMs = settings.decisionWaitAfterRootMs;
+    if (waitMs === 0) return;
+    const { words, strideWords } = table;
+    for (let at = 0; ; at++) {
+      const epoch = epochs.closedAt(at);
+      if (epoch === undefined || epoch.startUnixMs + waitMs > nowUnixMs) return;
+      while (roots.first < epoch.rootEnd && this.decisions.count < STEP_DECISIONS_MAX) {
+        const sequence = roots.shift();
+        // Its record may have been renewed or forgotten meanwhile; then it was decided.
+        if (sequence < table.oldest) continue;
+        const base = table.slotOf(sequence) * strideWords;
+        if ((words[base + WORD_INFO]! & INFO_VERDICT) !== VERDICT_NONE) continue;
+        this.#decideTrace(base, epoch.startUnixMs + waitMs);
+      }
+    }
+  }
+}
