@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { parseCollectorConfig } from '../config/collector-config.ts';
+import { deliveryConfig } from '../exporters/helper/delivery.test-peer.ts';
 import { BUILTIN } from '../registry/builtin.ts';
 import { batchingOf, withBatching } from './batching.ts';
 
@@ -43,4 +44,19 @@ test('the keys of batch hold for exporters that have no batch of their own', () 
   const own = 'sending_queue: { batch: { min_size: 7 } }';
   assert.deepEqual(batchOf(batch, '[batch]', own), { flushTimeoutMs: 200, minSize: 7, maxSize: 0, sizer });
   assert.deepEqual(batchOf(batch, '[]', ''), { flushTimeoutMs: 200, minSize: 8192, maxSize: 0, sizer });
+});
+
+test('what batches are parted by comes from whose sizes hold, and from the authenticator', () => {
+  const parted = '{ batch: { metadata_keys: [X-A] } }';
+  const keys = (metadata: string[]) => ({ address: false, metadata, auth: [] });
+  assert.deepEqual(batchOf(parted, '[batch]', '').partition, keys(['x-a']));
+  assert.equal(batchOf(parted, '[]', '').partition, undefined);
+  assert.equal(batchOf(parted, '[batch]', 'sending_queue: { batch: { min_size: 7 } }').partition, undefined);
+  const own = 'sending_queue: { batch: { partition: { metadata_keys: [X-B] } } }';
+  assert.deepEqual(batchOf(parted, '[batch]', own).partition, keys(['x-b']));
+  const delivery = deliveryConfig({ batch: { partition: keys(['x-b']) } });
+  assert.deepEqual(
+    withBatching(delivery, undefined, keys(['x-c'])).queue.batch.partition,
+    keys(['x-b', 'x-c']),
+  );
 });

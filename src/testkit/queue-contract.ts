@@ -179,7 +179,7 @@ function checkRead(log: OpenLog, model: Model, at: number): void {
     assert.equal(record.firstOrdinal + itemStart, entry.end);
     assert.deepEqual(Buffer.from(record.payload.subarray(byteStart, byteEnd)), entry.payload);
     byteStart = byteEnd;
-    const context = record.contexts?.[(record.entryContexts?.[index] ?? 0) - 1];
+    const context: Uint8Array | undefined = record.contexts?.[(record.entryContexts?.[index] ?? 0) - 1];
     assert.equal(context === undefined ? undefined : Buffer.from(context).toString(), entry.context);
   }
   assert.equal(byteStart, record.payload.byteLength);

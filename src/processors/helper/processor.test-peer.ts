@@ -1,5 +1,6 @@
 /** Runs a processor as a pipeline does, from YAML values to the bytes it hands on. */
 import assert from 'node:assert/strict';
+import type { ClientContext } from '../../component/client-context.ts';
 import type { ProcessorFactory } from '../../component/factory.ts';
 import type { Signal } from '../../component/signal.ts';
 import { RecordingLogger } from '../../exporters/helper/delivery.test-peer.ts';
@@ -17,7 +18,7 @@ type AnyProcessorFactory = ProcessorFactory<any>;
 
 export interface Bed {
   /** @returns the result, or `bytes` itself when nothing changed. */
-  process(bytes: Uint8Array): { bytes: Uint8Array; itemCount: number };
+  process(bytes: Uint8Array, client?: ClientContext): { bytes: Uint8Array; itemCount: number };
   meter: ThreadMeter;
   logger: RecordingLogger;
 }
@@ -44,9 +45,9 @@ export async function processorBed(
   return {
     meter,
     logger,
-    process: (bytes) => {
+    process: (bytes, client) => {
       scanRequest(signal, bytes, 0, bytes.length, index);
-      const result = chain.process(bytes, 0, bytes.length, index);
+      const result = chain.process(bytes, 0, bytes.length, index, client);
       const isSame = result.bytes === bytes && result.start === 0 && result.end === bytes.length;
       const copy = isSame ? bytes : result.bytes.slice(result.start, result.end);
       return { bytes: copy, itemCount: result.itemCount };

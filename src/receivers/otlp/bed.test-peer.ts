@@ -1,4 +1,5 @@
 /** What the receiver's tests share: an engine that keeps what it is given, counters that can be read, servers to try. */
+import type { ClientKeys } from '../../component/client-context.ts';
 import type { RawRequest, RequestConsumer, RequestDone, RequestOutcome } from '../../component/consumer.ts';
 import { OUTCOME_OK } from '../../component/consumer.ts';
 import type { ComponentSettings, Labels, Logger, Meter } from '../../component/settings.ts';
@@ -6,6 +7,7 @@ import { SIGNALS, type Signal } from '../../component/signal.ts';
 import { type Clock, systemClock } from '../../stdx/clock.ts';
 import { Admission, type AdmissionLimits } from './admission.ts';
 import type { AuthGate } from './auth-gate.ts';
+import { ClientCapture } from './client-capture.ts';
 import type { HttpExchangeContext } from './http-exchange.ts';
 import { HttpReplies, type HttpRepliesConfig } from './http-replies.ts';
 import type { HttpServer, HttpServerSettings } from './http-server.ts';
@@ -33,6 +35,7 @@ export interface TakenRequest extends Omit<RawRequest, 'chunks'> {
 export class RecordingConsumer implements RequestConsumer {
   readonly signals: ReadonlySet<Signal>;
   readonly taken: TakenRequest[] = [];
+  clientKeys: ClientKeys | undefined;
   isFull = false;
   /** undefined: the test calls `done` itself. */
   outcome: RequestOutcome | undefined = OK_OUTCOME;
@@ -141,6 +144,7 @@ export interface HttpBedOptions {
   replies?: HttpRepliesConfig;
   auth?: AuthGate;
   clock?: Clock;
+  includesMetadata?: boolean;
 }
 
 export const TEST_BODY_BYTES_MAX = 300_000;
@@ -170,6 +174,7 @@ export async function startHttpBed(
     exchange: {
       admission,
       auth: options.auth,
+      client: new ClientCapture(admission, options.includesMetadata ?? false),
       metrics: new HttpServerMetrics(meter, { host: '127.0.0.1', port: 4318, isSecure: false }),
       replies: new HttpReplies(options.replies ?? { responseHeaders: [], cors: undefined }),
       paths: new Map([...consumer.signals].map((signal) => [`/v1/${signal}`, signal])),

@@ -13,6 +13,7 @@ import type { Clock } from '../../stdx/clock.ts';
 import { Admission, type AdmissionLimits } from './admission.ts';
 import type { AuthGate } from './auth-gate.ts';
 import { ReadableMeter, RecordingConsumer, testSettings } from './bed.test-peer.ts';
+import { ClientCapture } from './client-capture.ts';
 import { GrpcServer, type GrpcServerSettings } from './grpc-server.ts';
 import type { GrpcKeepaliveConfig } from './grpc-session.ts';
 import { RpcServerMetrics } from './protocol-metrics.ts';
@@ -48,6 +49,7 @@ export interface GrpcBedOptions {
   client?: ClientOptions;
   clock?: Clock;
   auth?: AuthGate;
+  includesMetadata?: boolean;
 }
 
 export async function startGrpcBed(options: GrpcBedOptions = {}): Promise<GrpcBed> {
@@ -66,6 +68,7 @@ export async function startGrpcBed(options: GrpcBedOptions = {}): Promise<GrpcBe
     call: {
       admission,
       auth: options.auth,
+      client: new ClientCapture(admission, options.includesMetadata ?? false),
       metrics: new RpcServerMetrics(meter),
       methods: new Map([...GRPC_METHODS].filter(([, signal]) => consumer.signals.has(signal))),
       messageBytesMax: TEST_MESSAGE_BYTES_MAX,
