@@ -127,6 +127,8 @@ export interface ExtensionFactory<C> extends FactoryBase<C> {
   create(settings: ComponentSettings, config: C): Component | Promise<Component>;
   /** Only storage extensions have it: the directory that `sending_queue.storage` means by naming this extension. */
   storageDirectory?(config: C): string;
+  /** Authenticators that this configuration names for whoever asks its own pages; checked before anything starts. */
+  authenticators?(config: C): readonly AuthReference[];
   /** Whether its components are `ServerAuthenticator`s of component/auth.ts. */
   readonly isServerAuthenticator?: boolean;
   /**

@@ -4,7 +4,8 @@ import { didYouMean } from '../stdx/nearest.ts';
 import type { IssueList } from './issue-list.ts';
 import type { Definitions } from './pipelines.ts';
 
-const SECTIONS = { receiver: 'receivers', exporter: 'exporters' } as const;
+const SECTIONS = { receiver: 'receivers', exporter: 'exporters', extension: 'extensions' } as const;
+type Naming = keyof typeof SECTIONS;
 
 /** @param started ids of `service::extensions`; undefined when that list could not be read. */
 export function checkAuthenticators(
@@ -12,9 +13,10 @@ export function checkAuthenticators(
   started: readonly string[] | undefined,
   issues: IssueList,
 ): void {
-  for (const kind of ['receiver', 'exporter'] as const) {
+  for (const kind of Object.keys(SECTIONS) as Naming[]) {
     for (const { key, config, factory, isValid } of definitions[kind].values()) {
-      if (!isValid || (factory?.kind !== 'receiver' && factory?.kind !== 'exporter')) continue;
+      if (!isValid || factory?.kind === undefined || !(factory.kind in SECTIONS)) continue;
+      if (!('authenticators' in factory)) continue;
       for (const { path, id } of factory.authenticators?.(config) ?? []) {
         const problem = problemOf(id, kind, definitions, started);
         if (problem === undefined) continue;
@@ -26,7 +28,7 @@ export function checkAuthenticators(
 
 function problemOf(
   id: string,
-  kind: 'receiver' | 'exporter',
+  kind: Naming,
   definitions: Definitions,
   started: readonly string[] | undefined,
 ): string | undefined {
@@ -34,15 +36,15 @@ function problemOf(
   if (extension === undefined) return `is not configured${didYouMean(id, definitions.extension.keys())}`;
   const { factory } = extension;
   if (factory !== undefined && !canAuthenticate(factory, kind)) {
-    return kind === 'receiver' ? 'is not a server authenticator' : 'is not a client authenticator';
+    return kind === 'exporter' ? 'is not a client authenticator' : 'is not a server authenticator';
   }
   if (started !== undefined && !started.includes(id)) return 'is not listed in service::extensions';
   return undefined;
 }
 
-function canAuthenticate(factory: AnyFactory, kind: 'receiver' | 'exporter'): boolean {
+function canAuthenticate(factory: AnyFactory, kind: Naming): boolean {
   if (factory.kind !== 'extension') return false;
-  return kind === 'receiver'
-    ? factory.isServerAuthenticator === true
-    : factory.createClientAuth !== undefined;
+  return kind === 'exporter'
+    ? factory.createClientAuth !== undefined
+    : factory.isServerAuthenticator === true;
 }

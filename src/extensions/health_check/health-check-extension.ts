@@ -16,7 +16,7 @@ export class HealthCheckExtension implements Component {
   constructor(settings: ComponentSettings, config: HealthCheckConfig) {
     this.#settings = settings;
     this.#config = config;
-    this.#server = new PageServer(settings.id, config.endpoint, (url) => this.#answer(url));
+    this.#server = new PageServer(settings, config.server, (url) => this.#answer(url));
   }
 
   /** Bound port, known after `start`. */

@@ -1,8 +1,9 @@
-import { boolean, endpoint, ignored, refused, section } from '../../config/field-kinds.ts';
+import { boolean, ignored, section, squash } from '../../config/field-kinds.ts';
 import { defineConfig, defineShape } from '../../config/schema.ts';
+import { type PageServerConfig, pageServerShape } from '../helper/page-config.ts';
 
 export interface ZpagesConfig {
-  endpoint: string;
+  server: PageServerConfig;
 }
 
 const expvarShape = defineShape({
@@ -11,17 +12,8 @@ const expvarShape = defineShape({
 
 export const zpagesConfigSchema = defineConfig<ZpagesConfig>(
   {
-    endpoint: endpoint('endpoint', {
-      accepts: 'host:port',
-      default: 'localhost:55679',
-      doc: 'Address to listen on.',
-    }),
+    server: squash(pageServerShape('localhost:55679')),
   },
   undefined,
-  [
-    ignored(section('expvar', expvarShape, { doc: 'Variables of a Go program.' }), 'this is no Go program'),
-    refused('tls'),
-    refused('auth'),
-    refused('cors'),
-  ],
+  [ignored(section('expvar', expvarShape, { doc: 'Variables of a Go program.' }), 'this is no Go program')],
 );

@@ -1,4 +1,5 @@
 import type { ExtensionFactory } from '../../component/factory.ts';
+import { serverAuthenticators } from '../helper/page-config.ts';
 import { type ZpagesConfig, zpagesConfigSchema } from './config.ts';
 
 /** Shows a person what runs and in which state. */
@@ -7,6 +8,7 @@ export const zpagesExtensionFactory: ExtensionFactory<ZpagesConfig> = {
   type: 'zpages',
   stability: 'beta',
   configSchema: zpagesConfigSchema,
+  authenticators: ({ server }) => serverAuthenticators(server),
   create: async (settings, config) => {
     const { ZpagesExtension } = await import('./zpages-extension.ts');
     return new ZpagesExtension(settings, config);

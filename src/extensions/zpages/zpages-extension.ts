@@ -13,7 +13,7 @@ export class ZpagesExtension implements Component {
 
   constructor(settings: ComponentSettings, config: ZpagesConfig) {
     this.#settings = settings;
-    this.#server = new PageServer(settings.id, config.endpoint, (url) => this.#answer(url));
+    this.#server = new PageServer(settings, config.server, (url) => this.#answer(url));
   }
 
   /** Bound port, known after `start`. */

@@ -1,6 +1,7 @@
 /** Keys of the receiver `otlp`, and what they mean for its servers. */
 import type { Compression } from '../../component/consumer.ts';
 import { SIGNALS, type Signal } from '../../component/signal.ts';
+import { corsShape } from '../../config/cors.ts';
 import {
   boolean,
   byteCount,
@@ -17,9 +18,9 @@ import {
 import { parseHostPort } from '../../config/host-port.ts';
 import { type CheckIssue, defineConfig, defineShape, mapShape, type Shape } from '../../config/schema.ts';
 import { tlsServerShape } from '../../config/tls-server.ts';
+import type { CorsConfig } from '../../stdx/cors-policy.ts';
 import type { TlsServerSettings } from '../../stdx/tls-settings.ts';
 import { keepaliveShape } from './config-keepalive.ts';
-import type { CorsConfig } from './cors.ts';
 import type { GrpcKeepaliveConfig } from './grpc-session.ts';
 import { STREAMS_MAX } from './limits.ts';
 
@@ -176,22 +177,6 @@ interface HttpKeys extends SecurityKeys {
 }
 
 const DEFAULT_BODY_BYTES = 20 * MIB;
-
-const corsShape = defineShape<CorsConfig>({
-  allowedOrigins: stringList('allowed_origins', {
-    default: [],
-    doc: 'Origins that may send, exact or with one *; none switches CORS off.',
-  }),
-  allowedHeaders: stringList('allowed_headers', {
-    default: [],
-    doc: 'Request headers beside Content-Type and Content-Encoding.',
-  }),
-  exposedHeaders: stringList('exposed_headers', {
-    default: [],
-    doc: 'Response headers that scripts may read.',
-  }),
-  maxAgeS: count('max_age', { default: 0, doc: 'Seconds that a browser may remember a preflight.' }),
-});
 
 const httpKeysShape = defineShape<HttpKeys>(
   {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { type CorsConfig, CorsPolicy } from '../../stdx/cors-policy.ts';
 import { HTTP_KINDS, startHttpBed } from './bed.test-peer.ts';
-import { type CorsConfig, CorsPolicy } from './cors.ts';
 import { post } from './http-client.test-peer.ts';
 
 const CORS: CorsConfig = {
@@ -12,7 +12,7 @@ const CORS: CorsConfig = {
 };
 
 test('origins match exactly or around one star, and a bare star never goes with credentials', () => {
-  const policy = new CorsPolicy(CORS);
+  const policy = new CorsPolicy(CORS, ['POST']);
   const allows = (origin: string): boolean => policy.responseHeaders(origin).length > 0;
   assert.equal(allows('https://app.example.com'), true);
   assert.equal(allows('HTTPS://APP.EXAMPLE.COM'), true);
@@ -21,7 +21,7 @@ test('origins match exactly or around one star, and a bare star never goes with 
   assert.equal(allows('http://app.example.com'), false);
   assert.equal(allows('https://test'), false);
   assert.equal(allows('null'), false);
-  const everybody = new CorsPolicy({ ...CORS, allowedOrigins: ['*'] });
+  const everybody = new CorsPolicy({ ...CORS, allowedOrigins: ['*'] }, ['POST']);
   assert.deepEqual(everybody.responseHeaders('https://evil'), [['access-control-allow-origin', '*']]);
 });
 

@@ -21,9 +21,8 @@ import {
   GRPC_UNIMPLEMENTED,
   type RpcStatus,
 } from '../../otlp/status.ts';
+import { type CorsConfig, CorsPolicy } from '../../stdx/cors-policy.ts';
 import type { AuthRefusal } from './auth-gate.ts';
-import type { CorsConfig } from './cors.ts';
-import { CorsPolicy } from './cors.ts';
 import type { HttpReply } from './http-server.ts';
 import { RETRY_AFTER_MS } from './limits.ts';
 import { CONTENT_TYPE_JSON, CONTENT_TYPE_PROTO } from './routes.ts';
@@ -95,7 +94,7 @@ export class HttpReplies {
 
   constructor(config: HttpRepliesConfig) {
     this.#extraHeaders = config.responseHeaders.map(([name, value]) => [name.toLowerCase(), value] as const);
-    this.#cors = config.cors === undefined ? undefined : new CorsPolicy(config.cors);
+    this.#cors = config.cors === undefined ? undefined : new CorsPolicy(config.cors, ['POST']);
     this.notFound = this.#text(404, '404 page not found');
     this.methodNotAllowed = this.#text(405, '405 method not allowed, supported: [POST]', [['allow', 'POST']]);
     this.unsupportedMediaType = this.#text(

@@ -1,4 +1,4 @@
-/** Cross-origin rules of a browser that sends OTLP/HTTP itself (Fetch standard, CORS protocol). Off by default. */
+/** Cross-origin rules for browsers (Fetch standard, CORS protocol). */
 
 export interface CorsConfig {
   /** Exact origins, or with one `*` in them; `*` alone allows all. */
@@ -14,9 +14,12 @@ type Header = readonly [string, string];
 
 export class CorsPolicy {
   readonly #config: CorsConfig;
+  readonly #methods: string;
 
-  constructor(config: CorsConfig) {
+  /** @param methods what a preflight may ask for. */
+  constructor(config: CorsConfig, methods: readonly string[]) {
     this.#config = config;
+    this.#methods = methods.join(', ');
   }
 
   /**
@@ -42,7 +45,7 @@ export class CorsPolicy {
     if (!this.#isAllowed(origin)) return [];
     const allowedHeaders = ['content-type', 'content-encoding', ...this.#config.allowedHeaders];
     const headers: Header[] = [
-      ['access-control-allow-methods', 'POST'],
+      ['access-control-allow-methods', this.#methods],
       ['access-control-allow-headers', allowedHeaders.join(', ')],
     ];
     if (this.#config.maxAgeS > 0) headers.push(['access-control-max-age', String(this.#config.maxAgeS)]);
