@@ -13,6 +13,7 @@ import { TAG_ANY_STRING_VALUE, TAG_LOG_ATTRIBUTES } from '../../otlp/tags.ts';
 import { WireWriter } from '../../otlp/wire-writer.ts';
 import type { RequestIndex } from '../../pdata/request-index.ts';
 import { type ConstantRange, Constants } from '../helper/constants.ts';
+import { DECIMAL_BYTES_MAX, writeDecimal } from '../helper/decimal-digits.ts';
 import { Bits56, HEX_DIGITS } from './bits56.ts';
 import type { SamplerConfig } from './config.ts';
 import { type ItemSampling, isTraceIdAt, TRACE_ID_BYTES } from './item-sampling.ts';
@@ -89,6 +90,7 @@ export class LogSampling implements ItemSampling {
   readonly #value = new AnyValueView();
   readonly #priority = new Bits56();
   readonly #digits = new Uint8Array(HEX_DIGITS);
+  readonly #decimal = new Uint8Array(DECIMAL_BYTES_MAX);
   #bytes: Uint8Array = new Uint8Array(0);
   #index: RequestIndex | undefined;
 
@@ -170,11 +172,20 @@ export class LogSampling implements ItemSampling {
     if (entry < 0) return false;
     const value = this.#value;
     this.#set.readValue(entry, value);
-    if (value.kind === ANY_STRING || value.kind === ANY_BYTES) {
-      if (value.end === value.start) return false;
-      this.#sampler.hash(POLICY_ATTRIBUTE, value.bytes, value.start, value.end);
-    } else if (value.kind === ANY_EMPTY) return false;
-    else {
+    switch (value.kind) {
+      case ANY_EMPTY:
+        return false;
+      case ANY_STRING:
+      case ANY_BYTES:
+        if (value.end === value.start) return false;
+        this.#sampler.hash(POLICY_ATTRIBUTE, value.bytes, value.start, value.end);
+        return true;
+    }
+    const number = value.kind === ANY_INT ? value.hi * 2 ** 32 + (value.lo >>> 0) : Number.NaN;
+    if (Number.isSafeInteger(number)) {
+      const decimal = this.#decimal;
+      this.#sampler.hash(POLICY_ATTRIBUTE, decimal, writeDecimal(decimal, number), decimal.length);
+    } else {
       const text = UTF8.encode(valueText(value));
       this.#sampler.hash(POLICY_ATTRIBUTE, text, 0, text.length);
     }

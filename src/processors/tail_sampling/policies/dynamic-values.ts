@@ -8,16 +8,14 @@ import {
   type AnyValueView,
 } from '../../../otlp/any-value-view.ts';
 import { decodeUtf8 } from '../../../otlp/wire-reader.ts';
+import { DECIMAL_BYTES_MAX, writeDecimal } from '../../helper/decimal-digits.ts';
 
 const FNV_OFFSET = 0x811c9dc5 | 0;
 const FNV_PRIME = 0x01000193;
-const DIGIT_0 = 0x30;
-const MINUS = 0x2d;
 const TEXT_BYTES_MAX = 48;
 const TRUE = new TextEncoder().encode('true');
 const FALSE = new TextEncoder().encode('false');
-/** Digits of 2^53 and a sign. */
-const DIGITS = new Uint8Array(17);
+const DIGITS = new Uint8Array(DECIMAL_BYTES_MAX);
 
 /** Spreads what FNV leaves close together (the finalizer of MurmurHash3). */
 export function mix32(hash: number): number {
@@ -41,15 +39,7 @@ export function hashNumber(number: number): number {
     const text = new TextEncoder().encode(String(number));
     return hashBytes(text, 0, text.length);
   }
-  let at = DIGITS.length;
-  let rest = Math.abs(number);
-  do {
-    const next = Math.floor(rest / 10);
-    DIGITS[--at] = DIGIT_0 + rest - next * 10;
-    rest = next;
-  } while (rest > 0);
-  if (number < 0) DIGITS[--at] = MINUS;
-  return hashBytes(DIGITS, at, DIGITS.length);
+  return hashBytes(DIGITS, writeDecimal(DIGITS, number), DIGITS.length);
 }
 
 /** The same for values with the same text, so for 1, 1.0 and "1"; lists, maps and bytes by their encoding; 0: no value. */
