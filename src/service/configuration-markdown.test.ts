@@ -7,12 +7,22 @@ import { testFactories } from '../config/factories.test-peer.ts';
 import { BUILTIN } from '../registry/builtin.ts';
 import { CHECKOUT } from '../testkit/source-tree.ts';
 import { configSchemaText } from './config-schema.ts';
-import { configurationMarkdown } from './configuration-markdown.ts';
+import { readmesOf } from '../testkit/component-readmes.ts';
+import { configurationMarkdown, readmeWithKeys } from './configuration-markdown.ts';
 
 test('docs/configuration.md is what the tables say', () => {
   const file = path.join(CHECKOUT, 'docs', 'configuration.md');
   const text = existsSync(file) ? readFileSync(file, 'utf8') : '';
   assert.ok(text === configurationMarkdown(BUILTIN.values()), 'docs/configuration.md is stale: npm run docs');
+});
+
+test('the README of every component has the keys that its table says', () => {
+  for (const { file, factory, text } of readmesOf(BUILTIN.values())) {
+    const wanted = readmeWithKeys(text, factory);
+    assert.ok(wanted !== undefined, `${file} has no markers for its keys`);
+    assert.ok(text === wanted, `${file} is stale: npm run docs`);
+    assert.ok(!/^\| *Key *\| *Default/m.test(text), `${file} repeats keys in a table of its own`);
+  }
 });
 
 test('every key of every component has a row with type, default and text', () => {

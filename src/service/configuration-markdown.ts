@@ -83,10 +83,27 @@ function componentText(factory: AnyFactory): string {
   const { kind, type, stability, configSchema } = factory;
   const { other } = spellingOf(kind, type);
   const also = other === undefined ? '' : ` Also loads as \`${other}\`.`;
-  const shape = shapeOf(configSchema);
-  const table = rowsOf(shape, '').join('');
-  const keys = table === '' ? 'It has no keys.\n' : `${TABLE_HEAD}${table}`;
-  return `### ${kind} \`${type}\`\n\n${stabilityText(stability)}.${also}\n\n${keys}`;
+  return `### ${kind} \`${type}\`\n\n${stabilityText(stability)}.${also}\n\n${keysText(configSchema)}`;
+}
+
+function keysText(configSchema: AnyFactory['configSchema']): string {
+  const table = rowsOf(shapeOf(configSchema), '').join('');
+  return table === '' ? 'It has no keys.\n' : `${TABLE_HEAD}${table}`;
+}
+
+/** Around what is generated in a component's README. */
+const KEYS_BEGIN = '<!-- generated: keys, by npm run docs from config.ts -->\n';
+const KEYS_END = '<!-- end -->\n';
+
+/**
+ * A component's README with the table of its keys as it is now.
+ * @returns undefined when it has no place for it: the two markers, each on a line of its own.
+ */
+export function readmeWithKeys(readme: string, { configSchema }: AnyFactory): string | undefined {
+  const begin = readme.indexOf(KEYS_BEGIN);
+  const end = readme.indexOf(KEYS_END, begin);
+  if (begin < 0 || end < 0) return undefined;
+  return `${readme.slice(0, begin + KEYS_BEGIN.length)}\n${keysText(configSchema)}\n${readme.slice(end)}`;
 }
 
 function stabilityText(stability: AnyFactory['stability']): string {
