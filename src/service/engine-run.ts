@@ -1,14 +1,13 @@
 /** The life of one engine as a person sees it: start, signals, reloads, the end with its exit code. */
 import { PipelineError } from '../component/errors.ts';
-import type { Logger } from '../component/settings.ts';
 import type { CollectorPlan } from '../config/collector-plan.ts';
 import type { Registry } from '../registry/registry.ts';
 import type { Clock } from '../stdx/clock.ts';
-import { createLogger } from '../telemetry/logger.ts';
+import { createLogger, type ReloadableLogger } from '../telemetry/logger.ts';
 import type { RunCommand } from './cli.ts';
 import { Engine } from './engine.ts';
 import { EXIT_DEADLINE, EXIT_INTERNAL, EXIT_OK, exitCodeOf } from './exit-codes.ts';
-import { Reloader } from './reload.ts';
+import { Reloader, type ReloadTarget } from './reload.ts';
 import { FileWatch } from './reload-watch.ts';
 import { startupText } from './startup-text.ts';
 
@@ -45,7 +44,7 @@ export async function runEngine(run: EngineRun): Promise<number> {
   const ended = new Promise<number>((resolve) => {
     end = resolve;
   });
-  let logger: Logger;
+  let logger: ReloadableLogger;
   let engine: Engine;
   try {
     logger = createLogger(plan.telemetry.logs, clock);
@@ -62,7 +61,8 @@ export async function runEngine(run: EngineRun): Promise<number> {
   } catch (error) {
     return startFailed(run, error);
   }
-  const reloader = new Reloader({ plan, target: engine, logger, read: () => run.readAgain() });
+  const target = reloadTarget(engine, logger);
+  const reloader = new Reloader({ plan, target, logger, read: () => run.readAgain() });
   const started = engine.start();
   const stop = async (deadlineMs: number) => {
     reloader.close();
@@ -93,6 +93,23 @@ export async function runEngine(run: EngineRun): Promise<number> {
   watch?.close();
   engine.removeTemporaryFiles();
   return finalCode;
+}
+
+/** The engine with its log: files that cannot be opened stop a reload before anything else has changed. */
+function reloadTarget(engine: Engine, logger: ReloadableLogger): ReloadTarget {
+  return {
+    reload: async (plan) => {
+      const prepared = logger.prepare(plan.telemetry.logs);
+      try {
+        await engine.reload(plan);
+      } catch (error) {
+        prepared.discard();
+        throw error;
+      }
+      prepared.apply();
+    },
+    reloaded: (outcome) => engine.reloaded(outcome),
+  };
 }
 
 function startFailed(run: EngineRun, error: unknown): number {

@@ -1,8 +1,11 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { escapeJsonLine, formatConsoleLine, LogSampler } from './logger.ts';
+import { createLogger, escapeJsonLine, formatConsoleLine, LogSampler } from './logger.ts';
 
 test('the first ten of a message in ten seconds, then one of a hundred; each message by itself', () => {
   let nowMs = 50_000;
@@ -91,3 +94,39 @@ for (const encoding of ['json', 'console']) {
       );
   });
 }
+
+test('new settings reach a logger and its children; a file that cannot be opened changes nothing', (t) => {
+  const directory = mkdtempSync(join(tmpdir(), 'millrace-logger-'));
+  t.after(() => rmSync(directory, { recursive: true, force: true }));
+  const [first, second] = [join(directory, 'a.log'), join(directory, 'b.log')];
+  const clock = { unixMs: () => 0, monotonicMs: () => 1 };
+  const options = { level: 'info', encoding: 'json', outputPaths: [first] } as const;
+  const logger = createLogger(options, clock);
+  const child = logger.child({ component: 'otlp' }).child({ protocol: 'http' });
+  child.info('one');
+  assert.throws(
+    () => logger.prepare({ ...options, outputPaths: [join(directory, 'no', 'c.log')] }),
+    /cannot open/,
+  );
+  child.debug('not printed');
+  logger.prepare({ ...options, outputPaths: [second] }).discard();
+  child.info('two');
+  logger.prepare({ ...options, level: 'debug', outputPaths: [second], initialFields: { site: 'x' } }).apply();
+  child.debug('three');
+  logger.warn('four');
+  const read = (path: string) =>
+    readFileSync(path, 'utf8')
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line));
+  const about = { component: 'otlp', protocol: 'http' };
+  const ts = '1970-01-01T00:00:00.000Z';
+  assert.deepEqual(read(first), [
+    { level: 'info', ts, ...about, msg: 'one' },
+    { level: 'info', ts, ...about, msg: 'two' },
+  ]);
+  assert.deepEqual(read(second), [
+    { level: 'debug', ts, site: 'x', ...about, msg: 'three' },
+    { level: 'warn', ts, site: 'x', msg: 'four' },
+  ]);
+});

@@ -79,61 +79,112 @@ export function formatConsoleLine(json: string): string {
   return `${String(ts)}\t${String(level)}\t${escapeControl(String(msg))}${rest}\n`;
 }
 
-class PinoLogger implements Logger {
-  readonly #pino: pino.Logger;
+/** What lines go through now; a reload puts another one in its place. */
+interface LogSink {
+  root: pino.Logger;
   /** Undefined when every line is printed. */
-  readonly #sampler: LogSampler | undefined;
+  sampler: LogSampler | undefined;
+  /** Closes the files. */
+  close(): void;
+}
 
-  constructor(instance: pino.Logger, sampler: LogSampler | undefined) {
-    this.#pino = instance;
-    this.#sampler = sampler;
+/** Shared by a logger and all its children. */
+interface LogSource {
+  sink: LogSink;
+}
+
+class PinoLogger implements Logger {
+  readonly #source: LogSource;
+  readonly #fields: LogFields;
+  /** Of the sink that it was made for. */
+  #sink: LogSink;
+  #pino: pino.Logger;
+
+  constructor(source: LogSource, fields: LogFields) {
+    this.#source = source;
+    this.#fields = fields;
+    this.#sink = source.sink;
+    this.#pino = source.sink.root.child(fields);
   }
 
   debug(message: string, fields: LogFields = {}): void {
-    if (this.#pino.isLevelEnabled('debug') && this.#admits(message)) this.#pino.debug(fields, message);
+    const out = this.#current();
+    if (out.isLevelEnabled('debug') && this.#admits(message)) out.debug(fields, message);
   }
 
   info(message: string, fields: LogFields = {}): void {
-    if (this.#admits(message)) this.#pino.info(fields, message);
+    const out = this.#current();
+    if (this.#admits(message)) out.info(fields, message);
   }
 
   warn(message: string, fields: LogFields = {}): void {
-    if (this.#admits(message)) this.#pino.warn(fields, message);
+    const out = this.#current();
+    if (this.#admits(message)) out.warn(fields, message);
   }
 
   error(message: string, fields: LogFields = {}): void {
-    if (this.#admits(message)) this.#pino.error(fields, message);
+    const out = this.#current();
+    if (this.#admits(message)) out.error(fields, message);
+  }
+
+  #current(): pino.Logger {
+    const { sink } = this.#source;
+    if (sink !== this.#sink) {
+      this.#sink = sink;
+      this.#pino = sink.root.child(this.#fields);
+    }
+    return this.#pino;
   }
 
   #admits(message: string): boolean {
-    return this.#sampler === undefined || this.#sampler.admits(message);
+    const { sampler } = this.#sink;
+    return sampler === undefined || sampler.admits(message);
   }
 
   child(fields: LogFields): Logger {
-    return new PinoLogger(this.#pino.child(fields), this.#sampler);
+    return new PinoLogger(this.#source, { ...this.#fields, ...fields });
   }
 }
 
+/** New settings, their files open already. Call one of the two. */
+export interface PreparedLog {
+  /** This logger and all its children write with them from now on. */
+  apply(): void;
+  discard(): void;
+}
+
+export interface ReloadableLogger extends Logger {
+  /** @throws PipelineError START_FAILED when an output cannot be opened; nothing has changed then. */
+  prepare(options: LoggerOptions): PreparedLog;
+}
+
+const OWN_STREAMS: readonly string[] = ['stderr', 'stdout'];
+type LogStream = ReturnType<typeof pino.destination>;
+
 /** Where lines go: one stream a path, opened by every thread for itself and appended to. */
 class LogOutput {
-  readonly #streams: pino.DestinationStream[];
+  readonly #streams: LogStream[];
+  readonly #files: LogStream[];
 
   /** @throws PipelineError START_FAILED naming the path that cannot be opened. */
   constructor(paths: readonly string[], key: string, onFailure: (path: string, error: Error) => void) {
     // A path that is listed twice gets a line once.
-    this.#streams = [...new Set(paths)].map((path) => openStream(path, key, onFailure));
+    const unique = [...new Set(paths)];
+    this.#streams = unique.map((path) => openStream(path, key, onFailure));
+    this.#files = this.#streams.filter((_, index) => !OWN_STREAMS.includes(unique[index]!));
   }
 
   write(line: string): void {
     for (const stream of this.#streams) stream.write(line);
   }
+
+  /** Of the process's own streams nothing is closed. */
+  close(): void {
+    for (const stream of this.#files) stream.end();
+  }
 }
 
-function openStream(
-  path: string,
-  key: string,
-  onFailure: (path: string, error: Error) => void,
-): pino.DestinationStream {
+function openStream(path: string, key: string, onFailure: (path: string, error: Error) => void): LogStream {
   const dest = path === 'stderr' ? 2 : path === 'stdout' ? 1 : path;
   try {
     const stream = pino.destination({ dest, sync: true, append: true, maxLength: UNWRITTEN_BYTES_MAX });
@@ -150,7 +201,24 @@ function openStream(
  *
  * @throws PipelineError START_FAILED when an output cannot be opened.
  */
-export function createLogger(options: LoggerOptions, clock: Clock): Logger {
+export function createLogger(options: LoggerOptions, clock: Clock): ReloadableLogger {
+  const source: LogSource = { sink: openSink(options, clock) };
+  const logger = new PinoLogger(source, {});
+  const prepare = (changed: LoggerOptions): PreparedLog => {
+    const next = openSink(changed, clock);
+    return {
+      apply: () => {
+        const old = source.sink;
+        source.sink = next;
+        old.close();
+      },
+      discard: () => next.close(),
+    };
+  };
+  return Object.assign(logger, { prepare });
+}
+
+function openSink(options: LoggerOptions, clock: Clock): LogSink {
   const {
     outputPaths = ['stderr'],
     errorOutputPaths = ['stderr'],
@@ -164,7 +232,7 @@ export function createLogger(options: LoggerOptions, clock: Clock): Logger {
     if (failures.admits(path)) errors.write(`${time}\terror\t${text}\n`);
   });
   const format = options.encoding === 'json' ? escapeJsonLine : formatConsoleLine;
-  const instance = pino(
+  const root = pino(
     {
       level: options.level,
       base: options.initialFields ?? null,
@@ -173,5 +241,12 @@ export function createLogger(options: LoggerOptions, clock: Clock): Logger {
     },
     { write: (json: string) => output.write(format(json)) },
   );
-  return new PinoLogger(instance, sampling === 'off' ? undefined : new LogSampler(clock, sampling));
+  return {
+    root,
+    sampler: sampling === 'off' ? undefined : new LogSampler(clock, sampling),
+    close: () => {
+      output.close();
+      errors.close();
+    },
+  };
 }
