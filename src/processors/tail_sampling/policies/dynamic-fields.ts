@@ -28,11 +28,17 @@ interface WantedKey {
 }
 
 const UTF8 = new TextEncoder();
+const TAG_KEY = tags.TAG_KEY_VALUE_KEY;
+const TAG_VALUE = tags.TAG_KEY_VALUE_VALUE;
+/** Sizes that one length byte can say. */
+const SHORT_SIZES = 0x80;
 
 export class FieldGatherer implements FactGatherer {
   readonly #texts: ValueTexts;
   readonly #isRootOnly: Uint8Array;
   readonly #wanted: readonly WantedKey[];
+  /** Whether some wanted key has the size. */
+  readonly #hasSize = new Uint8Array(SHORT_SIZES);
   /** Fields of the span itself, -1 where nobody wants it. */
   readonly #nameFields: readonly number[];
   readonly #kindFields: readonly number[];
@@ -64,6 +70,7 @@ export class FieldGatherer implements FactGatherer {
     this.#wanted = all
       .filter(({ name }) => !(OWN_FIELDS as readonly string[]).includes(name))
       .map(({ name, field }) => ({ bytes: UTF8.encode(name), field }));
+    for (const { bytes } of this.#wanted) if (bytes.length < SHORT_SIZES) this.#hasSize[bytes.length] = 1;
     this.#resourceHashes = new Uint32Array(fields.length);
     this.#hashes = new Uint32Array(fields.length);
   }
@@ -155,32 +162,40 @@ export class FieldGatherer implements FactGatherer {
     return this.#keyValue.find(tags.TAG_STATUS_CODE) ? this.#keyValue.lo : known;
   }
 
-  /** Of duplicates the first one counts. */
   #readAttribute(fieldStart: number, end: number, hashes: Uint32Array): void {
     const bytes = this.#bytes;
     const start = bodyStart(bytes, fieldStart, end);
-    let keyStart = start + 2;
-    let keyEnd = start + 2 <= end ? keyStart + bytes[start + 1]! : end;
-    const isUsual = bytes[start] === tags.TAG_KEY_VALUE_KEY && keyEnd <= end && keyEnd - keyStart < 0x80;
-    if (!isUsual) {
-      if (!this.#findField(start, end, tags.TAG_KEY_VALUE_KEY)) return;
-      keyStart = this.#keyValue.contentStart;
-      keyEnd = this.#keyValue.contentEnd;
+    // The form that SDKs send: key, then value, nothing else.
+    if (start + 2 <= end && bytes[start] === TAG_KEY && bytes[start + 1]! < SHORT_SIZES) {
+      const size = bytes[start + 1]!;
+      const keyEnd = start + 2 + size;
+      if (keyEnd + 2 <= end && bytes[keyEnd] === TAG_VALUE && lengthEnd(bytes, keyEnd + 1, end) === end) {
+        if (this.#hasSize[size] === 0) return;
+        const valueStart = bodyStart(bytes, keyEnd, end);
+        this.#readValue(start + 2, keyEnd, valueStart, end, hashes);
+        return;
+      }
     }
-    for (let i = 0; i < this.#wanted.length; i++) {
-      const { bytes: key, field } = this.#wanted[i]!;
-      if (!isEqual(key, bytes, keyStart, keyEnd) || hashes[field] !== 0) continue;
-      this.#findField(start, end, tags.TAG_KEY_VALUE_VALUE);
-      this.#value.reset(bytes, this.#keyValue.contentStart, this.#keyValue.contentEnd);
+    const fields = this.#keyValue;
+    fields.reset(bytes, start, end);
+    fields.find(TAG_KEY);
+    const keyStart = fields.contentStart;
+    const keyEnd = fields.contentEnd;
+    fields.find(TAG_VALUE);
+    this.#readValue(keyStart, keyEnd, fields.contentStart, fields.contentEnd, hashes);
+  }
+
+  /** Of duplicates the first one counts. */
+  #readValue(keyStart: number, keyEnd: number, start: number, end: number, hashes: Uint32Array): void {
+    const wanted = this.#wanted;
+    for (let i = 0; i < wanted.length; i++) {
+      const { bytes: key, field } = wanted[i]!;
+      if (hashes[field] !== 0 || !isEqual(key, this.#bytes, keyStart, keyEnd)) continue;
+      this.#value.reset(this.#bytes, start, end);
       const hash = hashValue(this.#value);
       if (hash !== 0) this.#texts.learn(hash, this.#value);
       hashes[field] = hash;
     }
-  }
-
-  #findField(start: number, end: number, tag: number): boolean {
-    this.#keyValue.reset(this.#bytes, start, end);
-    return this.#keyValue.find(tag);
   }
 }
 

@@ -13,6 +13,8 @@ import { DECIMAL_BYTES_MAX, writeDecimal } from '../../helper/decimal-digits.ts'
 const FNV_OFFSET = 0x811c9dc5 | 0;
 const FNV_PRIME = 0x01000193;
 const TEXT_BYTES_MAX = 48;
+/** A power of two. */
+const RECENT_HASHES = 1024;
 const TRUE = new TextEncoder().encode('true');
 const FALSE = new TextEncoder().encode('false');
 const DIGITS = new Uint8Array(DECIMAL_BYTES_MAX);
@@ -61,6 +63,8 @@ export function hashValue(value: AnyValueView): number {
 /** Texts of hashes that were seen, up to a number of them. What came later has a number for a name. */
 export class ValueTexts {
   readonly #texts = new Map<number, string>();
+  /** Hashes of late, by their low bits: a look into it costs less than one into the map. */
+  readonly #recent = new Uint32Array(RECENT_HASHES);
   readonly #max: number;
 
   constructor(max: number) {
@@ -80,6 +84,9 @@ export class ValueTexts {
   }
 
   #wants(hash: number): boolean {
+    const slot = hash & (RECENT_HASHES - 1);
+    if (this.#recent[slot] === hash) return false;
+    this.#recent[slot] = hash;
     return this.#texts.size < this.#max && !this.#texts.has(hash);
   }
 }
