@@ -108,6 +108,13 @@ const CASES: readonly Case[] = [
   },
   { name: 'durable-queue', sinks: ['backend', 'archive'] },
   { name: 'environment', sinks: ['backend'], env: { WHOLE: '7', STAGE: 'test', RATIO: '-2.5e-3' } },
+  { name: 'conditions', sinks: ['backend'] },
+  {
+    name: 'tenants',
+    sinks: ['backend'],
+    client: { http: { headers: { 'X-Tenant': 'shop' } }, grpc: { headers: { 'x-tenant': 'mail' } } },
+    headers: { 'x-tenant': 'sdk' },
+  },
   { name: 'sidecar', sinks: ['backend'], files: ['copy.json'] },
 ];
 

@@ -161,7 +161,11 @@ export class ConfigPair {
     const secured = (key: string) => sink[key.slice(key.indexOf('-') + 1) as Sink];
     const receivers = keys.map((key) => {
       const { grpc, http } = this.#sinkPorts.get(key)!;
-      const endpoint = (port: number) => ({ endpoint: `127.0.0.1:${port}`, ...secured(key) });
+      const endpoint = (port: number) => ({
+        endpoint: `127.0.0.1:${port}`,
+        include_metadata: true,
+        ...secured(key),
+      });
       return [`otlp/${key}`, { protocols: { grpc: endpoint(grpc), http: endpoint(http) } }];
     });
     const shared = { sending_queue: { enabled: false }, tls: { insecure: true } };
@@ -186,6 +190,16 @@ export class ConfigPair {
           keys.map((key) => [`file/${key}`, { path: this.#fileOf(key), flush_interval: '50ms' }]),
         ),
       },
+      // What both programs say in headers becomes a part of the items, so that it is compared as well.
+      processors: {
+        attributes: {
+          actions: ['x-scope-orgid', 'x-origin', 'x-stage', 'x-from'].map((header) => ({
+            key: `seen.${header}`,
+            from_context: `metadata.${header}`,
+            action: 'upsert',
+          })),
+        },
+      },
       extensions,
       service: {
         extensions: Object.keys(extensions),
@@ -195,7 +209,7 @@ export class ConfigPair {
             [`${signal}/sender`, { receivers: ['otlp/sender'], exporters: sender }],
             ...keys.map((key) => [
               `${signal}/${key}`,
-              { receivers: [`otlp/${key}`], exporters: [`file/${key}`] },
+              { receivers: [`otlp/${key}`], processors: ['attributes'], exporters: [`file/${key}`] },
             ]),
           ]),
         ),
