@@ -1,6 +1,7 @@
 /** Sums the snapshots of all threads, the dead ones included: a restarted worker must not take totals back. */
 import type { Clock } from '../stdx/clock.ts';
 import { LatencyWindow } from './latency.ts';
+import { MAX_GAUGES } from './metrics.ts';
 import { type HistogramValue, type MeterSnapshot, type SeriesValue, seriesKey } from './registry.ts';
 import type { TakenSpans } from './tracer.ts';
 
@@ -53,10 +54,15 @@ export class MeterAggregate {
     return [...sums.values()];
   }
 
-  /** Gauges of living threads; the same series in two threads adds up (each thread holds its own share). */
+  /** Gauges of living threads; the same series in two threads adds up (each holds its share), but for ages. */
   gauges(): SeriesValue[] {
     const sums = new Map<string, SeriesValue>();
-    for (const snapshot of this.#threads.values()) for (const series of snapshot.gauges) addTo(sums, series);
+    for (const snapshot of this.#threads.values()) {
+      for (const series of snapshot.gauges) {
+        if (MAX_GAUGES.has(series.name)) keepLargest(sums, series);
+        else addTo(sums, series);
+      }
+    }
     return [...sums.values()];
   }
 
@@ -77,6 +83,13 @@ export class MeterAggregate {
   latenciesOf(stage: string): LatencyWindow[] {
     return this.latencies().filter((window) => window.stage === stage);
   }
+}
+
+function keepLargest(sums: Map<string, SeriesValue>, series: SeriesValue): void {
+  const key = seriesKey(series.name, series.labels);
+  const sum = sums.get(key);
+  if (sum === undefined) sums.set(key, { ...series });
+  else sum.value = Math.max(sum.value, series.value);
 }
 
 function addTo(sums: Map<string, SeriesValue>, series: SeriesValue): void {

@@ -22,6 +22,8 @@ export interface MetricDefinition {
   bounds?: readonly number[];
   /** Labels that only level `detailed` shows: below it, series that differ in nothing else are one. */
   detailedLabels?: readonly string[];
+  /** How a gauge of several threads is one figure: their sum unless this says that the largest counts, as of ages. */
+  combine?: 'max';
 }
 
 /** Whether a level shows what is defined for `lowest`. */
@@ -272,6 +274,11 @@ export const LATENCY_STAGES: ReadonlyMap<string, string> = new Map([
   ['export_call', 'One attempt to send a batch.'],
   ['delivery_age', 'From the complete request body to delivery of its batch.'],
 ]);
+
+/** Gauges of which the largest counts. */
+export const MAX_GAUGES: ReadonlySet<string> = new Set(
+  METRICS.filter(({ combine }) => combine === 'max').map(({ name }) => name),
+);
 
 const BOUNDS: ReadonlyMap<string, readonly number[]> = new Map(
   METRICS.flatMap(({ name, bounds }) => (bounds === undefined ? [] : [[name, bounds] as const])),

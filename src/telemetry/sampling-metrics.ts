@@ -52,7 +52,15 @@ export const SAMPLING_METRICS: readonly MetricDefinition[] = [
   of('counter', 'millrace_sampling_lost_items', '{item}', 'Pending items that were damaged on disk.'),
   of('counter', 'millrace_sampling_sent_items', '{item}', 'Items that were kept and went on.'),
   of('gauge', 'millrace_sampling_pending_traces', '{trace}', 'Traces that wait for their decision.'),
-  of('gauge', 'millrace_sampling_oldest_pending_seconds', 's', 'How long the oldest of them has waited.'),
+  {
+    ...of(
+      'gauge',
+      'millrace_sampling_oldest_pending_seconds',
+      's',
+      'How long the oldest of them has waited.',
+    ),
+    combine: 'max',
+  },
   of('gauge', 'millrace_sampling_index_bytes', 'By', 'Memory of the index of traces.'),
   of('gauge', 'millrace_sampling_pending_bytes', 'By', 'Pending items on disk.'),
 ];

@@ -47,6 +47,27 @@ test('a pair of scrapes, two seconds apart, taken from an engine under 1000 span
   assert.ok(Math.abs(process.ringPeak! - 21_016 / 33_554_432) < 1e-9);
 });
 
+test('a sampler is shown by its processor, all workers and policies together', () => {
+  const scrape = (traces: number, kept: number, waiting: number) =>
+    parseScrape(`otelcol_processor_tail_sampling_new_trace_id_received{processor="tail_sampling"} ${traces}
+otelcol_processor_tail_sampling_global_count_traces_sampled{decision="sampled",processor="tail_sampling",sampled="true"} ${kept}
+otelcol_processor_tail_sampling_global_count_traces_sampled{decision="not_sampled",processor="tail_sampling",sampled="false"} 10
+otelcol_processor_tail_sampling_global_count_traces_sampled{decision="dropped",processor="tail_sampling",sampled="false"} ${kept}
+millrace_sampling_pending_traces{processor="tail_sampling"} ${waiting}
+millrace_sampling_oldest_pending_seconds{processor="tail_sampling"} 1.5
+millrace_sampling_index_bytes{processor="tail_sampling"} 4096
+millrace_sampling_late_spans{processor="tail_sampling"} ${kept}
+`);
+  const { samplers } = figuresOf(scrape(100, 20, 5), scrape(160, 50, 7), 2);
+  assert.deepEqual(samplers, [
+    {
+      ...{ processor: 'tail_sampling', traces: 30, kept: 15, dropped: 15, late: 15, pending: 7 },
+      ...{ oldestSeconds: 1.5, indexBytes: 4096 },
+    },
+  ]);
+  assert.deepEqual(figuresOf(first, second, 2).samplers, []);
+});
+
 test('a counter that fell has begun anew: no negative rate', () => {
   const { receivers } = figuresOf(second, first, 2);
   assert.equal(receivers.find(({ transport }) => transport === 'grpc')!.spans, 950);

@@ -60,10 +60,27 @@ export interface ProcessFigures {
   restarts: number | undefined;
 }
 
+/** Of one `tail_sampling` processor, all its workers together. */
+export interface SamplerFigures {
+  processor: string;
+  /** Traces that began, were kept and were dropped in a second. */
+  traces: number;
+  kept: number;
+  dropped: number;
+  /** Spans in a second that came after the decision about their trace. */
+  late: number;
+  /** Traces that wait for their decision. */
+  pending: number;
+  oldestSeconds: number | undefined;
+  indexBytes: number | undefined;
+}
+
 export interface Figures {
   process: ProcessFigures;
   receivers: ReceiverFigures[];
   pipelines: PipelineFigures[];
+  /** Empty where nothing is sampled at the tail. */
+  samplers: SamplerFigures[];
   exporters: ExporterFigures[];
 }
 
@@ -162,6 +179,25 @@ function pipelineFigures(pair: Pair): PipelineFigures[] {
   return [...pipelines.values()];
 }
 
+const TAIL = 'otelcol_processor_tail_sampling_';
+
+function samplerFigures(pair: Pair): SamplerFigures[] {
+  return combinations(pair.now, [`${TAIL}new_trace_id_received`], ['processor']).map((labels) => {
+    const decided = (sampled: string) =>
+      pair.rate(`${TAIL}global_count_traces_sampled`, { ...labels, sampled }) ?? 0;
+    return {
+      processor: labels.processor!,
+      traces: pair.rate(`${TAIL}new_trace_id_received`, labels) ?? 0,
+      kept: decided('true'),
+      dropped: decided('false'),
+      late: pair.rate('millrace_sampling_late_spans', labels) ?? 0,
+      pending: sumOf(pair.now, 'millrace_sampling_pending_traces', labels) ?? 0,
+      oldestSeconds: sumOf(pair.now, 'millrace_sampling_oldest_pending_seconds', labels),
+      indexBytes: sumOf(pair.now, 'millrace_sampling_index_bytes', labels),
+    };
+  });
+}
+
 function exporterFigures(pair: Pair): ExporterFigures[] {
   const found = combinations(
     pair.now,
@@ -227,6 +263,7 @@ export function figuresOf(before: Scrape, now: Scrape, seconds: number): Figures
     process: processFigures(pair),
     receivers: receiverFigures(pair),
     pipelines: pipelineFigures(pair),
+    samplers: samplerFigures(pair),
     exporters: exporterFigures(pair),
   };
 }

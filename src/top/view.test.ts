@@ -40,6 +40,17 @@ function widest(): Figures {
         ...{ diskBytes: 99.94 * 2 ** 40, budgetBytes: 2 ** 40 },
       },
     ],
+    samplers: [
+      {
+        ...{
+          processor: 'tail_sampling/with-a-very-long-name',
+          traces: 99_940,
+          kept: 99_940,
+          dropped: 99_940,
+        },
+        ...{ late: 99_940, pending: 99_940_000_000, oldestSeconds: 3599, indexBytes: 99.94 * 2 ** 30 },
+      },
+    ],
     exporters: [
       {
         ...{ exporter, signal: 'metrics', sent: 99_940, failed: 99_940, retries: 99_940 },

@@ -1,5 +1,11 @@
 /** Figures as lines: a table of 80 columns for a terminal, `key=value` lines for everything else. */
-import type { ExporterFigures, Figures, PipelineFigures, ReceiverFigures } from './figures.ts';
+import type {
+  ExporterFigures,
+  Figures,
+  PipelineFigures,
+  ReceiverFigures,
+  SamplerFigures,
+} from './figures.ts';
 import {
   formatBytes,
   formatCount,
@@ -60,6 +66,17 @@ const PIPELINE_COLUMNS: Column<PipelineFigures>[] = [
   },
 ];
 
+const SAMPLER_COLUMNS: Column<SamplerFigures>[] = [
+  { title: 'SAMPLER', width: NAME_WIDTH, isName: true, text: ({ processor }) => processor },
+  { title: 'TRACES/s', width: 9, text: ({ traces }) => formatCount(traces) },
+  { title: 'KEPT/s', width: 8, text: ({ kept }) => formatCount(kept) },
+  { title: 'DROPPED', width: 8, text: ({ dropped }) => formatCount(dropped) },
+  { title: 'LATE', width: 7, text: ({ late }) => formatCount(late) },
+  { title: 'WAITING', width: 9, text: ({ pending }) => formatCount(pending) },
+  { title: 'OLDEST', width: 8, text: ({ oldestSeconds }) => formatDuration(oldestSeconds) },
+  { title: 'INDEX', width: 9, text: ({ indexBytes }) => formatBytes(indexBytes) },
+];
+
 const EXPORTER_COLUMNS: Column<ExporterFigures>[] = [
   { title: 'EXPORTER', width: 16, isName: true, text: ({ exporter }) => exporter },
   { title: 'OF', width: 8, isName: true, text: ({ signal }) => signal },
@@ -86,6 +103,10 @@ function receiverRanks({ receiver, transport, spans, points, logs, refused, p99 
 
 function pipelineRanks({ pipeline, items, waiting }: PipelineFigures): Ranks {
   return { name: pipeline, rate: items, refused: 0, queue: waiting, latency: 0 };
+}
+
+function samplerRanks({ processor, traces, late, pending, oldestSeconds = 0 }: SamplerFigures): Ranks {
+  return { name: processor, rate: traces, refused: late, queue: pending, latency: oldestSeconds };
 }
 
 function exporterRanks({ exporter, signal, sent, failed, retries, queue, p99 }: ExporterFigures): Ranks {
@@ -147,6 +168,8 @@ export function screenLines(figures: Figures | undefined, options: ScreenOptions
     add(tableLines(RECEIVER_COLUMNS, sortRows(figures.receivers, receiverRanks, sort)));
     if (figures.pipelines.length > 0)
       add(tableLines(PIPELINE_COLUMNS, sortRows(figures.pipelines, pipelineRanks, sort)));
+    if (figures.samplers.length > 0)
+      add(tableLines(SAMPLER_COLUMNS, sortRows(figures.samplers, samplerRanks, sort)));
     add(tableLines(EXPORTER_COLUMNS, sortRows(figures.exporters, exporterRanks, sort)));
   }
   const help = `q quit  s sort (${sort})  r rate  f refused  w queue  l latency  n name`;
@@ -173,7 +196,19 @@ const quantileFields = ({ p50, p99, p999 }: ReceiverFigures | ExporterFigures) =
   p999_s: p999,
 });
 
-/** One line for the process and one for each receiver, pipeline and exporter. */
+const samplerLine = (row: SamplerFigures) =>
+  `sampler ${fields({
+    id: row.processor,
+    traces_per_s: row.traces,
+    kept_per_s: row.kept,
+    dropped_per_s: row.dropped,
+    late_spans_per_s: row.late,
+    pending: row.pending,
+    oldest_s: row.oldestSeconds,
+    index_bytes: row.indexBytes,
+  })}`;
+
+/** One line for the process and one for each receiver, pipeline, sampler and exporter. */
 export function plainLines(figures: Figures): string[] {
   const { process, receivers, pipelines, exporters } = figures;
   return [
@@ -212,6 +247,7 @@ export function plainLines(figures: Figures): string[] {
           budget_bytes: row.budgetBytes,
         })}`,
     ),
+    ...figures.samplers.map(samplerLine),
     ...exporters.map(
       (row) =>
         `exporter ${fields({

@@ -6,10 +6,11 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { EngineProcess, engineConfig, freePort, freePorts, until } from '../engine-process.ts';
+import { EngineProcess, freePort, freePorts, until } from '../engine-process.ts';
 import { LedgerClient, ledgerRequest, SPANS_PER_REQUEST } from '../ledger-client.ts';
 import { dashboardQueries } from '../services/dashboard.ts';
 import { CHECKOUT } from '../source-tree.ts';
+import { samplingConfig } from './sampling.test-peer.ts';
 
 const SCRIPT = join(CHECKOUT, 'configs', 'scripts', 'prometheus.sh');
 const REQUEST_EVERY_MS = 50;
@@ -40,7 +41,7 @@ describe('Prometheus', { timeout: 180_000 }, () => {
     directory = mkdtempSync(join(tmpdir(), 'millrace-prometheus-'));
     const ports = await freePorts();
     metricsPort = ports.metrics;
-    const config = engineConfig(ports, { nop: {} });
+    const config = samplingConfig(ports, { nop: {} });
     engine = await EngineProcess.start({ config, dataDir: join(directory, 'engine') });
     client = new LedgerClient({ port: ports.http, producers: 1 });
     let sent = 0;
