@@ -48,7 +48,7 @@ const OF_VALUES: readonly [
 ];
 
 test('every operator and type of a value has its condition', () => {
-  const own = 'attributes["k"]';
+  const own = 'span.attributes["k"]';
   const ofResource = 'resource.attributes["k"]';
   for (const [operator, value, datatype, expected] of OF_VALUES) {
     const [first, second] = [own, ofResource].map((source) => expected.replaceAll('X', source));
@@ -63,25 +63,28 @@ test('every operator and type of a value has its condition', () => {
 
 test('existence, own fields of spans and roots', () => {
   const cases: readonly [ConditionRule, string][] = [
-    [condition('exists', undefined, 'k'), 'attributes["k"] != nil or resource.attributes["k"] != nil'],
-    [condition('not-exists', undefined, 'k'), 'attributes["k"] == nil and resource.attributes["k"] == nil'],
-    [condition('=', 'GET', 'name'), 'name == "GET"'],
-    [condition('=', 2, 'status_code'), 'status.code == 2'],
+    [condition('exists', undefined, 'k'), 'span.attributes["k"] != nil or resource.attributes["k"] != nil'],
+    [
+      condition('not-exists', undefined, 'k'),
+      'span.attributes["k"] == nil and resource.attributes["k"] == nil',
+    ],
+    [condition('=', 'GET', 'name'), 'span.name == "GET"'],
+    [condition('=', 2, 'status_code'), 'span.status.code == 2'],
     [
       condition('in', ['server', 'consumer'], 'span.kind'),
-      'kind == SPAN_KIND_SERVER or kind == SPAN_KIND_CONSUMER',
+      'span.kind == SPAN_KIND_SERVER or span.kind == SPAN_KIND_CONSUMER',
     ],
-    [condition('!=', 'client', 'span.kind'), 'not (kind == SPAN_KIND_CLIENT)'],
-    [condition('>', 1.5, 'duration_ms'), '(end_time_unix_nano - start_time_unix_nano) > 1500000'],
+    [condition('!=', 'client', 'span.kind'), 'not (span.kind == SPAN_KIND_CLIENT)'],
+    [condition('>', 1.5, 'duration_ms'), '(span.end_time_unix_nano - span.start_time_unix_nano) > 1500000'],
     [condition('not-exists', undefined, 'trace.parent_id'), 'IsRootSpan()'],
-    [condition('=', 'x', 'root.name'), 'IsRootSpan() and name == "x"'],
+    [condition('=', 'x', 'root.name'), 'IsRootSpan() and span.name == "x"'],
     [
       condition('exists', undefined, 'error'),
-      'status.code == STATUS_CODE_ERROR or attributes["error"] != nil or resource.attributes["error"] != nil',
+      'span.status.code == STATUS_CODE_ERROR or span.attributes["error"] != nil or resource.attributes["error"] != nil',
     ],
     [
       condition('exists', undefined, '', { fields: ['a', 'b'] }),
-      'attributes["a"] != nil or resource.attributes["a"] != nil or attributes["b"] != nil or resource.attributes["b"] != nil',
+      'span.attributes["a"] != nil or resource.attributes["a"] != nil or span.attributes["b"] != nil or resource.attributes["b"] != nil',
     ],
   ];
   for (const [rule, expected] of cases) assert.equal(textOf(rule), expected);

@@ -127,18 +127,20 @@ function overSources(condition: ConditionRule, sources: readonly string[]): stri
 }
 
 function ofOwn(condition: ConditionRule, { source }: FieldPlace & { kind: 'own' }): string {
-  const isText = source !== 'status.code';
+  const isText = source !== 'span.status.code';
   if (condition.operator === 'exists') return isText ? `${source} != ""` : 'true';
   if (condition.operator === 'not-exists') return isText ? `${source} == ""` : 'false';
   return compared(source, condition);
 }
 
 function ofError({ operator, value }: ConditionRule): string {
-  const sources = ['attributes["error"]', 'resource.attributes["error"]'];
-  const failed = 'status.code == STATUS_CODE_ERROR';
+  const sources = ['span.attributes["error"]', 'resource.attributes["error"]'];
+  const failed = 'span.status.code == STATUS_CODE_ERROR';
   if (operator === 'exists') return [failed, ...sources.map((each) => `${each} != nil`)].join(' or ');
   if (operator === 'not-exists') {
-    return ['status.code != STATUS_CODE_ERROR', ...sources.map((each) => `${each} == nil`)].join(' and ');
+    return ['span.status.code != STATUS_CODE_ERROR', ...sources.map((each) => `${each} == nil`)].join(
+      ' and ',
+    );
   }
   if ((operator === '=' && value === true) || (operator === '!=' && value === false)) {
     return [failed, ...sources.map((each) => `${each} == true`)].join(' or ');
@@ -152,7 +154,7 @@ function ofKind({ operator, value }: ConditionRule): string {
   if (!isNegative && operator !== '=' && operator !== 'in') fail('a kind of spans can only be equal or not');
   const tests = values.map((each) => {
     if (!KINDS.includes(String(each))) fail(`${JSON.stringify(each)} is no kind of spans`);
-    return `kind == SPAN_KIND_${String(each).toUpperCase()}`;
+    return `span.kind == SPAN_KIND_${String(each).toUpperCase()}`;
   });
   return isNegative ? `not (${tests.join(' or ')})` : tests.join(' or ');
 }
@@ -163,7 +165,7 @@ function ofDuration({ operator, value, datatype }: ConditionRule): string {
   if (comparison === undefined || typeof ms !== 'number' || Number.isNaN(ms)) {
     return fail('a duration can only be compared with a number');
   }
-  return `(end_time_unix_nano - start_time_unix_nano) ${comparison} ${numberText(ms * NANOS_PER_MS)}`;
+  return `(span.end_time_unix_nano - span.start_time_unix_nano) ${comparison} ${numberText(ms * NANOS_PER_MS)}`;
 }
 
 /** The test of one value that is not nil, or that fails when it is nil. */

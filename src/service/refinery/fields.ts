@@ -2,12 +2,12 @@
 
 /** Fields that Honeycomb makes of the span itself. */
 const OWN_TEXTS: ReadonlyMap<string, string> = new Map([
-  ['name', 'name'],
-  ['status_message', 'status.message'],
-  ['trace.trace_id', 'trace_id.string'],
-  ['trace.span_id', 'span_id.string'],
-  ['library.name', 'instrumentation_scope.name'],
-  ['library.version', 'instrumentation_scope.version'],
+  ['name', 'span.name'],
+  ['status_message', 'span.status.message'],
+  ['trace.trace_id', 'span.trace_id.string'],
+  ['trace.span_id', 'span.span_id.string'],
+  ['library.name', 'scope.name'],
+  ['library.version', 'scope.version'],
 ]);
 
 export const KINDS = ['unspecified', 'internal', 'server', 'client', 'producer', 'consumer'];
@@ -27,7 +27,7 @@ export function placeOf(field: string): FieldPlace {
   if (own !== undefined) return { kind: 'own', source: own };
   switch (field) {
     case 'status_code':
-      return { kind: 'own', source: 'status.code' };
+      return { kind: 'own', source: 'span.status.code' };
     case 'span.kind':
       return { kind: 'kind' };
     case 'error':
@@ -39,7 +39,7 @@ export function placeOf(field: string): FieldPlace {
   }
   if (FOREIGN.test(field)) return { kind: 'unknown' };
   const key = JSON.stringify(field);
-  return { kind: 'values', sources: [`attributes[${key}]`, `resource.attributes[${key}]`] };
+  return { kind: 'values', sources: [`span.attributes[${key}]`, `resource.attributes[${key}]`] };
 }
 
 /** Why the policy `dynamic` would not read what Refinery reads under this name; undefined when it does. */

@@ -22,7 +22,8 @@ What is different everywhere:
   - No sample rate is written into spans: counts have to be scaled by whoever knows the policy.
   - A field is an attribute of the span or else of its resource. Where string_attribute is used, a resource
     with the value counts also when a span has another value under the same name.
-  - The policy "dynamic" is millrace's own; every instance has rates of its own traffic.
+  - The policy "dynamic" is millrace's own, and so are "and" and "not" inside each other: the Go Collector takes
+    neither. Every instance has rates of its own traffic.
   - decision_wait and the other times are Refinery's defaults; its config.yaml may say otherwise
     (TraceTimeout, SendDelay, SampleCache).`;
 
