@@ -57,6 +57,47 @@ test('an open batch is due flush_timeout after its first item, not after its las
   assert.equal(assembler.dueInMs(1200), undefined);
 });
 
+test('once the pace is known, a batch is read about when it is full, not again and again before', async () => {
+  const log = memoryLog();
+  const writer = log.openWriter();
+  const assembler = new BatchAssembler(log.openReader(), 'traces', limits({ minSize: 160 }), 0);
+  let nowMs = 10_000;
+  const readsOf: number[] = [];
+  // Ten items every ten milliseconds: a batch fills in 160 ms, which is before it is due.
+  for (let [reads, nextMs] = [0, nowMs]; readsOf.length < 12; nowMs += 10) {
+    await fill(writer, [10]);
+    if (nowMs < nextMs) continue;
+    reads++;
+    while (assembler.next(nowMs) !== undefined) {
+      readsOf.push(reads);
+      reads = 0;
+    }
+    nextMs = nowMs + assembler.nextReadInMs(nowMs);
+  }
+  assert.ok(readsOf[0]! > 2, 'the first batch teaches the pace');
+  assert.ok(Math.max(...readsOf.slice(2)) <= 2, `reads of each batch: ${readsOf.join()}`);
+  assert.ok(nowMs - 10_000 < 12 * 160 * 1.25, 'and none of them is late for it');
+});
+
+test('a pause makes the pace unknown again, and a pace that changed is found out within half a second', async () => {
+  const log = memoryLog();
+  const writer = log.openWriter();
+  const slow = limits({ minSize: 100, flushTimeoutMs: 10_000 });
+  const assembler = new BatchAssembler(log.openReader(), 'traces', slow, 0);
+  for (const nowMs of [0, 5000]) {
+    await fill(writer, [100]);
+    assert.ok(assembler.next(nowMs) !== undefined);
+  }
+  await fill(writer, [1]);
+  assert.equal(assembler.next(5000), undefined);
+  assert.equal(assembler.nextReadInMs(5000), 500, '100 items in five seconds so far');
+  await fill(writer, [99]);
+  assert.ok(assembler.next(60_000) !== undefined);
+  await fill(writer, [1]);
+  assert.equal(assembler.next(60_000), undefined);
+  assert.equal(assembler.nextReadInMs(60_000), 40);
+});
+
 test('a request larger than max_size is cut, and each part is a request with its resource and scope', async () => {
   const log = await filled([25]);
   const batches = readAll(log, limits({ minSize: 10, maxSize: 10 }));

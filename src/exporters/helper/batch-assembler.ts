@@ -11,8 +11,13 @@ import { type BatchPart, PARTS_MAX, type Partition, takeIntoPart, takeParts } fr
 /** A batch is closed at this size whatever the configuration says: it bounds memory per send in flight. */
 export const BATCH_BYTES_MAX = 32 << 20;
 
-/** Shortest wait for more of an open batch: a few reads teach the pace at which it fills. */
+/** Shortest wait for more of an open batch while nothing is known of the pace: a few reads teach it. */
 const GATHER_MS_MIN = 40;
+/** Where the pace is known, the wait is a little longer than it says, so that the batch is full when it is read. */
+const PACED_WAIT_SHARE = 1.05;
+const PACED_WAIT_MS_MIN = 5;
+/** Longest wait for a batch to fill: the pace may have become another one meanwhile. */
+const PACED_WAIT_MS_MAX = 500;
 
 export interface AssembledBatch {
   boundary: BatchBoundary;
@@ -128,6 +133,10 @@ export class BatchAssembler {
   #record: LogRecord | undefined;
   #open: AssembledBatch;
   #openedMs = 0;
+  /** Items or bytes a millisecond, from one closed batch to the next; 0 where it is not known. */
+  #pace = 0;
+  #pacedSize = 0;
+  #pacedFromMs = 0;
   /** How many batches hold a record, plus one while this reads it; it goes back to the reader at zero. */
   readonly #pins = new Map<LogRecord, number>();
   /** Records that an attempt left behind may read; several batches can share one. */
@@ -165,6 +174,10 @@ export class BatchAssembler {
   nextReadInMs(nowMs: number): number {
     const dueInMs = this.dueInMs(nowMs) ?? 0;
     const size = this.#largestSize();
+    if (this.#pace > 0) {
+      const waitMs = (PACED_WAIT_SHARE * (this.#limits.minSize - size)) / this.#pace;
+      return Math.min(Math.max(waitMs, PACED_WAIT_MS_MIN), PACED_WAIT_MS_MAX, dueInMs);
+    }
     const fullInMs = ((nowMs - this.#openedMs) * (this.#limits.minSize - size)) / Math.max(size, 1);
     return Math.min(Math.max(fullInMs, GATHER_MS_MIN), dueInMs);
   }
@@ -177,13 +190,13 @@ export class BatchAssembler {
   next(nowMs: number): AssembledBatch | undefined {
     for (;;) {
       const record = this.#currentRecord();
-      if (record === undefined) return this.dueInMs(nowMs) === 0 ? this.#close() : undefined;
+      if (record === undefined) return this.dueInMs(nowMs) === 0 ? this.#close(nowMs) : undefined;
       if (this.dueInMs(nowMs) === undefined) this.#openedMs = nowMs;
       if (record.firstOrdinal > this.position) this.skipTo(record.firstOrdinal);
       if (record.damaged) this.#lose(record.endOrdinal - this.position);
       else if (this.#take(record)) {
         this.#open.isFull = true;
-        return this.#close();
+        return this.#close(nowMs);
       }
     }
   }
@@ -353,7 +366,20 @@ export class BatchAssembler {
     return itemsBefore === 0 ? 1 : 0;
   }
 
-  #close(): AssembledBatch {
+  /** From one closing to another, because what one read finds may fill several batches. */
+  #learnPace(nowMs: number): void {
+    this.#pacedSize += this.#largestSize();
+    const elapsedMs = nowMs - this.#pacedFromMs;
+    if (elapsedMs < GATHER_MS_MIN) return;
+    // With a pause in it the time tells nothing.
+    const hasPaused = elapsedMs > 2 * Math.max(this.#limits.flushTimeoutMs, GATHER_MS_MIN);
+    this.#pace = hasPaused ? 0 : this.#pacedSize / elapsedMs;
+    this.#pacedSize = 0;
+    this.#pacedFromMs = nowMs;
+  }
+
+  #close(nowMs: number): AssembledBatch {
+    this.#learnPace(nowMs);
     const batch = this.#open;
     this.#open = emptyBatch(batch.boundary.end, this.#partition);
     // Looked up for a request that then had no room.

@@ -111,6 +111,35 @@ test('a failed flush is told by the freeze that needed it and by every later one
   await assert.rejects(cursor.close(), { code: 'STORAGE_FAILED' });
 });
 
+test('moves ride on the freezes that come anyway; one that none follows is written by itself', async (t) => {
+  t.mock.timers.enable({ apis: ['setTimeout'] });
+  let writes = 0;
+  const words = new SharedWords(createSharedWords(1));
+  const cursor = new FileCursor({
+    name: 'debug',
+    slot: 0,
+    words,
+    logHash: 1,
+    state: { sequence: 0, ordinal: 0, logHash: 1, frozen: [] },
+    origin: 'restored',
+    writeSlot: async () => {
+      writes++;
+    },
+    closeFile: async () => undefined,
+  });
+  for (let first = 0; first < 8; first++) {
+    await cursor.freeze([{ first, end: first + 1 }]);
+    cursor.finish({ first, end: first + 1 });
+    t.mock.timers.tick(80);
+  }
+  assert.equal(writes, 8);
+  t.mock.timers.tick(300);
+  await new Promise((resolve) => setImmediate(resolve));
+  assert.equal(writes, 9);
+  assert.equal(words.releasedOrdinal(0), 8);
+  await cursor.close();
+});
+
 test('a full disk is waited for, but not when the cursor is closed', { timeout: 20_000 }, async () => {
   const words = new SharedWords(createSharedWords(1));
   let refusals = 2;

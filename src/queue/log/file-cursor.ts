@@ -170,6 +170,12 @@ export class FileCursor implements LogCursor {
     }, this.#parts.lazyMs ?? LAZY_PERSIST_MS).unref();
   }
 
+  /** What it waited for rode on a freeze(): left to run it would write the next move early, and so every other one. */
+  #clearLazyTimer(): void {
+    clearTimeout(this.#lazyTimer);
+    this.#lazyTimer = undefined;
+  }
+
   /** Writes states until one with that revision is on disk; parallel callers share the writes. */
   async #persistUpTo(revision: number): Promise<void> {
     while (this.#persisted < revision) {
@@ -204,6 +210,7 @@ export class FileCursor implements LogCursor {
     }
     this.#sequence = sequence;
     this.#persisted = revision;
+    if (revision === this.#revision) this.#clearLazyTimer();
     // Only now: a segment deleted before the move is on disk would leave frozen batches without their items.
     this.#parts.words.setReleasedOrdinal(this.#parts.slot, ordinal);
   }
@@ -223,7 +230,7 @@ export class FileCursor implements LogCursor {
   async close(): Promise<void> {
     if (this.#isClosed) return;
     this.#isClosed = true;
-    clearTimeout(this.#lazyTimer);
+    this.#clearLazyTimer();
     try {
       await this.#persistUpTo(this.#revision);
     } finally {
