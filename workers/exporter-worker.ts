@@ -6,3 +6,8 @@ export async function runExporterTask(init: ExporterWorkerInit): Promise<void> {
   const task = await import('../src/service/exporter-task.ts');
   await task.runExporterTask(init);
 }
+
+/** Loads the modules of the task, in a thread that nobody ends meanwhile. */
+export async function preload(): Promise<void> {
+  await import('../src/service/exporter-task.ts');
+}

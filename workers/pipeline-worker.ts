@@ -9,3 +9,8 @@ export async function runPipelineTask(init: PipelineWorkerInit): Promise<void> {
   const task = await import('../src/service/pipeline-task.ts');
   await task.runPipelineTask(init);
 }
+
+/** Loads the modules of the task, in a thread that nobody ends meanwhile. */
+export async function preload(): Promise<void> {
+  await import('../src/service/pipeline-task.ts');
+}

@@ -5,9 +5,9 @@ import test from 'node:test';
 import type { ConfigSchema } from '../component/config-schema.ts';
 import { testFactories } from '../config/factories.test-peer.ts';
 import { BUILTIN } from '../registry/builtin.ts';
+import { readmesOf } from '../testkit/component-readmes.ts';
 import { CHECKOUT } from '../testkit/source-tree.ts';
 import { configSchemaText } from './config-schema.ts';
-import { readmesOf } from '../testkit/component-readmes.ts';
 import { configurationMarkdown, readmeWithKeys } from './configuration-markdown.ts';
 
 test('docs/configuration.md is what the tables say', () => {

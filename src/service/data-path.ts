@@ -22,6 +22,10 @@ import type { ExporterWorkerInit, PipelineWorkerInit } from './messages.ts';
 import { RequestWaits } from './request-waits.ts';
 import { Supervisor } from './supervisor.ts';
 import type { ThreadPlan } from './thread-plan.ts';
+import { WarmPool } from './warm-pool.ts';
+
+const PIPELINE_TASK = 'runPipelineTask';
+const EXPORTER_TASK = 'runExporterTask';
 
 /** Rings are at least this large, so that a burst of ordinary requests is not refused. */
 const RING_BYTES_MIN = 16 << 20;
@@ -34,6 +38,8 @@ export interface DataPathOptions {
   name: string;
   threads: ThreadPlan;
   registry: Registry;
+  /** Threads that were made before; those that do not fit stay with their owner. */
+  warm?: WarmThreads | undefined;
   /** Of the service, for exporters that name one. */
   extensions: readonly ComponentPlan[];
   isDurable: boolean;
@@ -44,6 +50,20 @@ export interface DataPathOptions {
   failpoints: string | undefined;
   aggregate: MeterAggregate;
   onFatal(error: PipelineError): void;
+}
+
+export interface WarmThreads {
+  pipeline: WarmPool;
+  exporter: WarmPool;
+}
+
+/** Makes the threads of a data path while another one runs. */
+export async function warmThreads(threads: ThreadPlan): Promise<WarmThreads> {
+  const [pipeline, exporter] = await Promise.all([
+    WarmPool.create('pipeline-worker', PIPELINE_TASK, threads.logsByWorker.length),
+    WarmPool.create('exporter-worker', EXPORTER_TASK, threads.exportersByWorker.length),
+  ]);
+  return { pipeline, exporter };
 }
 
 /** Bytes of the ring between receivers and one pipeline worker. */
@@ -182,8 +202,9 @@ export class DataPath {
     const { threads, clock, logger, loggerOptions, failpoints, aggregate } = this.#options;
     return new Supervisor({
       file: 'pipeline-worker',
-      task: 'runPipelineTask',
+      task: PIPELINE_TASK,
       count: lanes.length,
+      pool: this.#options.warm?.pipeline.take(lanes.length),
       makeInit: (slot, name, control, port): PipelineWorkerInit => ({
         name,
         control,
@@ -212,8 +233,9 @@ export class DataPath {
       this.#options;
     return new Supervisor({
       file: 'exporter-worker',
-      task: 'runExporterTask',
+      task: EXPORTER_TASK,
       count: threads.exportersByWorker.length,
+      pool: this.#options.warm?.exporter.take(threads.exportersByWorker.length),
       makeInit: (slot, name, control, port): ExporterWorkerInit => ({
         name,
         control,

@@ -12,7 +12,7 @@ import type { Registry } from '../registry/registry.ts';
 import type { Clock } from '../stdx/clock.ts';
 import { failpoint, setFailpoints } from '../stdx/failpoint.ts';
 import { takeProfile } from '../stdx/profile.ts';
-import { DataPath } from './data-path.ts';
+import { DataPath, type WarmThreads, warmThreads } from './data-path.ts';
 import { ExtensionSet } from './extension-set.ts';
 import { OwnTelemetry, tracerOptions } from './own-telemetry.ts';
 import { ReadinessWatch, type ServicePhase } from './readiness.ts';
@@ -182,12 +182,18 @@ export class Service {
   }
 
   async #replacePath(plan: CollectorPlan): Promise<void> {
-    const { clock, logger } = this.#options;
+    const { clock, logger, planThreads } = this.#options;
+    // The next threads load their modules while the present ones still work: requests wait for the rest only.
+    const warm = this.#path === undefined ? undefined : await warmThreads(planThreads(plan));
     const startedMs = clock.monotonicMs();
     this.#receivers.connect(undefined);
-    await this.#endPath(startedMs + REPLACE_MS);
-    await this.#extensions.apply(plan.extensions, clock.monotonicMs() + REPLACE_MS);
-    await this.#startPath(plan);
+    try {
+      await this.#endPath(startedMs + REPLACE_MS);
+      await this.#extensions.apply(plan.extensions, clock.monotonicMs() + REPLACE_MS);
+      await this.#startPath(plan, warm);
+    } finally {
+      await Promise.all([warm?.pipeline.discard(), warm?.exporter.discard()]);
+    }
     const waited = this.#receivers.waitingCount;
     this.#receivers.connect(this.#path);
     if (this.#pathCount === 1) return;
@@ -195,11 +201,11 @@ export class Service {
     logger.info('workers were exchanged', { paused_ms: pausedMs, requests_that_waited: waited });
   }
 
-  async #startPath(plan: CollectorPlan): Promise<void> {
+  async #startPath(plan: CollectorPlan, warm: WarmThreads | undefined): Promise<void> {
     const { clock, logger, isDurable, failpoints, planThreads, registry } = this.#options;
     this.#pathCount += 1;
     const path = new DataPath({
-      ...{ isDurable, clock, logger, failpoints, registry },
+      ...{ isDurable, clock, logger, failpoints, registry, warm },
       name: `path#${this.#pathCount}`,
       threads: planThreads(plan),
       extensions: plan.extensions,

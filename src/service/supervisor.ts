@@ -4,7 +4,6 @@
  */
 import { PassThrough } from 'node:stream';
 import { MessageChannel, type MessagePort } from 'node:worker_threads';
-import { Piscina } from 'piscina';
 import { PipelineError } from '../component/errors.ts';
 import type { Logger, Meter } from '../component/settings.ts';
 import type { Clock } from '../stdx/clock.ts';
@@ -19,7 +18,8 @@ import {
   WORD_FLUSHING,
   WORD_HEARTBEAT,
 } from './messages.ts';
-import { type WorkerFile, workerUrl } from './worker-url.ts';
+import { createPool, type WorkerPool } from './warm-pool.ts';
+import type { WorkerFile } from './worker-url.ts';
 
 const HEARTBEAT_CHECK_MS = 1000;
 /** No turn of the worker's loop for this long counts as hung. */
@@ -47,6 +47,8 @@ export interface SupervisorOptions {
   logger: Logger;
   meter: Meter;
   aggregate: MeterAggregate;
+  /** Threads that were made before, `count` of them; without them the supervisor makes its own. */
+  pool?: WorkerPool | undefined;
   /** Instead of the default, for tests. */
   startHangMs?: number;
 }
@@ -69,7 +71,7 @@ interface Slot {
 
 export class Supervisor {
   readonly #options: SupervisorOptions;
-  readonly #pool: Piscina;
+  readonly #pool: WorkerPool;
   readonly #slots: Slot[] = [];
   readonly #snapshots = new Map<number, () => void>();
   readonly #profiles = new Map<number, { text: PassThrough; slot: Slot }>();
@@ -79,15 +81,7 @@ export class Supervisor {
 
   constructor(options: SupervisorOptions) {
     this.#options = options;
-    this.#pool = new Piscina({
-      filename: workerUrl(options.file).href,
-      name: options.task,
-      minThreads: options.count,
-      maxThreads: options.count,
-      idleTimeout: Number.POSITIVE_INFINITY,
-      atomics: 'disabled',
-      recordTiming: false,
-    });
+    this.#pool = options.pool ?? createPool(options.file, options.task, options.count);
     // Without a listener an error of a worker would end the process; the task's rejection carries the same news.
     this.#pool.on('error', (error) => options.logger.warn('worker error', { error: String(error) }));
   }

@@ -129,7 +129,7 @@ test('native and heavy packages are imported by the one file that wraps them', (
     lmdb: /^src\/queue\/log\/lmdb\/store\.ts$/,
     '@clickhouse/client': /^src\/exporters\/clickhouse\/insert-client\.ts$/,
     'uWebSockets.js': /^src\/receivers\/otlp\/uws-(native|server)\.ts$/,
-    piscina: /^src\/service\/supervisor\.ts$/,
+    piscina: /^src\/service\/warm-pool\.ts$/,
     zod: /^src\/config\//,
     pino: /^src\/telemetry\/logger\.ts$/,
     chdb: /^src\/extensions\/embedded_clickhouse\//,
