@@ -1,9 +1,11 @@
 /** What our own server does on a connection beyond the contract of all: order, time limits, one read buffer. */
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
+import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import test, { type TestContext } from 'node:test';
+import { connect as connectTls } from 'node:tls';
 import { promisify } from 'node:util';
 import { TestAuthority, tempDir, writePair } from '../../testkit/certificates.ts';
 import {
@@ -195,6 +197,36 @@ test('stopping closes idle connections at once and the others after their answer
   assert.match(client.text, /^HTTP\/1\.1 200/);
   client.close();
   await drained;
+});
+
+test('over TLS a client that pipelines without end is held back too, and loses nothing', async (t) => {
+  const directory = await tempDir(t);
+  const authority = await TestAuthority.create();
+  const files = await writePair(directory, 'server', await authority.issue('server'));
+  const tls = new ListenerTls({ ...TLS_DEFAULTS, ...files }, testSettings().logger);
+  const bed = await startHttpBed('http1', { server: { tls } });
+  t.after(() => bed.stop());
+  bed.consumer.outcome = undefined;
+  const client = connectTls({ host: 'localhost', port: bed.port, ca: authority.cert });
+  t.after(() => client.destroy());
+  let text = '';
+  client.on('data', (data: Buffer) => {
+    text += data.toString('latin1');
+  });
+  await once(client, 'secureConnect');
+  const count = 10 * PIPELINED_REQUESTS_MAX;
+  const bodyOf = (i: number): string => `${i} `.repeat(1000);
+  for (let i = 0; i < count; i++) client.write(withBody(bodyOf(i)));
+  await eventually('as many as may wait', () => bed.consumer.taken.length === PIPELINED_REQUESTS_MAX);
+  await sleep(30);
+  assert.equal(bed.consumer.taken.length, PIPELINED_REQUESTS_MAX);
+  for (let i = 0; i < count; i++) {
+    await eventually(`request ${i}`, () => bed.consumer.taken.length > i);
+    assert.equal(bed.consumer.taken[i]!.body.toString(), bodyOf(i));
+    bed.consumer.taken[i]!.done(OK_OUTCOME);
+  }
+  await eventually('all are answered', () => text.split('HTTP/1.1 200').length === count + 1);
+  assert.equal(bed.admission.memory.usedBytes, 0);
 });
 
 test('curl over TLS: lengths, chunks, an expected 100, a body larger than all buffers, one connection', async (t) => {
