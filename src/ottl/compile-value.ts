@@ -149,9 +149,11 @@ export class ValueCompiler {
     const args = node.args.map(({ name, value }) => ({ name, expr: this.#argument(value) }));
     const keys = this.#keys(node.keys);
     if (converter === undefined) return NIL;
+    const issueCount = this.issues.length;
     const exprs = this.#bind(node, converter.params, args);
     if (exprs === undefined) return NIL;
     this.#check(node, converter, exprs);
+    if (this.issues.length > issueCount) return NIL;
     const { apply, params } = converter;
     const call: Getter = (cursor) => {
       const values: Value[] = [];

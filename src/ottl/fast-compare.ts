@@ -4,6 +4,7 @@
  */
 import {
   ANY_BOOL,
+  ANY_BYTES,
   ANY_DOUBLE,
   ANY_EMPTY,
   ANY_INT,
@@ -95,7 +96,8 @@ function valueComparison(operator: Comparison, value: Value): ((view: AnyValueVi
     }
     case 'undefined': {
       const isHeld = operator === '==' || operator === '<=' || operator === '>=';
-      return (view) => (view.kind === ANY_EMPTY ? isHeld : isOther);
+      return ({ kind, start, end }) =>
+        kind === ANY_EMPTY || (kind === ANY_BYTES && start === end) ? isHeld : isOther;
     }
     default:
       return undefined;

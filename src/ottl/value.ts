@@ -210,8 +210,10 @@ export function bigintOrder(left: bigint, right: bigint): number {
   return left > right ? 1 : 0;
 }
 
-/** The comparison of two values of any types; never an error. */
-export function compareValues(operator: Comparison, left: Value, right: Value): boolean {
+/** The comparison of two values of any types; never an error. No bytes are nil, as in the Collector. */
+export function compareValues(operator: Comparison, leftValue: Value, rightValue: Value): boolean {
+  const left = isNoBytes(leftValue) ? undefined : leftValue;
+  const right = isNoBytes(rightValue) ? undefined : rightValue;
   if (left === undefined && right === undefined)
     return operator === '==' || operator === '<=' || operator === '>=';
   if (left === undefined || right === undefined) return differs(operator);
@@ -238,6 +240,10 @@ export function compareValues(operator: Comparison, left: Value, right: Value): 
   }
   if (operator === '==') return isEqualValue(left, right);
   return operator === '!=' && !isEqualValue(left, right);
+}
+
+function isNoBytes(value: Value): boolean {
+  return value instanceof Uint8Array && value.length === 0;
 }
 
 function isNumber(value: Value): value is bigint | number {

@@ -77,7 +77,7 @@ export function textOf(value: Value): string {
   return jsonOf(value);
 }
 
-/** JSON as Go's encoders write it: keys in order, bytes in base64, floats in the form of JavaScript. */
+/** JSON as the Collector makes it of values where a text is wanted: keys in order, bytes in base64, two digits of exponent. */
 export function jsonOf(value: Value): string {
   if (value === undefined) return 'null';
   switch (typeof value) {
@@ -88,9 +88,11 @@ export function jsonOf(value: Value): string {
       return String(value);
     case 'number':
       if (!Number.isFinite(value)) throw new EvaluationError(`${value} has no JSON form`);
-      return Object.is(value, -0) ? '-0' : String(value);
+      return Object.is(value, -0) ? '-0' : String(value).replace(/e([+-])([0-9])$/, 'e$10$2');
   }
-  if (value instanceof Uint8Array) return `"${Buffer.from(value).toString('base64')}"`;
+  // What the Collector's encoder makes of no bytes.
+  if (value instanceof Uint8Array)
+    return value.length === 0 ? 'null' : `"${Buffer.from(value).toString('base64')}"`;
   if (value instanceof Map) {
     const entries = [...(value as ReadonlyMap<string, Value>)].sort(([a], [b]) => (a < b ? -1 : 1));
     return `{${entries.map(([key, member]) => `${jsonText(key)}:${jsonOf(member)}`).join(',')}}`;
@@ -100,6 +102,26 @@ export function jsonOf(value: Value): string {
   if (value instanceof DurationValue) return String(value.nanos);
   if (value instanceof IdValue) return `[${value.bytes.join(',')}]`;
   throw new EvaluationError(`${(value as OpaqueValue).typeName} have no text`);
+}
+
+/** Text of an attribute's value as its own string form has it: JSON without escapes for HTML, and its exponents. */
+export function plainText(value: Value): string {
+  if (value === undefined) return '';
+  if (typeof value === 'string') return value;
+  if (typeof value === 'number') return Object.is(value, -0) ? '-0' : String(value);
+  if (value instanceof Uint8Array) return Buffer.from(value).toString('base64');
+  return plainJson(value);
+}
+
+function plainJson(value: Value): string {
+  if (typeof value === 'string') return JSON.stringify(value);
+  if (typeof value === 'number') return Number.isFinite(value) ? plainText(value) : 'null';
+  if (value instanceof Map) {
+    const entries = [...(value as ReadonlyMap<string, Value>)].sort(([a], [b]) => (a < b ? -1 : 1));
+    return `{${entries.map(([key, member]) => `${JSON.stringify(key)}:${plainJson(member)}`).join(',')}}`;
+  }
+  if (Array.isArray(value)) return `[${(value as readonly Value[]).map(plainJson).join(',')}]`;
+  return jsonOf(value);
 }
 
 /** With the characters escaped that HTML would take for its own. */

@@ -9,7 +9,7 @@ import {
   typeName,
   type Value,
 } from '../value.ts';
-import { jsonOf } from './coerce.ts';
+import { plainText } from './coerce.ts';
 import { type Converters, optional, param } from './converter.ts';
 
 const UTF8 = new TextEncoder();
@@ -36,13 +36,14 @@ function indexOf(target: Value, value: Value): Value {
   return BigInt((target as List).findIndex((element) => compareValues('==', element, value)));
 }
 
-/** Numbers by their size; as soon as a text, a bool or nil is among them, by their text. The values stay as they are. */
+/** Numbers by their size; as soon as a text, a bool or nil is among them, by their text. The values
+ * stay as they are, and so does a list with others. */
 function sorted(target: Value, order: Value): Value {
   if (!Array.isArray(target)) throw new EvaluationError(`expected a list, got ${typeName(target)}`);
   const list = target as List;
   const scalars = ['string', 'bigint', 'number', 'boolean', 'undefined'];
   if (!list.every((element) => scalars.includes(typeof element))) {
-    throw new EvaluationError('only lists of strings, numbers and bools have an order');
+    return list;
   }
   const isAll = (types: readonly string[]) => list.every((element) => types.includes(typeof element));
   const direction = order === 'desc' ? -1 : 1;
@@ -84,12 +85,6 @@ function sliceToMap(list: List, keyPath: List | undefined, valuePath: List | und
 function quoted(text: string, delimiter: string, pairDelimiter: string): string {
   const escaped = text.replaceAll('"', '\\"');
   return text.includes(delimiter) || text.includes(pairDelimiter) ? `"${escaped}"` : escaped;
-}
-
-function plainText(value: Value): string {
-  if (value === undefined) return '';
-  if (value instanceof Uint8Array) return Buffer.from(value).toString('base64');
-  return typeof value === 'string' ? value : jsonOf(value);
 }
 
 function keyValueText(map: Entries, delimiter: string, pairDelimiter: string, isSorted: boolean): string {
