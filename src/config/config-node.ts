@@ -3,6 +3,7 @@
  * Expansion and merging work on it, so an issue found at the end still names file, line and column.
  */
 import { ExpandedText } from './expanded-text.ts';
+import type { WrittenNumber } from './written-number.ts';
 
 /** Levels of lists and maps; no Collector configuration comes near. */
 export const NESTING_MAX = 100;
@@ -27,6 +28,8 @@ interface NodeBase {
 export interface ScalarNode extends NodeBase {
   kind: 'scalar';
   value: ScalarValue;
+  /** Set where the number alone does not say what was written. */
+  written?: WrittenNumber;
 }
 
 export interface ListNode extends NodeBase {
@@ -82,7 +85,7 @@ export function plainValue(node: ConfigNode): unknown {
 function plainContent(node: ConfigNode): unknown {
   switch (node.kind) {
     case 'scalar':
-      return node.value;
+      return node.written ?? node.value;
     case 'list':
       return node.items.map(plainValue);
     case 'map':

@@ -1,3 +1,5 @@
+import { WrittenNumber } from './written-number.ts';
+
 /**
  * A value that came out of `${...}`. It has two readings: the text as it was, for keys that want a string
  * (`0123` stays `0123`), and the YAML value of that text, for all others (`8080` is a number).
@@ -19,16 +21,21 @@ export class ExpandedText {
   }
 }
 
-/** Which reading a key wants; `members` is for lists and maps whose members are texts. */
-export type Reading = 'text' | 'yaml' | 'members';
+/**
+ * Which reading a key wants; `members` is for lists and maps whose members are texts, `literal` is `yaml` with numbers as they
+ * were written where that matters.
+ */
+export type Reading = 'text' | 'yaml' | 'members' | 'literal';
 
 /** The value under one reading, without any ExpandedText in it. Never mutates. */
 export function readAs(raw: unknown, reading: Reading): unknown {
   if (raw instanceof ExpandedText) {
-    const isContainer = typeof raw.value === 'object' && raw.value !== null;
+    const isContainer =
+      typeof raw.value === 'object' && raw.value !== null && !(raw.value instanceof WrittenNumber);
     if (reading === 'text' || (reading === 'members' && !isContainer)) return raw.text;
     return readAs(raw.value, reading);
   }
+  if (raw instanceof WrittenNumber) return reading === 'literal' ? raw : raw.value;
   const below = reading === 'members' ? 'text' : reading;
   if (Array.isArray(raw)) return raw.map((item) => readAs(item, below));
   if (typeof raw !== 'object' || raw === null) return raw;
@@ -37,7 +44,8 @@ export function readAs(raw: unknown, reading: Reading): unknown {
 
 /** The YAML reading, at the top only: members of lists and maps stay as they are. */
 export function yamlValue(raw: unknown): unknown {
-  return raw instanceof ExpandedText ? raw.value : raw;
+  if (raw instanceof ExpandedText) return yamlValue(raw.value);
+  return raw instanceof WrittenNumber ? raw.value : raw;
 }
 
 /** How a message shows a value that is not wanted: cut short, and never what a reference gave. */
@@ -45,6 +53,7 @@ export function describeValue(raw: unknown): string {
   if (raw instanceof ExpandedText) {
     return `the value of ${raw.reference}${raw.problem === undefined ? '' : ` (${raw.problem})`}`;
   }
+  if (raw instanceof WrittenNumber) return String(raw.value);
   if (raw === null || raw === undefined) return 'nothing';
   if (Array.isArray(raw)) return 'a list';
   if (typeof raw === 'object') return 'a map';

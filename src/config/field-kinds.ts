@@ -18,6 +18,7 @@ import type {
   Shape,
   SquashField,
 } from './schema.ts';
+import { WrittenNumber } from './written-number.ts';
 
 export interface FieldOptions<D> {
   /** One or two sentences for the documentation: what it bounds or changes. */
@@ -332,6 +333,21 @@ export function anything(key: string, options: { doc: string; isSecret?: true })
   const traits = { type: 'any', json: {}, schema: z.unknown() };
   if (options.isSecret !== true) return leaf(key, options, traits);
   return leaf(key, options, { ...traits, isSecret: true, redact: () => REDACTED });
+}
+
+/** A value of any type with the kinds of its numbers: integers are bigints, what was written as a double is a number. */
+export function literal(key: string, options: { doc: string }): LeafField<unknown> {
+  const schema = z.pipe(z.unknown(), z.transform(withNumberKinds));
+  return leaf(key, options, { type: 'any', reading: 'literal', json: {}, schema });
+}
+
+/** Plain data, because a plan goes to other threads, where classes would be lost. */
+function withNumberKinds(value: unknown): unknown {
+  if (typeof value === 'number') return Number.isSafeInteger(value) ? BigInt(value) : value;
+  if (value instanceof WrittenNumber) return value.integer ?? value.value;
+  if (Array.isArray(value)) return value.map(withNumberKinds);
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, below]) => [key, withNumberKinds(below)]));
 }
 
 interface SectionOptions {

@@ -3,13 +3,14 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import fc from 'fast-check';
 import { formatIssue, plainValue } from './config-node.ts';
+import { readAs } from './expanded-text.ts';
 import { parseConfig } from './load.ts';
 import { parseYaml, printYaml } from './yaml-text.ts';
 
 function read(text: string): unknown {
   const { root, issues } = parseYaml('f', text);
   assert.deepEqual(issues.map(formatIssue), []);
-  return plainValue(root!);
+  return readAs(plainValue(root!), 'yaml');
 }
 
 function issuesOf(text: string): string[] {

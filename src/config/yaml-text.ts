@@ -11,6 +11,7 @@ import {
   type Position,
   type SourceIssue,
 } from './config-node.ts';
+import { WrittenNumber } from './written-number.ts';
 
 /** Aliases in one text, and nodes that they may stand for together: what a few lines can otherwise explode to. */
 export const ALIASES_MAX = 100;
@@ -93,7 +94,15 @@ function withEscapes(value: unknown): unknown {
   if (typeof value === 'string') return value.replace(/\$(?=[${])/g, '$$$$');
   if (Array.isArray(value)) return value.map(withEscapes);
   if (typeof value !== 'object' || value === null) return value;
+  if (value instanceof WrittenNumber) return scalarOf(value);
   return Object.fromEntries(Object.entries(value).map(([key, below]) => [key, withEscapes(below)]));
+}
+
+/** Reads back as the same kind of number. */
+function scalarOf({ value, integer }: WrittenNumber): yaml.Scalar {
+  const scalar = new yaml.Scalar<number | bigint>(integer ?? value);
+  if (integer === undefined) scalar.minFractionDigits = 1;
+  return scalar;
 }
 
 /** The Collector's parser takes a leading zero for an octal number, as YAML 1.1 did: `0750` are permissions. */
@@ -157,8 +166,12 @@ class TreeWalk {
     if (source.anchor !== undefined) this.#anchors.set(source.anchor, source);
     const { value } = source;
     switch (typeof value) {
-      case 'number':
-        return { kind: 'scalar', value: readNumber(source.source ?? '', value), at };
+      case 'number': {
+        const text = source.source ?? '';
+        const number = WrittenNumber.of(readNumber(text, value), text);
+        if (typeof number === 'number') return { kind: 'scalar', value: number, at };
+        return { kind: 'scalar', value: number.value, written: number, at };
+      }
       case 'string':
       case 'boolean':
         return { kind: 'scalar', value, at };

@@ -2,15 +2,29 @@
 import * as tags from './tags.ts';
 import type { WireWriter } from './wire-writer.ts';
 
+/** A number that is a double although it is whole. */
+export class Double {
+  readonly value: number;
+
+  constructor(value: number) {
+    this.value = value;
+  }
+}
+
 export type PlainValue =
   | string
   | number
+  | bigint
+  | Double
   | boolean
   | null
   | readonly PlainValue[]
   | { readonly [key: string]: PlainValue };
 
-/** The message without tag and length: a whole number is an int, any other a double, null an empty value. */
+/**
+ * The message without tag and length: a whole number is an int, any other a double, null an empty value. A bigint that is no
+ * int64 is the double next to it.
+ */
 export function writePlainValue(writer: WireWriter, value: PlainValue): void {
   if (value === null) return;
   if (typeof value === 'string') writer.writeStringField(tags.TAG_ANY_STRING_VALUE, value);
@@ -20,6 +34,11 @@ export function writePlainValue(writer: WireWriter, value: PlainValue): void {
   } else if (typeof value === 'number') {
     if (Number.isSafeInteger(value)) writeIntValue(writer, value | 0, Math.floor(value / 2 ** 32));
     else writeDoubleValue(writer, value);
+  } else if (typeof value === 'bigint') {
+    if (BigInt.asIntN(64, value) !== value) writeDoubleValue(writer, Number(value));
+    else writeIntValue(writer, Number(BigInt.asIntN(32, value)), Number(BigInt.asIntN(32, value >> 32n)));
+  } else if (value instanceof Double) {
+    writeDoubleValue(writer, value.value);
   } else if (Array.isArray(value)) {
     const list = writer.beginMessage(tags.TAG_ANY_ARRAY_VALUE);
     for (const item of value as readonly PlainValue[]) {

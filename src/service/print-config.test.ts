@@ -125,8 +125,8 @@ test('what is printed with secrets, loaded again, gives the same plan', () => {
     if (parseCollectorConfig('f', text, BUILTIN.values(), {}).plan === undefined) continue;
     printedCount += 1;
     for (const format of ['yaml', 'json'] as const) {
-      // JSON has no escapes for dollar signs: the text with them is for YAML alone.
-      if (format === 'json' && text === SECRETS) continue;
+      // JSON has no escapes for dollar signs: texts with them are for YAML alone.
+      if (format === 'json' && text.includes('$$')) continue;
       const printed = print(text, { format, isRedacted: false });
       assert.deepEqual(planOf(printed.text!), planOf(text));
     }

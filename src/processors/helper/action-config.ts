@@ -1,8 +1,8 @@
 /** The list of actions that `attributes` and `resource` share: what to do with which attribute. */
 import { type ClientKeys, clientKeys, parseContextSource } from '../../component/client-context.ts';
-import { anything, oneOf, string } from '../../config/field-kinds.ts';
+import { literal, oneOf, string } from '../../config/field-kinds.ts';
 import { type CheckIssue, defineShape } from '../../config/schema.ts';
-import type { PlainValue } from '../../otlp/any-value-write.ts';
+import { Double, type PlainValue } from '../../otlp/any-value-write.ts';
 import { groupNames, regexIssue } from '../../ottl/regex.ts';
 
 const ACTIONS = ['insert', 'update', 'upsert', 'delete', 'hash', 'extract', 'convert'] as const;
@@ -22,7 +22,7 @@ export const actionShape = defineShape<ActionConfig>(
   {
     action: oneOf('action', { values: ACTIONS, required: true, ignoreCase: true, doc: 'What to do.' }),
     key: string('key', { doc: 'Name of the attribute; `delete` and `hash` may have `pattern` instead.' }),
-    value: anything('value', {
+    value: literal('value', {
       doc: 'For `insert`, `update` and `upsert`: text, number, bool, list or map.',
     }),
     fromAttribute: string('from_attribute', {
@@ -38,7 +38,7 @@ export const actionShape = defineShape<ActionConfig>(
       values: ['int', 'double', 'string'],
       doc: 'For `convert`: the type that the value gets; a value that cannot have it stays as it is.',
     }),
-    defaultValue: anything('default_value', {
+    defaultValue: literal('default_value', {
       doc: 'Used when what `from_attribute` or `from_context` names is missing.',
     }),
   },
@@ -116,7 +116,7 @@ function checkPattern(pattern: string, action: string): CheckIssue[] {
 }
 
 function valueIssue(value: unknown): string | undefined {
-  if (value === null || ['undefined', 'string', 'boolean'].includes(typeof value)) return undefined;
+  if (value === null || ['undefined', 'string', 'boolean', 'bigint'].includes(typeof value)) return undefined;
   if (typeof value === 'number') return Number.isNaN(value) ? 'must be a number' : undefined;
   if (typeof value !== 'object') return 'must be text, a number, a bool, a list or a map';
   return Object.values(value)
@@ -133,7 +133,10 @@ export function clientKeysOf(actions: readonly ActionConfig[] | undefined): Clie
   );
 }
 
-/** A literal of the configuration, which passed the checks above. */
+/** A literal of the configuration, which passed the checks above: its integers are bigints. */
 export function literalOf(value: unknown): PlainValue {
-  return value as PlainValue;
+  if (typeof value === 'number') return new Double(value);
+  if (Array.isArray(value)) return value.map(literalOf);
+  if (typeof value !== 'object' || value === null) return value as PlainValue;
+  return Object.fromEntries(Object.entries(value).map(([key, below]) => [key, literalOf(below)]));
 }

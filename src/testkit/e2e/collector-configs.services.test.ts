@@ -107,7 +107,7 @@ const CASES: readonly Case[] = [
     },
   },
   { name: 'durable-queue', sinks: ['backend', 'archive'] },
-  { name: 'environment', sinks: ['backend'], env: { WHOLE: '7', STAGE: 'test', RATIO: '-2.5e-3' } },
+  { name: 'environment', sinks: ['backend'], env: { WHOLE: '7', STAGE: 'test', RATIO: '1e3' } },
   { name: 'conditions', sinks: ['backend'] },
   {
     name: 'tenants',
