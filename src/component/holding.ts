@@ -34,6 +34,14 @@ export interface HoldingStep {
   releasedOrdinal: number;
 }
 
+/** Which part of a pipeline's items a worker decides about. */
+export interface HoldingShare {
+  /** Number of this worker. */
+  worker: number;
+  /** How many hold back for the pipeline; they exchange messages. */
+  workers: number;
+}
+
 export interface HoldingProcessor extends Component {
   /** Nothing is to be left pending when the engine stops. */
   readonly decidesAtStop: boolean;
@@ -81,6 +89,11 @@ export interface HoldingProcessor extends Component {
    * @returns the newest step, which has to be finished when the pipeline's logs do not carry its mark.
    */
   restored(): HoldingStep | undefined;
+  /**
+   * Behind `restored`, for each journal entry of another pending log whose requests are about to be taken over.
+   * @returns one past the last item of that log that has gone its way.
+   */
+  importJournal(entry: Uint8Array): number;
   /** The engine ends for good and the log does not survive it: everything is decided on what is there. */
   decideAll(): void;
 }

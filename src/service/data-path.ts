@@ -17,6 +17,7 @@ import { ThreadMeter } from '../telemetry/registry.ts';
 import type { TracerOptions } from '../telemetry/tracer.ts';
 import { EngineMetrics } from './engine-metrics.ts';
 import { REQUEST_HEAD_BYTES_MAX } from './frame.ts';
+import { createLinkRings, type LinkRings } from './holding-links.ts';
 import { Ingest, WorkerLane } from './ingest.ts';
 import type { ExporterWorkerInit, PipelineWorkerInit } from './messages.ts';
 import { RequestWaits } from './request-waits.ts';
@@ -83,6 +84,9 @@ export class DataPath {
   readonly #exporterWorkers: Supervisor;
   readonly #pipelineWorkers: Supervisor;
   #stopped: Promise<void> | undefined;
+  #links: (LinkRings | undefined)[] = [];
+  /** Workers that were given the present rings. */
+  readonly #linked = new Set<number>();
 
   constructor(options: DataPathOptions) {
     this.#options = options;
@@ -212,6 +216,8 @@ export class DataPath {
         logger: loggerOptions,
         tracing: this.#options.tracing,
         failpoints,
+        slot,
+        links: this.#linksFor(slot),
         requestRing: lanes[slot]!.requestRing.memory,
         ackRing: lanes[slot]!.ackRing,
         routes: threads.routes,
@@ -220,6 +226,8 @@ export class DataPath {
         clientKeysByLog: threads.clientKeysByLog,
       }),
       onDown: (slot, suspectId) => this.ingest.replaceWorker(lanes[slot]!, suspectId),
+      // What one of them has told the others dies with it: all begin again from their logs.
+      restartsTogether: lanes.length > 1 && threads.chains.some(({ holding }) => holding !== undefined),
       onFatal: (error) => this.#fatal(error),
       clock,
       logger,
@@ -255,6 +263,20 @@ export class DataPath {
       meter: this.meter,
       aggregate,
     });
+  }
+
+  /** Rings of the generation of workers that this one belongs to: a worker that comes again begins the next one. */
+  #linksFor(slot: number): (LinkRings | undefined)[] {
+    const workers = this.threads.logsByWorker.length;
+    if (this.#linked.has(slot) || this.#linked.size === 0) {
+      this.#linked.clear();
+      const { chains } = this.threads;
+      this.#links = chains.map(({ holding }) =>
+        holding === undefined || workers === 1 ? undefined : createLinkRings(workers),
+      );
+    }
+    this.#linked.add(slot);
+    return this.#links;
   }
 
   #fatal(error: PipelineError): void {

@@ -13,6 +13,8 @@ import { RequestIndex } from '../pdata/request-index.ts';
 import type { LogCursor, LogReader, LogRecord, LogWriter } from '../queue/log/contract.ts';
 import type { Clock } from '../stdx/clock.ts';
 import { failpoint } from '../stdx/failpoint.ts';
+import { entriesOf, importPending, type PendingImport, recordsOf } from './holding-import.ts';
+import { HoldingLinks, type LinkRings } from './holding-links.ts';
 import type { ProcessorChain } from './processor-chain.ts';
 
 export interface HoldingStageParts {
@@ -28,6 +30,10 @@ export interface HoldingStageParts {
   outputs: readonly LogWriter[];
   /** Processors behind the holding one. */
   after: ProcessorChain | undefined;
+  /** Pending logs of workers that are not there any more: taken over at start. */
+  imports?: readonly PendingImport[];
+  /** Other workers that hold back for the pipeline, when there are any: this one's number and the rings. */
+  links?: { worker: number; rings: LinkRings } | undefined;
   /** The logs end with the process: nothing may be left pending. */
   decidesAtStop: boolean;
   clock: Clock;
@@ -40,6 +46,8 @@ export interface HoldingStageParts {
 const ROOM_RETRY_MS = 50;
 /** A step that was announced and came to nothing must not make the loop spin. */
 const IDLE_STEP_MS = 5;
+/** Others wait at most so long for what this worker has learnt. */
+const LINK_INTERVAL_MS = 50;
 /** A lost move costs a longer start only. */
 const RELEASE_INTERVAL_MS = 500;
 /** Longest wait for room at the end: what is not finished then is finished by the next start. */
@@ -55,6 +63,7 @@ export class HoldingStage {
   readonly #lost: Counter;
   readonly #sent: Counter;
   readonly #pendingBytes: Gauge;
+  readonly #links: HoldingLinks | undefined;
   #run: Promise<void> | undefined;
   #isStopping = false;
   #hasGivenUp = false;
@@ -67,16 +76,19 @@ export class HoldingStage {
     this.#lost = parts.meter.counter('millrace_sampling_lost_items', labels);
     this.#sent = parts.meter.counter('millrace_sampling_sent_items', labels);
     this.#pendingBytes = parts.meter.gauge('millrace_sampling_pending_bytes', labels);
+    const { links, holder, clock } = parts;
+    this.#links =
+      links && new HoldingLinks(holder, links.worker, links.rings, { clock, onNews: () => this.#wake?.() });
   }
 
   /** Rebuilds the index from the pending log and finishes a step that a crash interrupted. */
   async restore(): Promise<void> {
-    const { holder, cursor, outputs, logger, clock } = this.#parts;
+    const { holder, reader, cursor, outputs, logger, clock } = this.#parts;
     // A position that was frozen when the process ended had been reached.
     for (const boundary of cursor.frozen) cursor.finish(boundary);
     const startMs = clock.monotonicMs();
     let items = 0;
-    for await (const record of this.#records(cursor.ordinal, this.#parts.reader.endOrdinal())) {
+    for await (const record of recordsOf(reader, cursor.ordinal, reader.endOrdinal())) {
       if (record.damaged) this.#countLost(record);
       else items += this.#restoreRecord(record);
     }
@@ -84,6 +96,7 @@ export class HoldingStage {
     const lacking = outputs.filter(({ recoveredMark }) => recoveredMark !== last?.step);
     const isOpen = last?.passes.some(({ end }) => end > cursor.ordinal) ?? false;
     if (isOpen && lacking.length > 0) await this.#copy(last!, lacking);
+    for (const each of this.#parts.imports ?? []) items += await importPending(each, this.#parts);
     if (items > 0) {
       const seconds = (clock.monotonicMs() - startMs) / 1000;
       logger.info('pending items of an earlier run were found again', { items, seconds });
@@ -92,17 +105,13 @@ export class HoldingStage {
 
   #restoreRecord(record: LogRecord): number {
     const { holder, signal } = this.#parts;
-    let start = 0;
-    for (let entry = 0; entry < record.entryEnds.length; entry++) {
-      const bytes = record.payload.subarray(start, record.entryEnds[entry]!);
-      start = record.entryEnds[entry]!;
+    for (const { bytes, endOrdinal } of entriesOf(record)) {
       if (holder.isJournal(bytes)) {
         // Its bytes are kept until the next one, and the record's memory is used again.
         holder.restoreJournal(bytes.slice());
         continue;
       }
       scanRequest(signal, bytes, 0, bytes.length, this.#index);
-      const endOrdinal = record.firstOrdinal + record.entryItemEnds[entry]!;
       holder.observe(bytes, this.#index, record.receivedUnixMs, endOrdinal);
     }
     return record.endOrdinal - record.firstOrdinal;
@@ -110,6 +119,7 @@ export class HoldingStage {
 
   /** Begins to make steps; call it once, when requests may come. */
   start(): void {
+    this.#links?.start();
     this.#run = this.#loop().catch((error: unknown) => this.#failed(error));
   }
 
@@ -129,6 +139,7 @@ export class HoldingStage {
     await this.#run;
     await this.#decideAll().catch((error: unknown) => this.#failed(error));
     clearTimeout(timer);
+    await this.#links?.close();
     await reader.close();
     await (closing ?? cursor.close()).catch((error: unknown) => {
       if (!isFull(error)) throw error;
@@ -167,7 +178,8 @@ export class HoldingStage {
   async #loop(): Promise<void> {
     const { holder, clock } = this.#parts;
     while (!this.#isStopping) {
-      const waitMs = holder.nextStepInMs(clock.unixMs());
+      this.#links?.send();
+      const waitMs = Math.min(holder.nextStepInMs(clock.unixMs()), this.#links ? LINK_INTERVAL_MS : Infinity);
       if (waitMs > 0) await this.#sleep(waitMs);
       if (this.#isStopping) return;
       if (!(await this.stepOnce())) await this.#sleep(IDLE_STEP_MS);
@@ -201,6 +213,8 @@ export class HoldingStage {
   /** Journal first, flushed; then the copy, marked; then the position. */
   async #finish(step: HoldingStep): Promise<void> {
     await this.#writeJournal(step);
+    this.#parts.holder.journalFlushed();
+    this.#links?.send();
     failpoint('holding.journal_flushed');
     if (step.passes.length > 0) await this.#copy(step, this.#parts.outputs);
     failpoint('holding.copied');
@@ -246,7 +260,7 @@ export class HoldingStage {
 
   async #copyPass(pass: HoldingPass, outputs: readonly LogWriter[]): Promise<number> {
     let copied = 0;
-    for await (const record of this.#records(pass.first, pass.end)) {
+    for await (const record of recordsOf(this.#parts.reader, pass.first, pass.end)) {
       if (record.damaged) this.#countLost(record);
       else copied += await this.#copyRecord(record, pass, outputs);
     }
@@ -255,12 +269,8 @@ export class HoldingStage {
 
   async #copyRecord(record: LogRecord, pass: HoldingPass, outputs: readonly LogWriter[]): Promise<number> {
     const { holder, signal } = this.#parts;
-    let start = 0;
     let copied = 0;
-    for (let entry = 0; entry < record.entryEnds.length; entry++) {
-      const bytes = record.payload.subarray(start, record.entryEnds[entry]!);
-      start = record.entryEnds[entry]!;
-      const endOrdinal = record.firstOrdinal + record.entryItemEnds[entry]!;
+    for (const { bytes, endOrdinal } of entriesOf(record)) {
       if (endOrdinal <= pass.first || endOrdinal > pass.end || holder.isJournal(bytes)) continue;
       scanRequest(signal, bytes, 0, bytes.length, this.#index);
       const kept = holder.select(bytes, this.#index, pass);
@@ -297,19 +307,6 @@ export class HoldingStage {
       }
     }
     return count;
-  }
-
-  /** Records of the pending log that reach into [first, end); the event loop gets its turn behind each. */
-  async *#records(first: number, end: number): AsyncGenerator<LogRecord> {
-    const { reader } = this.#parts;
-    for (let at = first; at < end; ) {
-      const record = reader.readRecord(at);
-      if (record === undefined || record.firstOrdinal >= end) return;
-      at = record.endOrdinal;
-      yield record;
-      reader.release(record);
-      await new Promise((resolve) => setImmediate(resolve));
-    }
   }
 
   async #release(ordinal: number): Promise<void> {

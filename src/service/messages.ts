@@ -10,6 +10,7 @@ import type { ProfileKind } from '../stdx/profile.ts';
 import type { LoggerOptions } from '../telemetry/logger.ts';
 import type { MeterSnapshot } from '../telemetry/registry.ts';
 import type { TracerOptions } from '../telemetry/tracer.ts';
+import type { LinkRings } from './holding-links.ts';
 
 /** Int32 words of a worker's control block, written by the worker and read by the supervisor. */
 export const CONTROL_BYTES = 64;
@@ -59,6 +60,10 @@ interface WorkerInit {
 }
 
 export interface PipelineWorkerInit extends WorkerInit {
+  /** Number of the worker. */
+  slot: number;
+  /** By chain, for those that hold items back in several workers. */
+  links: (LinkRings | undefined)[];
   requestRing: SharedArrayBuffer;
   ackRing: SharedArrayBuffer;
   routes: RoutePlan[];

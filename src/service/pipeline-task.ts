@@ -1,7 +1,7 @@
 /** Life of one pipeline worker thread: opens the writing end of its logs, runs, commits, closes. */
 import type { ProcessorFactory } from '../component/factory.ts';
 import type { ComponentPlan } from '../config/collector-plan.ts';
-import type { LogWriter } from '../queue/log/contract.ts';
+import type { LogDescriptor, LogWriter } from '../queue/log/contract.ts';
 import { openLogCursor } from '../queue/log/file-cursor.ts';
 import { openLogReader, openLogWriter } from '../queue/log/open.ts';
 import { BUILTIN } from '../registry/builtin.ts';
@@ -44,6 +44,18 @@ async function buildProcessors(
   return chain;
 }
 
+/** Pending logs of the same pipeline that were left by workers of an earlier, larger count. */
+async function openImports({ logs }: PipelineWorkerInit, own: LogDescriptor) {
+  const prefix = own.logId.slice(0, own.logId.lastIndexOf('~') + 1);
+  const left = logs.filter((log) => log !== own && log.isPending === true && log.logId.startsWith(prefix));
+  return Promise.all(
+    left.map(async (log) => ({
+      reader: openLogReader(log),
+      cursor: await openLogCursor(log, HOLDING_CURSOR),
+    })),
+  );
+}
+
 async function buildStage(
   plan: ChainPlan,
   holding: NonNullable<ChainPlan['holding']>,
@@ -53,13 +65,19 @@ async function buildStage(
   const factory = findFactory(BUILTIN, 'processor', holding.type) as ProcessorFactory<unknown>;
   const settings = settingsOf(holding, plan, runtime);
   const log = init.logs[holding.log]!;
+  const rings = init.links[init.chains.indexOf(plan)];
   const stage = new HoldingStage({
     signal: plan.signal,
-    holder: await factory.createHolding!(settings, holding.config),
+    holder: await factory.createHolding!(settings, holding.config, {
+      worker: init.slot,
+      workers: rings?.length ?? 1,
+    }),
+    links: rings && { worker: init.slot, rings },
     pending: writers[holding.log]!,
     pendingLog: holding.log,
     reader: openLogReader(log),
     cursor: await openLogCursor(log, HOLDING_CURSOR),
+    imports: await openImports(init, log),
     outputs: plan.logs.map((output) => writers[output]!),
     after,
     decidesAtStop: !log.flush,

@@ -47,6 +47,8 @@ export interface SupervisorOptions {
   logger: Logger;
   meter: Meter;
   aggregate: MeterAggregate;
+  /** When one ends, the others are ended, too. */
+  restartsTogether?: boolean;
   /** Threads that were made before, `count` of them; without them the supervisor makes its own. */
   pool?: WorkerPool | undefined;
   /** Instead of the default, for tests. */
@@ -274,6 +276,7 @@ export class Supervisor {
     const nowMs = options.clock.monotonicMs();
     slot.restartsMs = slot.restartsMs.filter((atMs) => nowMs - atMs < 60_000);
     slot.restartsMs.push(nowMs);
+    if (options.restartsTogether === true) this.#endOthers(slot);
     if (slot.restartsMs.length > RESTARTS_PER_MINUTE_MAX) {
       const message = `${slot.name} ended ${slot.restartsMs.length} times within a minute`;
       return options.onFatal(startError ?? new PipelineError('WORKER_LOST', message, { permanent: true }));
@@ -281,6 +284,12 @@ export class Supervisor {
     slot.ended = new Promise((resolve) => setTimeout(resolve, RESTART_DELAY_MS)).then(() => {
       if (!this.#isStopping) this.#spawn(slot);
     });
+  }
+
+  /** Those that were started before this one ended; its own end may be due to theirs. */
+  #endOthers(ended: Slot): void {
+    const others = this.#slots.filter((slot) => slot !== ended && slot.incarnation <= ended.incarnation);
+    for (const other of others) other.abort.abort();
   }
 
   #checkHeartbeats(): void {

@@ -16,7 +16,7 @@ import { createSharedWords, SharedWords } from '../queue/log/shared-words.ts';
 import { findFactory, type Registry } from '../registry/registry.ts';
 import { batchingOf } from './batching.ts';
 import { authClientKeys, carriedClientKeys, storedClientKeys } from './client-plan.ts';
-import { cutChain, HOLDING_CURSOR, holds } from './holding-plan.ts';
+import { cutChain, HOLDING_CURSOR, HOLDING_WORKERS_MAX, holds } from './holding-plan.ts';
 import type { ChainPlan, ExporterPlan, RoutePlan } from './messages.ts';
 
 export interface ThreadPlanOptions {
@@ -292,10 +292,10 @@ function planExporters(
   return byWorker;
 }
 
-/** Whoever holds traces back has to see all spans of each: one worker sees them all. */
+/** Workers that hold items back tell each other about them, which they do in pairs. */
 function workersOf(plan: CollectorPlan, registry: Registry, options: ThreadPlanOptions): number {
   const isHolding = plan.processors.some(({ type }) => holds(registry, type));
-  return isHolding ? 1 : options.pipelineWorkers;
+  return isHolding ? Math.min(options.pipelineWorkers, HOLDING_WORKERS_MAX) : options.pipelineWorkers;
 }
 
 export function planThreads(plan: CollectorPlan, registry: Registry, asked: ThreadPlanOptions): ThreadPlan {

@@ -35,6 +35,8 @@ export class Decider {
   readonly decisions = new DecisionLog();
   /** Every trace before this sequence number is decided. */
   decidedSequence = 0;
+  /** Every trace before this one is decided or left to another worker, which must not wait for its answer. */
+  #consideredSequence = 0;
   undecided = 0;
   /** Number of the last step; what is decided now belongs to the next one. */
   step = 0;
@@ -67,6 +69,7 @@ export class Decider {
   run(nowUnixMs: number): void {
     this.#decideAfterRoots(nowUnixMs);
     this.#decideDue(nowUnixMs);
+    this.#findDecided();
   }
 
   /** Decides epoch by epoch, oldest first, as far as they are due or there are too many traces. */
@@ -75,7 +78,7 @@ export class Decider {
     for (let at = 0; budget > 0; at++) {
       const epoch = this.#parts.epochs.closedAt(at);
       if (epoch === undefined) return;
-      if (epoch.endSequence <= this.decidedSequence) continue;
+      if (epoch.endSequence <= this.#consideredSequence) continue;
       const isDue = this.dueMs(epoch) <= nowUnixMs;
       if (!isDue && !this.isOverfull) return;
       budget = this.#decideUpTo(epoch, budget, isDue);
@@ -87,20 +90,32 @@ export class Decider {
     const { table, settings } = this.#parts;
     const { words, strideWords } = table;
     // Traces that were decided at once may be forgotten before their turn comes.
-    this.decidedSequence = Math.max(this.decidedSequence, table.oldest);
+    this.#consideredSequence = Math.max(this.#consideredSequence, table.oldest);
     let left = budget;
-    while (this.decidedSequence < epoch.endSequence && left > 0) {
-      const base = table.slotOf(this.decidedSequence) * strideWords;
+    while (this.#consideredSequence < epoch.endSequence && left > 0) {
+      const base = table.slotOf(this.#consideredSequence) * strideWords;
       const info = words[base + WORD_INFO]!;
-      if ((info & INFO_VERDICT) === VERDICT_NONE) {
-        if ((info & INFO_FOREIGN) !== 0 || (!isDue && !this.isOverfull)) return 0;
+      if ((info & (INFO_VERDICT | INFO_FOREIGN)) === VERDICT_NONE) {
+        if (!isDue && !this.isOverfull) return 0;
         if (!isDue) settings.metrics.droppedTooEarly++;
         this.#decideTrace(base, this.dueMs(epoch));
         left--;
       }
-      this.decidedSequence++;
+      this.#consideredSequence++;
     }
     return left;
+  }
+
+  #findDecided(): void {
+    const { table } = this.#parts;
+    const { words, strideWords } = table;
+    let sequence = Math.max(this.decidedSequence, table.oldest);
+    while (sequence < this.#consideredSequence) {
+      const info = words[table.slotOf(sequence) * strideWords + WORD_INFO]!;
+      if ((info & INFO_VERDICT) === VERDICT_NONE) break;
+      sequence++;
+    }
+    this.decidedSequence = sequence;
   }
 
   #decideTrace(base: number, nowMs: number): void {

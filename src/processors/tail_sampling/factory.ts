@@ -13,7 +13,7 @@ export const tailSamplingProcessorFactory: ProcessorFactory<TailSamplingConfig> 
       permanent: true,
     });
   },
-  createHolding: async (settings, config) => {
+  createHolding: async (settings, config, { worker, workers }) => {
     const [{ TraceSampler }, { compilePolicySet }, { SamplerMetrics }, { Prng }] = await Promise.all([
       import('./trace-sampler.ts'),
       import('./policies/compile-policy-set.ts'),
@@ -29,7 +29,9 @@ export const tailSamplingProcessorFactory: ProcessorFactory<TailSamplingConfig> 
       sampledCacheSize: config.sampledCacheSize,
       nonSampledCacheSize: config.nonSampledCacheSize,
       decidesAtIngest: config.samplingStrategy === 'span-ingest',
-      policies: compilePolicySet(config, settings),
+      worker,
+      workers,
+      policies: compilePolicySet(config, settings, workers),
       metrics: new SamplerMetrics(settings.meter, settings.id),
       seed: new Prng(settings.clock.monotonicMs() * 1000).nextUint32(),
     });

@@ -8,7 +8,7 @@
  */
 import type { PipelineError } from '../../component/errors.ts';
 import type { HoldingPass, HoldingProcessor, HoldingStep } from '../../component/holding.ts';
-import { ITEM_REJECTED, type RequestIndex } from '../../pdata/request-index.ts';
+import type { RequestIndex } from '../../pdata/request-index.ts';
 import { assert } from '../../stdx/assert.ts';
 import { Decider } from './decider.ts';
 import { DecisionMemory, REMEMBERED } from './decision-memory.ts';
@@ -19,6 +19,7 @@ import {
   decodeJournal,
   encodeJournal,
   isJournalEntry,
+  type JournalEntry,
   type SamplingPass,
 } from './journal.ts';
 import { PassPlanner } from './pass-planner.ts';
@@ -34,6 +35,7 @@ import {
 import { RootQueue } from './root-queue.ts';
 import type { SamplerMetrics } from './sampler-metrics.ts';
 import type { SamplerSettings } from './sampler-settings.ts';
+import { rejectOthers } from './selection.ts';
 import { overflow, TableRoom } from './table-room.ts';
 import {
   HEADER_WORDS,
@@ -307,29 +309,7 @@ export class TraceSampler implements HoldingProcessor {
   }
 
   select(bytes: Uint8Array, index: RequestIndex, pass: HoldingPass): number {
-    const table = this.#table;
-    const { words, strideWords } = table;
-    const { itemFlags, itemTraceId, itemCount } = index;
-    let kept = 0;
-    let previous = -1;
-    let isKept = false;
-    for (let item = 0; item < itemCount; item++) {
-      const at = itemTraceId[item]!;
-      if (previous < 0 || !isSameId(bytes, at, previous)) {
-        previous = at;
-        const slot = table.findIn(bytes, at);
-        const base = slot * strideWords;
-        const decidedStep = slot < 0 ? 0 : words[base + WORD_DECIDED_STEP]!;
-        isKept =
-          decidedStep > pass.afterStep &&
-          decidedStep <= pass.untilStep &&
-          (words[base + WORD_INFO]! & INFO_VERDICT) === VERDICT_SAMPLED;
-      }
-      if (isKept) kept++;
-      else itemFlags[item]! |= ITEM_REJECTED;
-    }
-    index.rejectedCount = itemCount - kept;
-    return kept;
+    return rejectOthers(this.#table, bytes, index, pass);
   }
 
   #report(nowUnixMs: number): void {
@@ -349,7 +329,28 @@ export class TraceSampler implements HoldingProcessor {
   }
 
   restoreJournal(entry: Uint8Array): void {
-    const { step, finishedOrdinal, passes, decisionCount, decisions } = decodeJournal(entry);
+    const journal = decodeJournal(entry);
+    const { step, finishedOrdinal, passes } = journal;
+    const { words } = this.#table;
+    this.#adopt(journal, (base, verdict) => {
+      words[base + WORD_INFO]! |= verdict;
+      words[base + WORD_DECIDED_STEP] = step;
+      this.#decider.undecided--;
+    });
+    this.#planner.take(passes, step);
+    this.#decider.step = step;
+    this.#lastRestored = { step, journal: entry, passes, releasedOrdinal: finishedOrdinal };
+  }
+
+  importJournal(entry: Uint8Array): number {
+    const journal = decodeJournal(entry);
+    this.#adopt(journal, (base, verdict) => this.#decider.decided(base, verdict));
+    return journal.finishedOrdinal;
+  }
+
+  /** Finds or makes the record of each decision that is not made here yet. */
+  #adopt(journal: JournalEntry, take: (base: number, verdict: Verdict) => void): void {
+    const { decisions, decisionCount } = journal;
     const table = this.#table;
     for (let at = 0; at < decisionCount * DECISION_WORDS; at += DECISION_WORDS) {
       const verdict = (decisions[at + 4]! & INFO_VERDICT) as Verdict;
@@ -361,18 +362,12 @@ export class TraceSampler implements HoldingProcessor {
         decisions[at + 2]!,
         decisions[at + 3]!,
       );
-      // Without room it is only forgotten for late spans: those of a trace that is still pending are there.
-      if (slot < 0) continue;
       const base = slot * table.strideWords;
-      const info = table.words[base + WORD_INFO]!;
-      if ((info & INFO_VERDICT) !== VERDICT_NONE) continue;
-      table.words[base + WORD_INFO] = info | verdict;
-      table.words[base + WORD_DECIDED_STEP] = step;
-      if (!table.wasAdded) this.#decider.undecided--;
+      // Without room it is only forgotten for late spans: those of a trace that is still pending are there.
+      if (slot < 0 || (table.words[base + WORD_INFO]! & INFO_VERDICT) !== VERDICT_NONE) continue;
+      if (table.wasAdded) this.#decider.undecided++;
+      take(base, verdict);
     }
-    this.#planner.take(passes, step);
-    this.#decider.step = step;
-    this.#lastRestored = { step, journal: entry, passes, releasedOrdinal: finishedOrdinal };
   }
 
   restored(): HoldingStep | undefined {
