@@ -4,6 +4,7 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { suites as conditionSuites } from './conditions.bench.ts';
 import { suites as generatorSuites } from './generator.bench.ts';
 import { type GateResult, runSuite, type Suite, type SuiteResult } from './harness.ts';
 import { suites as histogramSuites } from './histogram.bench.ts';
@@ -19,6 +20,7 @@ const ALL: readonly Suite[] = [
   ...scanSuites,
   ...sliceSuites,
   ...samplingSuites,
+  ...conditionSuites,
   ...jsonSuites,
   ...nativeBlockSuites,
   ...ringSuites,
