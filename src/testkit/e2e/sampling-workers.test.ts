@@ -135,7 +135,7 @@ test('a stop and a kill between spans and decision change nothing', { timeout: 6
 });
 
 test('when one of them dies both begin again from their logs', { timeout: 60_000 }, async (t) => {
-  const { engine, sink, ports } = await bed(t, 'pipeline.decoded=exit@25');
+  const { engine, sink, ports } = await bed(t, 'pipeline.decoded=exit@20');
   const sent = new Map<string, Map<string, number>>();
   await send(ports.http, spread(3), sent);
   await settled(engine, ports.metrics);
