@@ -33,10 +33,9 @@ export function flushDirectory(directory: string): void {
 /** Called after the last commit of a close. */
 export function writeCleanMarker(logDirectory: string, flush: boolean): void {
   const looks = listSegments(logDirectory).map((firstOrdinal) => lookAt(logDirectory, firstOrdinal));
-  writeFileSync(markerPath(logDirectory), `${JSON.stringify({ version: 1, segments: looks })}\n`, {
-    mode: 0o600,
-    flush,
-  });
+  // Older programs look for `segments`, find none and scan: what they cannot read is then set aside and not passed over.
+  const text = `${JSON.stringify({ version: 2, segments: [], checked: looks })}\n`;
+  writeFileSync(markerPath(logDirectory), text, { mode: 0o600, flush });
   if (flush) flushDirectory(logDirectory);
 }
 
@@ -51,7 +50,10 @@ export function cleanSegments(logDirectory: string): ReadonlySet<number> {
   const clean = new Set<number>();
   let looks: unknown;
   try {
-    looks = (JSON.parse(readFileSync(markerPath(logDirectory), 'utf8')) as { segments?: unknown }).segments;
+    const marker = JSON.parse(readFileSync(markerPath(logDirectory), 'utf8')) as Partial<
+      Record<string, unknown>
+    >;
+    looks = marker.checked ?? marker.segments;
   } catch {
     // Absent after a crash, or damaged: then everything is scanned.
     return clean;

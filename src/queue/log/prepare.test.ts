@@ -20,7 +20,14 @@ import type { Logger } from '../../component/settings.ts';
 import { systemClock } from '../../stdx/clock.ts';
 import { Prng } from '../../stdx/prng.ts';
 import type { LogDescriptor } from './contract.ts';
-import { DATA_FILE, listNames, listSegments, segmentDirectory, segmentsDirectory } from './layout.ts';
+import {
+  DATA_FILE,
+  listNames,
+  listSegments,
+  segmentDirectory,
+  segmentName,
+  segmentsDirectory,
+} from './layout.ts';
 import { readLogInChild, readLogsInChild } from './log.test-peer.ts';
 import { openLogReader, openLogWriter } from './open.ts';
 import { type LogPreparation, prepareLog, type QuarantinedSegment } from './prepare.ts';
@@ -95,6 +102,19 @@ function copyLog(): string {
 function dataPath(directory: string, index: number): string {
   return join(segmentDirectory(directory, listSegments(directory)[index] as number), DATA_FILE);
 }
+
+test('a marker of an older program is understood, and an older program takes nothing for checked', async () => {
+  const directory = copyLog();
+  const marker = JSON.parse(readFileSync(join(directory, 'clean'), 'utf8'));
+  // Programs before the second record format read this field: they have to look at every record.
+  assert.deepEqual(marker.segments, []);
+  const segments = listSegments(directory).map((firstOrdinal) => {
+    const { size, mtimeMs } = statSync(join(segmentDirectory(directory, firstOrdinal), DATA_FILE));
+    return { name: segmentName(firstOrdinal), sizeBytes: size, modifiedMs: mtimeMs };
+  });
+  writeFileSync(join(directory, 'clean'), JSON.stringify({ version: 1, segments }));
+  assert.equal((await prepare(directory)).scannedCount, 0);
+});
 
 test('a log closed cleanly is not scanned, one that was not is, and both are whole', async () => {
   const clean = await prepare(pristine);
