@@ -110,7 +110,13 @@ test('periodic readers: where metrics are sent, in the spellings of the Collecto
   const target = (exporter: string) =>
     load(`{metrics: {readers: [{periodic: {interval: 2000, exporter: {otlp: {${exporter}}}}}]}}`).telemetry
       .metrics.periodicReaders[0]!;
-  const defaults = { compression: 'none', timeoutMs: 10_000, caFile: undefined, certFile: undefined };
+  const defaults = {
+    compression: 'none',
+    temporality: 'cumulative',
+    timeoutMs: 10_000,
+    caFile: undefined,
+    certFile: undefined,
+  };
   assert.deepEqual(
     target('protocol: http/protobuf, endpoint: "http://c:4318", headers: [{name: a, value: b}]'),
     {
@@ -150,8 +156,8 @@ test('readers and views that cannot be are refused by name', () => {
       /endpoint.*expected host:port/,
     ],
     [
-      'readers: [{periodic: {exporter: {otlp: {protocol: grpc, temporality_preference: delta}}}}]',
-      /temporality_preference.*expected one of cumulative/,
+      'readers: [{periodic: {exporter: {otlp: {protocol: grpc, temporality_preference: gamma}}}}]',
+      /temporality_preference.*expected one of cumulative, delta, lowmemory/,
     ],
     ['views: [{selector: {instrument_name: a}, stream: {}}]', /can only be set when .*level is detailed/],
     ['level: detailed, views: [{stream: {}}]', /selector.*must name something/],

@@ -15,7 +15,7 @@ interface OtlpKeys {
   caFile: string | undefined;
   certFile: string | undefined;
   keyFile: string | undefined;
-  temporality: 'cumulative';
+  temporality: 'cumulative' | 'delta' | 'lowmemory';
   histograms: 'explicit_bucket_histogram';
 }
 
@@ -90,9 +90,9 @@ function otlpShape(signal: Signal): Shape<OtlpTargetPlan> {
         certFile: string('client_certificate', { doc: 'PEM file of the own certificate.' }),
         keyFile: string('client_key', { doc: 'PEM file of its key.' }),
         temporality: oneOf('temporality_preference', {
-          values: ['cumulative'],
+          values: ['cumulative', 'delta', 'lowmemory'],
           default: 'cumulative',
-          doc: 'Sums count from the start.',
+          doc: 'Whether sums count from the start or since the last request that arrived; `lowmemory` is `delta` but for figures of the process. Metrics only.',
         }),
         histograms: oneOf('default_histogram_aggregation', {
           values: ['explicit_bucket_histogram'],
@@ -107,6 +107,7 @@ function otlpShape(signal: Signal): Shape<OtlpTargetPlan> {
       url: targetUrl(keys, signal)!,
       headers: { ...readHeadersList(keys.headersList ?? ''), ...readHeaders(keys.headers) },
       compression: keys.compression,
+      temporality: keys.temporality,
       timeoutMs: keys.timeoutMs,
       caFile: keys.caFile,
       certFile: keys.certFile,

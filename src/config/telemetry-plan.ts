@@ -40,6 +40,8 @@ export interface OtlpTargetPlan {
   url: string;
   headers: Record<string, string>;
   compression: 'gzip' | 'none';
+  /** Of metrics. */
+  temporality: 'cumulative' | 'delta' | 'lowmemory';
   timeoutMs: number;
   caFile: string | undefined;
   certFile: string | undefined;

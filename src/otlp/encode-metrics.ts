@@ -1,6 +1,6 @@
 /**
- * Writes an ExportMetricsServiceRequest from plain data (opentelemetry/proto/metrics/v1/metrics.proto). Sums and
- * histograms are cumulative. For a few hundred series every few seconds, not for telemetry that passes through.
+ * Writes an ExportMetricsServiceRequest from plain data (opentelemetry/proto/metrics/v1/metrics.proto): for a
+ * few hundred series every few seconds, not for telemetry that passes through.
  */
 import {
   type PlainAttributes,
@@ -14,8 +14,11 @@ import {
 import * as tags from './tags.ts';
 import { WireWriter } from './wire-writer.ts';
 
+/* AggregationTemporality. */
+const DELTA = 1;
 const CUMULATIVE = 2;
 
+/** A metric stays of one type: whole numbers are integers only where `isDouble` does not say otherwise. */
 export interface PlainNumberPoint {
   attributes: PlainAttributes;
   value: number;
@@ -41,7 +44,9 @@ export type PlainMetric = {
   name: string;
   description: string;
   unit: string;
-} /** A metric stays of one type: whole numbers are integers only where `isDouble` does not say otherwise. */ & (
+  /** Of sums and histograms: counted since the previous request instead of since the start. */
+  isDelta?: boolean;
+} & (
   | { kind: 'sum' | 'gauge'; isDouble: boolean; points: readonly PlainNumberPoint[] }
   | { kind: 'histogram'; bounds: readonly number[]; points: readonly PlainHistogramPoint[] }
   | { kind: 'summary'; points: readonly PlainSummaryPoint[] }
@@ -51,6 +56,8 @@ export type PlainMetric = {
 export interface MetricTimes {
   startUnixMs: number;
   nowUnixMs: number;
+  /** Of the previous request, for deltas; the start when there was none. */
+  previousUnixMs?: number;
 }
 
 /** @returns a private buffer. */
@@ -72,12 +79,15 @@ export function encodeMetrics(
   return writer.toBytes();
 }
 
-function writeMetric(writer: WireWriter, metric: PlainMetric, times: MetricTimes): void {
+function writeMetric(writer: WireWriter, metric: PlainMetric, { previousUnixMs, ...own }: MetricTimes): void {
+  const isDelta = metric.isDelta === true;
+  const times = isDelta ? { ...own, startUnixMs: previousUnixMs ?? own.startUnixMs } : own;
+  const temporality = isDelta ? DELTA : CUMULATIVE;
   const whole = writer.beginMessage(tags.TAG_SCOPE_METRICS_METRICS, 2);
   writer.writeStringField(tags.TAG_METRIC_NAME, metric.name);
   writer.writeStringField(tags.TAG_METRIC_DESCRIPTION, metric.description);
   writer.writeStringField(tags.TAG_METRIC_UNIT, metric.unit);
-  if (metric.kind === 'histogram') writeHistogram(writer, metric.bounds, metric.points, times);
+  if (metric.kind === 'histogram') writeHistogram(writer, metric, temporality, times);
   else if (metric.kind === 'summary') writeSummary(writer, metric.points, times);
   else if (metric.kind === 'gauge') {
     const mark = writer.beginMessage(tags.TAG_METRIC_GAUGE, 2);
@@ -88,7 +98,7 @@ function writeMetric(writer: WireWriter, metric: PlainMetric, times: MetricTimes
     const mark = writer.beginMessage(tags.TAG_METRIC_SUM, 2);
     for (const point of metric.points)
       writeNumber(writer, tags.TAG_SUM_DATA_POINTS, point, metric.isDouble, times);
-    writeVarintField(writer, tags.TAG_SUM_AGGREGATION_TEMPORALITY, CUMULATIVE);
+    writeVarintField(writer, tags.TAG_SUM_AGGREGATION_TEMPORALITY, temporality);
     writeVarintField(writer, tags.TAG_SUM_IS_MONOTONIC, 1);
     writer.endMessage(mark);
   }
@@ -121,8 +131,8 @@ function writeNumber(
 
 function writeHistogram(
   writer: WireWriter,
-  bounds: readonly number[],
-  points: readonly PlainHistogramPoint[],
+  { bounds, points }: { bounds: readonly number[]; points: readonly PlainHistogramPoint[] },
+  temporality: number,
   times: MetricTimes,
 ): void {
   const whole = writer.beginMessage(tags.TAG_METRIC_HISTOGRAM, 2);
@@ -146,7 +156,7 @@ function writeHistogram(
     writeAttributes(writer, tags.TAG_HISTOGRAM_POINT_ATTRIBUTES, attributes);
     writer.endMessage(mark);
   }
-  writeVarintField(writer, tags.TAG_HISTOGRAM_AGGREGATION_TEMPORALITY, CUMULATIVE);
+  writeVarintField(writer, tags.TAG_HISTOGRAM_AGGREGATION_TEMPORALITY, temporality);
   writer.endMessage(whole);
 }
 

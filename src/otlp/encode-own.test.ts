@@ -92,6 +92,26 @@ test('metrics: every kind, integers past 2^32, and each scope once', () => {
   assert.equal(two.metrics[2].gauge.data_points[0].as_int, '-5');
 });
 
+test('differences say so and begin at the previous request', () => {
+  const named = { scope: 's', description: '', unit: '1', isDelta: true };
+  const metrics = [
+    { ...named, name: 'sum', kind: 'sum' as const, isDouble: false, points: [{ attributes: {}, value: 1 }] },
+    {
+      ...{ ...named, name: 'histogram', kind: 'histogram' as const, bounds: [] },
+      points: [{ attributes: {}, counts: [1], sum: 1 }],
+    },
+  ];
+  const bytes = encodeMetrics({}, metrics, { ...TIMES, previousUnixMs: TIMES.nowUnixMs });
+  const [sum, histogram] = read('metrics', bytes).resource_metrics[0].scope_metrics[0].metrics;
+  for (const { aggregation_temporality: temporality, data_points: points } of [
+    sum.sum,
+    histogram.histogram,
+  ]) {
+    assert.equal(temporality, 'AGGREGATION_TEMPORALITY_DELTA');
+    assert.equal(points[0].start_time_unix_nano, NOW);
+  }
+});
+
 test('spans: ids, times, status and scopes', () => {
   const scope = { name: 'receiverhelper', attributes: { 'otelcol.component.id': 'otlp' } };
   const span = {

@@ -3,7 +3,10 @@ import type { Logger, Meter } from '../component/settings.ts';
 import type { PeriodicReaderPlan } from '../config/telemetry-plan.ts';
 import type { Registry } from '../registry/registry.ts';
 import type { Clock } from '../stdx/clock.ts';
+import type { CollectedMetric } from '../telemetry/collected.ts';
+import { MetricDeltas, type Temporality } from './metric-deltas.ts';
 import { OwnExporter } from './own-exporter.ts';
+import { ownMetricsRequest } from './own-metrics-request.ts';
 
 export interface MetricReadersOptions {
   plans: readonly PeriodicReaderPlan[];
@@ -12,13 +15,23 @@ export interface MetricReadersOptions {
   logger: Logger;
   meter: Meter;
   /** Fresh figures of every thread. */
-  collect(): Promise<{ request: Uint8Array; pointCount: number }>;
+  collect(): Promise<OwnMetrics>;
+}
+
+export interface OwnMetrics {
+  resource: Readonly<Record<string, string>>;
+  metrics: readonly CollectedMetric[];
+  startUnixMs: number;
+  nowUnixMs: number;
 }
 
 interface Reader {
   id: string;
   plan: PeriodicReaderPlan;
   exporter: OwnExporter;
+  deltas: MetricDeltas;
+  /** When the last request that arrived was made; undefined before the first. */
+  previousUnixMs: number | undefined;
   timer: NodeJS.Timeout | undefined;
   /** The sending under way; an interval that ends meanwhile is left out. */
   sending: Promise<void> | undefined;
@@ -42,7 +55,9 @@ export class MetricReaders {
         signal: 'metrics',
         ...{ id, registry, clock, logger: logger.child({ reader: id }) },
       });
-      const reader: Reader = { id, plan, exporter, timer: undefined, sending: undefined };
+      const deltas = new MetricDeltas(temporalityOf(plan));
+      const idle = { previousUnixMs: undefined, timer: undefined, sending: undefined };
+      const reader: Reader = { id, plan, exporter, deltas, ...idle };
       this.#readers.push(reader);
       try {
         await exporter.start();
@@ -80,17 +95,27 @@ export class MetricReaders {
     return reader.sending;
   }
 
-  async #sendOnce({ id, exporter, plan }: Reader, timeoutMs: number): Promise<void> {
+  async #sendOnce(reader: Reader, timeoutMs: number): Promise<void> {
     const { collect, logger, meter } = this.#options;
+    const { id, exporter, plan, deltas, previousUnixMs } = reader;
     const count = (outcome: string) =>
       meter.counter('millrace_telemetry_exports', { otel_signal: 'metrics', outcome }).add(1);
     try {
-      const { request, pointCount } = await collect();
+      const { resource, metrics: collected, startUnixMs, nowUnixMs } = await collect();
+      const { metrics, arrived } = deltas.take(collected);
+      const times = { startUnixMs, nowUnixMs, previousUnixMs: previousUnixMs ?? startUnixMs };
+      const { request, pointCount } = ownMetricsRequest(resource, metrics, times, temporalityOf(plan));
       await exporter.send(request, pointCount, Math.min(timeoutMs, plan.timeoutMs));
+      arrived();
+      reader.previousUnixMs = nowUnixMs;
       count('sent');
     } catch (error) {
       count('failed');
       logger.warn('own metrics could not be sent', { reader: id, error: (error as Error).message });
     }
   }
+}
+
+function temporalityOf({ exporter }: PeriodicReaderPlan): Temporality {
+  return exporter.otlp?.temporality ?? 'cumulative';
 }

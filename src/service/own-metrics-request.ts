@@ -5,6 +5,7 @@ import { encodeMetrics, type MetricTimes, type PlainMetric } from '../otlp/encod
 import type { CollectedMetric } from '../telemetry/collected.ts';
 import { QUANTILES } from '../telemetry/latency.ts';
 import { attributeName, attributeValue } from '../telemetry/otel-names.ts';
+import { isDeltaMetric, type Temporality } from './metric-deltas.ts';
 
 type Attributes = Record<string, string | number | boolean>;
 
@@ -14,9 +15,9 @@ function attributesOf(labels: Labels): Attributes {
   );
 }
 
-function plainMetric(metric: CollectedMetric): PlainMetric {
+function plainMetric(metric: CollectedMetric, temporality: Temporality): PlainMetric {
   const { name, scope, unit, doc: description } = metric;
-  const named = { name, scope, unit, description };
+  const named = { name, scope, unit, description, isDelta: isDeltaMetric(metric, temporality) };
   if (metric.kind === 'histogram') {
     const { bounds } = metric;
     const points = metric.points.map(({ labels, counts, sum }) => ({
@@ -50,8 +51,11 @@ export function ownMetricsRequest(
   resource: Readonly<Record<string, string>>,
   metrics: readonly CollectedMetric[],
   times: MetricTimes,
+  temporality: Temporality,
 ): { request: Uint8Array; pointCount: number } {
-  const plain = metrics.map(plainMetric).filter(({ points }) => points.length > 0);
+  const plain = metrics
+    .map((metric) => plainMetric(metric, temporality))
+    .filter(({ points }) => points.length > 0);
   const pointCount = plain.reduce((sum, { points }) => sum + points.length, 0);
   return { request: encodeMetrics(resource, plain, times), pointCount };
 }

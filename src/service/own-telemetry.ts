@@ -18,8 +18,7 @@ import { TelemetryServer } from '../telemetry/server.ts';
 import { type TakenSpans, ThreadTracer, type TracerOptions } from '../telemetry/tracer.ts';
 import { applyViews } from '../telemetry/views.ts';
 import type { DataPath } from './data-path.ts';
-import { MetricReaders } from './metric-readers.ts';
-import { ownMetricsRequest } from './own-metrics-request.ts';
+import { MetricReaders, type OwnMetrics } from './metric-readers.ts';
 import { ProcessMetrics } from './process-metrics.ts';
 import { SpanProcessors } from './span-processors.ts';
 
@@ -179,19 +178,19 @@ export class OwnTelemetry {
     const readers = new MetricReaders({
       plans: plan.metrics.periodicReaders,
       ...{ registry, clock, logger, meter: this.meter },
-      collect: () => this.#request(),
+      collect: () => this.#ownMetrics(),
     });
     await readers.start();
     this.#readers = readers;
   }
 
-  async #request(): Promise<{ request: Uint8Array; pointCount: number }> {
+  async #ownMetrics(): Promise<OwnMetrics> {
     await this.#collectAll();
     const { clock } = this.#options;
     const { level, views } = this.#exposition();
     const collected: readonly CollectedMetric[] = collectMetrics(this.aggregate, clock.monotonicMs(), level);
-    const times = { startUnixMs: this.#startedUnixMs, nowUnixMs: clock.unixMs() };
     const resource = this.#plan === undefined ? this.#ownResource : this.#resource(this.#plan);
-    return ownMetricsRequest(resource, applyViews(collected, views), times);
+    const metrics = applyViews(collected, views);
+    return { resource, metrics, startUnixMs: this.#startedUnixMs, nowUnixMs: clock.unixMs() };
   }
 }
