@@ -9,6 +9,7 @@ import { parseByteSize } from './byte-size.ts';
 import { parseDuration } from './duration.ts';
 import type { Reading } from './expanded-text.ts';
 import { parseHostPort, redactEndpoint } from './host-port.ts';
+import { mapOfNamedValues } from './named-values.ts';
 import type {
   JsonSchema,
   LeafField,
@@ -305,14 +306,16 @@ interface StringMapOptions extends FieldOptions<Readonly<Record<string, string>>
   secretValues?: boolean;
 }
 
-/** Free keys with string values; plain data, own properties only. */
+/** Free keys with string values, or a list of names and values; plain data, own properties only. */
 export function stringMap<const O extends StringMapOptions>(key: string, options: O) {
   const isSecret = options.secretValues === true;
   // Entries instead of z.record: a key `__proto__` must stay an ordinary key.
+  const map = z.custom<object>(
+    (value) => typeof value === 'object' && value !== null && !Array.isArray(value),
+    { error: 'expected a map of strings' },
+  );
   const schema = z.pipe(
-    z.custom<object>((value) => typeof value === 'object' && value !== null && !Array.isArray(value), {
-      error: 'expected a map of strings',
-    }),
+    z.pipe(z.transform(mapOfNamedValues), map),
     z.transform((map: object, context): Record<string, string> => {
       for (const [name, value] of Object.entries(map)) {
         if (typeof value === 'string') continue;
@@ -322,8 +325,8 @@ export function stringMap<const O extends StringMapOptions>(key: string, options
     }),
   );
   const redactAll = (value: unknown) =>
-    Object.fromEntries(Object.keys(value as object).map((name) => [name, REDACTED]));
-  const json = { type: 'object', additionalProperties: { type: 'string' } };
+    Object.fromEntries(Object.keys(mapOfNamedValues(value) as object).map((name) => [name, REDACTED]));
+  const json = { type: ['object', 'array'], additionalProperties: { type: 'string' } };
   const traits = { type: 'map of strings', reading: 'members' as const, json, isSecret, schema };
   return leaf<Record<string, string>, O>(key, options, isSecret ? { ...traits, redact: redactAll } : traits);
 }

@@ -9,6 +9,7 @@ import {
   duration,
   endpoint,
   ignored,
+  oneOf,
   refused,
   section,
   string,
@@ -86,7 +87,11 @@ const INCLUDE_METADATA = {
   doc: 'Keep the headers of clients that `from_context`, `metadata_keys` or `headers_setter` name, with the data.',
 } as const;
 
-const NOT_YET = [refused('middlewares'), refused('transport')];
+/** Of each protocol, built anew, because a table owns its fields. */
+const otherKeys = () => [
+  refused('middlewares'),
+  ignored(oneOf('transport', { values: ['tcp'], doc: 'What carries it.' }), 'it is always TCP'),
+];
 
 interface AuthKeys {
   authenticator: string;
@@ -146,7 +151,7 @@ const grpcShape: Shape<OtlpGrpcConfig> = mapShape(
     },
     () => [],
     [
-      ...NOT_YET,
+      ...otherKeys(),
       ignored(byteCount('read_buffer_size', { doc: 'Read buffer.' }), NO_SOCKET_BUFFER),
       ignored(byteCount('write_buffer_size', { doc: 'Write buffer.' }), NO_SOCKET_BUFFER),
     ],
@@ -215,7 +220,7 @@ const httpKeysShape = defineShape<HttpKeys>(
     includesMetadata: boolean('include_metadata', INCLUDE_METADATA),
   },
   checkHttp,
-  NOT_YET,
+  otherKeys(),
 );
 
 const httpShape: Shape<OtlpHttpConfig> = mapShape(httpKeysShape, (keys) => {

@@ -26,7 +26,6 @@ const DIFFERENCES: Readonly<Record<string, string>> = {
   'include {match_type: strict, attributes: [{key: a, value: {b: 1}}]}': NOT_YET,
   'include {match_type: strict, libraries: [{version: "1"}]}': NEVER,
   'otlp_grpc {endpoint: "x"}': 'gRPC has a default port',
-  'otlp_grpc {endpoint: "x:1", headers: [{name: a, value: b}]}': NOT_YET,
   'otlp_grpc {endpoint: "x:1", sending_queue: {enabled: false, queue_size: 0}}':
     'checked whether it is used or not',
   'otlp_grpc {endpoint: "x:1", sending_queue: {storage: file_storage}}': LATER,
@@ -48,7 +47,6 @@ const DIFFERENCES: Readonly<Record<string, string>> = {
   'otlp {protocols: {http: {compression_algorithms: [rar]}}}': NEVER,
   'otlp {protocols: {http: {keep_alives_enabled: false}}}': NOT_YET,
   'otlp {protocols: {grpc: {transport: udp}}}': LATER,
-  'otlp {protocols: {grpc: {transport: tcp}}}': NOT_YET,
   'otlp {protocols: {grpc: {auth: {authenticator: zpages}}}}': LATER,
   'otlp {protocols: {http: {auth: }}}': NEVER,
   'ext basicauth: {htpasswd: {inline: ""}}': LATER,
