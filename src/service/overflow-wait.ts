@@ -10,7 +10,13 @@ import {
   type RequestOutcome,
 } from '../component/consumer.ts';
 import type { Clock } from '../stdx/clock.ts';
-import { WAITING_BYTES_MAX, WAITING_COUNT_MAX, WAITING_MS_MAX, withOwnBody } from './waiting-room.ts';
+import {
+  keptBytes,
+  WAITING_BYTES_MAX,
+  WAITING_COUNT_MAX,
+  WAITING_MS_MAX,
+  withOwnBody,
+} from './waiting-room.ts';
 
 /** What pipeline workers say when a log has no room. */
 export const QUEUE_FULL_MESSAGE = 'the queue on disk is full';
@@ -47,13 +53,13 @@ export class OverflowWait {
 
   /** As `RequestConsumer.tryConsume`, of a request that may wait. */
   tryConsume(next: RequestConsumer, request: RawRequest, done: RequestDone): boolean {
-    const hasBytes = this.#sizeBytes + request.sizeBytes <= WAITING_BYTES_MAX;
+    const hasBytes = this.#sizeBytes + keptBytes(request) <= WAITING_BYTES_MAX;
     if (this.#isEnded || !hasBytes || this.#waiting.length >= WAITING_COUNT_MAX)
       return this.#waiting.length === 0 && next.tryConsume(request, done);
     const deadlineMs = this.#clock.monotonicMs() + WAITING_MS_MAX;
     // Copied before it is known whether it has to wait: behind the call the receiver uses the memory again.
     const waiting: Waiting = { next, request: withOwnBody(request), done, deadlineMs };
-    this.#sizeBytes += request.sizeBytes;
+    this.#sizeBytes += keptBytes(request);
     if (this.#waiting.length > 0 || !this.#try(waiting)) this.#wait(waiting, false);
     return true;
   }
@@ -112,7 +118,7 @@ export class OverflowWait {
   }
 
   #answer({ request, done }: Waiting, outcome: RequestOutcome): void {
-    this.#sizeBytes -= request.sizeBytes;
+    this.#sizeBytes -= keptBytes(request);
     done(outcome);
   }
 }
