@@ -11,7 +11,7 @@ import {
 } from '../component/consumer.ts';
 import type { Clock } from '../stdx/clock.ts';
 import {
-  keptBytes,
+  heldBytes,
   WAITING_BYTES_MAX,
   WAITING_COUNT_MAX,
   WAITING_MS_MAX,
@@ -53,13 +53,13 @@ export class OverflowWait {
 
   /** As `RequestConsumer.tryConsume`, of a request that may wait. */
   tryConsume(next: RequestConsumer, request: RawRequest, done: RequestDone): boolean {
-    const hasBytes = this.#sizeBytes + keptBytes(request) <= WAITING_BYTES_MAX;
+    const hasBytes = this.#sizeBytes + heldBytes(request) <= WAITING_BYTES_MAX;
     if (this.#isEnded || !hasBytes || this.#waiting.length >= WAITING_COUNT_MAX)
       return this.#waiting.length === 0 && next.tryConsume(request, done);
     const deadlineMs = this.#clock.monotonicMs() + WAITING_MS_MAX;
     // Copied before it is known whether it has to wait: behind the call the receiver uses the memory again.
     const waiting: Waiting = { next, request: withOwnBody(request), done, deadlineMs };
-    this.#sizeBytes += keptBytes(request);
+    this.#sizeBytes += heldBytes(request);
     if (this.#waiting.length > 0 || !this.#try(waiting)) this.#wait(waiting, false);
     return true;
   }
@@ -118,7 +118,7 @@ export class OverflowWait {
   }
 
   #answer({ request, done }: Waiting, outcome: RequestOutcome): void {
-    this.#sizeBytes -= keptBytes(request);
+    this.#sizeBytes -= heldBytes(request);
     done(outcome);
   }
 }

@@ -7,8 +7,8 @@ import {
   NO_CLIENT_CONTEXT,
 } from '../component/client-context.ts';
 
-/** Contexts that are kept decoded: clients send many requests, and there are few clients. */
-const KNOWN_MAX = 512;
+/** Contexts that are kept decoded, encoded bytes: clients send many requests, and there are few clients. */
+const KNOWN_BYTES_MAX = 256 << 10;
 
 interface Known {
   readonly context: ClientContext;
@@ -19,6 +19,7 @@ interface Known {
 export class RequestClient {
   readonly #keysByLog: readonly (ClientKeys | undefined)[];
   readonly #known = new Map<string, Known>();
+  #knownBytes = 0;
   #current: Known | undefined;
 
   /** @param keysByLog what exporters of each log ask for. */
@@ -54,7 +55,11 @@ export class RequestClient {
   #learn(key: string): Known {
     const known = { context: decodeClientContext(Buffer.from(key, 'latin1')), stored: [] };
     // Header values can change with every request, and then remembering them is of no use.
-    if (this.#known.size >= KNOWN_MAX) this.#known.clear();
+    if (this.#knownBytes + key.length > KNOWN_BYTES_MAX) {
+      this.#known.clear();
+      this.#knownBytes = 0;
+    }
+    this.#knownBytes += key.length;
     this.#known.set(key, known);
     return known;
   }

@@ -44,11 +44,11 @@ export class WaitingRoom {
 
   /** Copies the request. False when there is no room: `done` is never called then. */
   tryEnter(owner: WaitingRoomOwner, request: RawRequest, done: RequestDone): boolean {
-    if (this.count >= WAITING_COUNT_MAX || this.#sizeBytes + keptBytes(request) > WAITING_BYTES_MAX)
+    if (this.count >= WAITING_COUNT_MAX || this.#sizeBytes + heldBytes(request) > WAITING_BYTES_MAX)
       return false;
     const deadlineMs = this.#clock.monotonicMs() + WAITING_MS_MAX;
     this.#queue.push({ request: withOwnBody(request), done, deadlineMs, owner });
-    this.#sizeBytes += keptBytes(request);
+    this.#sizeBytes += heldBytes(request);
     this.#timer ??= setInterval(() => this.look(), LOOK_MS);
     return true;
   }
@@ -66,7 +66,7 @@ export class WaitingRoom {
         refuse(done);
       }
       this.#first += 1;
-      this.#sizeBytes -= keptBytes(request);
+      this.#sizeBytes -= heldBytes(request);
     }
     if (this.#first * 2 > this.#queue.length) {
       this.#queue = this.#queue.slice(this.#first);
@@ -87,6 +87,11 @@ export class WaitingRoom {
     this.#timer = undefined;
     for (const { done } of waiting) refuse(done);
   }
+}
+
+/** What a request that is kept takes: its body, and what goes with it of its client. */
+export function heldBytes({ sizeBytes, context }: RawRequest): number {
+  return sizeBytes + (context?.byteLength ?? 0);
 }
 
 /** What a request takes while it is kept. */

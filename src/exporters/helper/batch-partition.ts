@@ -14,8 +14,8 @@ import type { LogRecord } from '../../queue/log/contract.ts';
 
 /** Combinations of one boundary: each costs a request, and they come from headers that clients choose. */
 export const PARTS_MAX = 1024;
-/** Combinations that are remembered; what they stand for follows from the bytes, so forgetting them is harmless. */
-const KNOWN_MAX = 4096;
+/** Combinations that are remembered, encoded bytes; forgetting them is harmless, as all of it follows from the bytes. */
+const KNOWN_BYTES_MAX = 1 << 20;
 const SUFFIX_HEX_DIGITS = 32;
 
 /** Items of a batch that are sent together. */
@@ -49,6 +49,7 @@ export class Partition {
   readonly #keys: ClientKeys;
   /** By encoded context. */
   readonly #known = new Map<string, Combination>();
+  #knownBytes = 0;
   /** Combinations of the record last looked at, by the number of the context. */
   #record: LogRecord | undefined;
   #combinations: (Combination | undefined)[] = [];
@@ -95,7 +96,11 @@ export class Partition {
     const digest = createHash('sha256').update(printClientKeys(this.#keys)).update('\0').update(encoded);
     const idSuffix = `.${digest.digest('hex').slice(0, SUFFIX_HEX_DIGITS)}`;
     const combination = { client: decodeClientContext(encoded), idSuffix };
-    if (this.#known.size >= KNOWN_MAX) this.#known.clear();
+    if (this.#knownBytes + key.length > KNOWN_BYTES_MAX) {
+      this.#known.clear();
+      this.#knownBytes = 0;
+    }
+    this.#knownBytes += key.length;
     this.#known.set(key, combination);
     return combination;
   }
