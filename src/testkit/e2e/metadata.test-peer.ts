@@ -1,6 +1,8 @@
 /** Clients, sinks and a configuration for tests of what is known of clients. */
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer, type IncomingHttpHeaders } from 'node:http';
+import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { credentials, Metadata, Server, ServerCredentials } from '@grpc/grpc-js';
 import { OTLPTraceExporter as GrpcTraces } from '@opentelemetry/exporter-trace-otlp-grpc';
@@ -13,6 +15,7 @@ import {
 } from '@opentelemetry/sdk-trace-base';
 import { type EnginePorts, engineConfig, freePort } from '../engine-process.ts';
 import { requestType } from '../otlp-root.ts';
+import { LOADED_ROOT } from '../source-tree.ts';
 
 const METHOD = '/opentelemetry.proto.collector.trace.v1.TraceService/Export';
 
@@ -44,16 +47,17 @@ function readSpans(body: Uint8Array): SentRequest['spans'] {
   );
 }
 
-/** Takes requests over HTTP; `isDown` refuses them retryably. */
+/** Takes requests over HTTP; `isDown` refuses them retryably, a tenant in `refused` for good. */
 export async function startHttpSink(t: TestContext) {
-  const sink = { requests: [] as SentRequest[], isDown: false, port: 0 };
+  const sink = { requests: [] as SentRequest[], isDown: false, refused: '', port: 0 };
   const server = createServer(async (request, response) => {
     const chunks: Buffer[] = [];
     for await (const chunk of request) chunks.push(chunk as Buffer);
-    if (!sink.isDown) {
+    const isRefused = sink.refused !== '' && request.headers['x-scope-orgid'] === sink.refused;
+    if (!sink.isDown && !isRefused) {
       sink.requests.push({ headers: plainHeaders(request.headers), spans: readSpans(Buffer.concat(chunks)) });
     }
-    response.writeHead(sink.isDown ? 503 : 200).end();
+    response.writeHead(sink.isDown ? 503 : isRefused ? 400 : 200).end();
   });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
@@ -151,4 +155,18 @@ export function configOf(
   config.processors = processors;
   config.service.pipelines.traces.processors = Object.keys(processors);
   return JSON.stringify(config);
+}
+
+/** Runs `millrace deadletter` beside this process, which serves the sink. @returns its output. */
+export async function deadletter(args: readonly string[]): Promise<string> {
+  const main = join(LOADED_ROOT, 'src', `main${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`);
+  const child = spawn(process.execPath, ['--no-warnings', main, 'deadletter', ...args], { timeout: 30_000 });
+  let text = '';
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.on('data', (chunk: Buffer) => {
+      text += chunk.toString();
+    });
+  }
+  await once(child, 'close');
+  return text;
 }

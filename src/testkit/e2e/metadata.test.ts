@@ -5,9 +5,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { tempDir } from '../certificates.ts';
-import { EngineProcess, freePorts, until } from '../engine-process.ts';
+import { EngineProcess, freePorts, metricSum, until } from '../engine-process.ts';
 import {
   configOf,
+  deadletter,
   overGrpc,
   overHttp,
   type SentRequest,
@@ -113,6 +114,35 @@ test('a crash between the answer and the delivery keeps what is known of clients
   await until(
     'everything is delivered',
     () => sink.requests.flatMap(({ spans }) => [...spans]).length >= names.length,
+  );
+  assertPartedByTenant(sink.requests, names);
+});
+
+test('dead letters are sent again for their own client, and one client refused is no other', async (t) => {
+  const [sink, ports, dataDir] = await Promise.all([startHttpSink(t), freePorts(), tempDir(t)]);
+  const config = configOf(ports, toSinks(sink.port), {
+    extensions: TENANT_HEADER,
+    processors: TENANT_ATTRIBUTE,
+  });
+  const engine = await EngineProcess.start({ config, dataDir });
+  t.after(() => engine.kill());
+  sink.refused = 'acme';
+  const names = ['acme-1', 'umbrella-1', 'acme-2', 'umbrella-2'];
+  for (const name of names) {
+    assert.equal(await sendSpans(overHttp(ports, { 'x-tenant': name.split('-')[0]! }), [name]), '');
+  }
+  const isSetAside = async () =>
+    metricSum(await engine.metrics(ports.metrics), 'millrace_deadletter_items') === 2 &&
+    sink.requests.length > 0;
+  await until('two dead letters', isSetAside);
+  await until('the other client', () => sink.requests.flatMap(({ spans }) => [...spans]).length === 2);
+  const shown = await deadletter(['show', '--data-dir', dataDir]);
+  assert.match(shown, /acme-1/);
+  assert.doesNotMatch(shown, /"client"/);
+  sink.refused = '';
+  assert.match(
+    await deadletter(['retry', '--data-dir', dataDir, '--config', `yaml:${config}`]),
+    /2 delivered/,
   );
   assertPartedByTenant(sink.requests, names);
 });
