@@ -94,11 +94,6 @@ export function heldBytes({ sizeBytes, context }: RawRequest): number {
   return sizeBytes + (context?.byteLength ?? 0);
 }
 
-/** What a request takes while it is kept. */
-export function keptBytes({ sizeBytes, context }: RawRequest): number {
-  return sizeBytes + (context?.byteLength ?? 0);
-}
-
 /** The same request in memory of its own, so that it may be kept. */
 export function withOwnBody(request: RawRequest): RawRequest {
   const body = new Uint8Array(request.sizeBytes);
