@@ -16,6 +16,7 @@ Usage
   millrace cursors ACTION              list, remove or adopt how far exporters are in the logs
   millrace top [--endpoint URL]        what a running engine does, once a second, from its metrics
   millrace convert refinery FILE       sampling rules of Refinery as processors
+  millrace sample --policies FILE      what sampling policies would keep of recorded traces (--from)
   millrace components                  list the components of this build as YAML
   millrace --version
   millrace --help

@@ -120,6 +120,24 @@ export function readRecordHeader(record: Uint8Array, logHash: number): RecordHea
 }
 
 /**
+ * Time and size of a record by the first bytes of it alone, for whoever plans in which order to read.
+ *
+ * @param head the first 64 bytes or more.
+ * @returns undefined when the header is damaged, or of another kind of log or format.
+ */
+export function peekRecord(
+  head: Uint8Array,
+  logHash: number,
+): { receivedUnixMs: number; payloadBytes: number } | undefined {
+  if (head.byteLength < RECORD_HEADER_BYTES) return undefined;
+  const view = new DataView(head.buffer, head.byteOffset, RECORD_HEADER_BYTES);
+  if (view.getUint32(0, true) !== RECORD_MAGIC || view.getUint32(8, true) !== logHash) return undefined;
+  if (crc32(head.subarray(0, HEADER_CRC_OFFSET)) !== view.getUint32(HEADER_CRC_OFFSET, true))
+    return undefined;
+  return { receivedUnixMs: view.getFloat64(32, true), payloadBytes: view.getUint32(44, true) };
+}
+
+/**
  * Checks and opens one record.
  *
  * @param record private bytes of the caller; the result's payload is a view of them.

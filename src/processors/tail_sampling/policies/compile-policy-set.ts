@@ -32,6 +32,17 @@ import { TraceStateTest } from './trace-state.ts';
 /** One trace of so many is timed, and its times stand for all of them: reading a clock costs more than a vote. */
 const TIMED_EVERY = 256;
 
+/** A set that can say which policy was behind its last verdict. */
+export interface ExplainedPolicySet extends PolicySet {
+  /** Of the policies, in the order in which they are asked. */
+  readonly names: readonly string[];
+  /**
+   * Number in `names` of the policy that made the last verdict: the first that sampled the trace, or that dropped it.
+   * -1 when none did, which is so for what is not sampled and for traces that are too large.
+   */
+  decidedBy(): number;
+}
+
 /**
  * @param config passed the configuration check.
  * @param deciderCount sets of this configuration that decide side by side, in other workers: each lets its part of
@@ -41,7 +52,7 @@ export function compilePolicySet(
   config: TailSamplingConfig,
   settings: ComponentSettings,
   deciderCount = 1,
-): PolicySet {
+): ExplainedPolicySet {
   const layout = new FactLayout();
   const compiler = policyCompiler(layout, config, settings, deciderCount);
   // Whatever else is said, a drop decides: those are asked first.
@@ -101,7 +112,7 @@ interface DecisionRules {
   decidesAtIngest: boolean;
 }
 
-class CompiledPolicySet implements PolicySet {
+class CompiledPolicySet implements ExplainedPolicySet {
   readonly stateWords: number;
   readonly #facts: SpanFacts;
   readonly #spanCountWord: number;
@@ -114,6 +125,7 @@ class CompiledPolicySet implements PolicySet {
   /** Votes on the present trace, by the number of their policy. */
   readonly #votes: Uint8Array;
   #voteCount = 0;
+  #lastVerdict: Verdict = VERDICT_NONE;
   #untilTimed = 0;
 
   constructor(
@@ -137,6 +149,21 @@ class CompiledPolicySet implements PolicySet {
     this.#votes = new Uint8Array(policies.length);
   }
 
+  get names(): readonly string[] {
+    return this.#rules.names;
+  }
+
+  decidedBy(): number {
+    let inverted = -1;
+    for (let policy = 0; policy < this.#voteCount; policy++) {
+      const vote = this.#votes[policy]!;
+      if (vote === VOTE_DROPPED) return policy;
+      if (vote === VOTE_SAMPLED && this.#lastVerdict === VERDICT_SAMPLED) return policy;
+      if (vote === VOTE_INVERT_SAMPLED && inverted < 0) inverted = policy;
+    }
+    return this.#lastVerdict === VERDICT_SAMPLED ? inverted : -1;
+  }
+
   begin(bytes: Uint8Array, index: RequestIndex): void {
     this.#facts.begin(bytes, index);
   }
@@ -150,15 +177,19 @@ class CompiledPolicySet implements PolicySet {
   }
 
   decide(ids: Uint32Array, idAt: number, words: Uint32Array, at: number, nowMs: number): Verdict {
+    this.#voteCount = 0;
     const verdict = this.#decide(ids, idAt, words, at, nowMs);
+    this.#lastVerdict = verdict;
     this.#counters.addVerdict(verdict);
     return verdict;
   }
 
   decideEarly(ids: Uint32Array, idAt: number, words: Uint32Array, at: number, nowMs: number): Verdict {
+    this.#voteCount = 0;
     const verdict = this.#facts.isTooLarge(words, at)
       ? VERDICT_DROPPED
       : this.#askEarly(ids, idAt, words, at, nowMs);
+    this.#lastVerdict = verdict;
     if (verdict !== VERDICT_NONE) this.#counters.addVerdict(verdict);
     return verdict;
   }

@@ -36,6 +36,8 @@ export interface SegmentView {
   readonly directory: string;
   /** Copy of the record with exactly that key, in memory that `take` gives. */
   get(firstOrdinal: number, take?: (sizeBytes: number) => Uint8Array): Uint8Array | undefined;
+  /** Copy of at most so many of its first bytes. */
+  head(firstOrdinal: number, sizeBytes: number): Uint8Array | undefined;
   /** Largest key that is at most `ordinal`. */
   floorKey(ordinal: number): number | undefined;
   /** Smallest key that is at least `ordinal`. */
@@ -275,6 +277,15 @@ class LmdbSegmentView implements SegmentView {
       const copy = take(sizeBytes).subarray(0, sizeBytes);
       copy.set(new Uint8Array(value.buffer, value.byteOffset, sizeBytes));
       return copy;
+    } finally {
+      this.#db.resetReadTxn();
+    }
+  }
+
+  head(firstOrdinal: number, sizeBytes: number): Uint8Array | undefined {
+    try {
+      const value = this.#db.getBinaryFast(encodeKey(firstOrdinal));
+      return value && Uint8Array.prototype.slice.call(value, 0, Math.min(sizeBytes, value.length));
     } finally {
       this.#db.resetReadTxn();
     }

@@ -1,0 +1,241 @@
+/** Recorded requests in the logs of a data directory. Nothing is written, and an engine may run on it meanwhile. */
+import { existsSync, statSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import {
+  DATA_FILE,
+  listNames,
+  listSegments,
+  logHash,
+  segmentDirectory,
+  segmentsDirectory,
+} from '../queue/log/layout.ts';
+import { isAbsent, openSegmentView, type SegmentView } from '../queue/log/lmdb/store.ts';
+import { preflightSegment } from '../queue/log/preflight.ts';
+import { peekRecord, RECORD_HEADER_BYTES, readRecordBytes } from '../queue/log/record.ts';
+import { isTrialJournal } from '../registry/sampling-trial.ts';
+import { LOG_NAME } from './orphan-logs.ts';
+import type { SampleSink, SkippedPart } from './sample-sink.ts';
+
+/** Records that one worker reads before the next one has its turn, in bytes. */
+const BATCH_BYTES = 2 * 1024 * 1024;
+const MAP_BYTES = 384 * 1024 * 1024;
+const FIRST_RECORD_BYTES = 1024 * 1024;
+const PENDING = '+pending';
+
+/** Logs to be read, and in which order their records arrived. Plain data: it goes to other threads. */
+export interface LogPlan {
+  kind: 'log';
+  /** Directories, one for each worker of the engine that recorded. */
+  logs: string[];
+  segments: { log: number; firstOrdinal: number }[];
+  /** In the order of arrival. */
+  records: { segment: Uint32Array; key: Float64Array };
+  /** Number of the first record of each batch, and how many records there are. */
+  batches: Uint32Array;
+  newestUnixMs: number;
+  sizeBytes: number;
+  skipped: SkippedPart[];
+}
+
+/** Whether a path is, or holds, logs. */
+export function isLogDirectory(path: string): boolean {
+  return existsSync(segmentsDirectory(path)) || existsSync(join(path, 'logs'));
+}
+
+/**
+ * The logs that a replay reads.
+ * @param from a data directory, or the directory of one log.
+ * @param name of logs without their number; needed where more than one could be meant.
+ */
+export function findLogs(from: string, name: string | undefined): { logs: string[] } | { error: string } {
+  if (existsSync(segmentsDirectory(from))) return { logs: [from] };
+  const groups = new Map<string, string[]>();
+  for (const file of listNames(join(from, 'logs')).toSorted()) {
+    const directory = join(from, 'logs', file);
+    const group = file.replace(LOG_NAME, '');
+    if (!/^traces(?![a-z])/.test(group) || listSegments(directory).length === 0) continue;
+    groups.set(group, [...(groups.get(group) ?? []), directory]);
+  }
+  const names = [...groups.keys()];
+  if (name !== undefined) {
+    const logs = groups.get(name.replace(LOG_NAME, ''));
+    return logs === undefined
+      ? { error: `no log "${name}" there; there are: ${names.join(', ')}` }
+      : { logs };
+  }
+  // What a pending log holds has not been sampled yet; the log behind it holds a part of the same spans.
+  const pending = names.filter((each) => each.endsWith(PENDING));
+  const chosen = pending.length > 0 ? pending : names;
+  if (chosen.length === 1) return { logs: groups.get(chosen[0]!)! };
+  if (chosen.length === 0) return { error: 'there is no log with traces in it' };
+  return { error: `there are several logs, choose with --log: ${names.join(', ')}` };
+}
+
+/** @param sinceUnixMs records received before are left out; a negative number counts from the newest. */
+export async function planLogs(logs: string[], sinceUnixMs: number): Promise<LogPlan> {
+  const skipped: SkippedPart[] = [];
+  const segments: LogPlan['segments'] = [];
+  const found: { segment: number; key: number; time: number; size: number }[] = [];
+  for (const [log, directory] of logs.entries()) {
+    for (const firstOrdinal of listSegments(directory)) {
+      const segment = segments.push({ log, firstOrdinal }) - 1;
+      await listRecords(directory, firstOrdinal, skipped, (key, time, size) =>
+        found.push({ segment, key, time: time ?? found.at(-1)?.time ?? 0, size }),
+      );
+    }
+  }
+  // Stable: records of one log keep their order.
+  if (logs.length > 1) found.sort((a, b) => a.time - b.time);
+  const newestUnixMs = found.reduce((newest, { time }) => Math.max(newest, time), 0);
+  const since = sinceUnixMs < 0 ? newestUnixMs + sinceUnixMs : sinceUnixMs;
+  const wanted = found.filter(({ time }) => time >= since);
+  const batches: number[] = [];
+  let batchBytes = BATCH_BYTES;
+  for (const [index, { size }] of wanted.entries()) {
+    if (batchBytes >= BATCH_BYTES) {
+      batches.push(index);
+      batchBytes = 0;
+    }
+    batchBytes += size;
+  }
+  return {
+    ...{ kind: 'log', logs, segments, newestUnixMs, skipped },
+    records: {
+      segment: Uint32Array.from(wanted, ({ segment }) => segment),
+      key: Float64Array.from(wanted, ({ key }) => key),
+    },
+    batches: Uint32Array.from([...batches, wanted.length]),
+    sizeBytes: wanted.reduce((sum, { size }) => sum + size, 0),
+  };
+}
+
+async function listRecords(
+  directory: string,
+  firstOrdinal: number,
+  skipped: SkippedPart[],
+  onRecord: (key: number, time: number | undefined, size: number) => void,
+): Promise<void> {
+  const view = openView(directory, firstOrdinal, skipped);
+  if (view === undefined) return;
+  const hash = logHash(basename(directory));
+  try {
+    for (let key = view.ceilingKey(0); key !== undefined; key = view.ceilingKey(key + 1)) {
+      const peeked = peekRecord(view.head(key, RECORD_HEADER_BYTES) ?? new Uint8Array(0), hash);
+      onRecord(key, peeked?.receivedUnixMs, peeked?.payloadBytes ?? 0);
+    }
+  } finally {
+    await view.close();
+  }
+}
+
+function openView(directory: string, firstOrdinal: number, skipped: SkippedPart[]): SegmentView | undefined {
+  const segment = segmentDirectory(directory, firstOrdinal);
+  // A damaged database would end the process by a signal.
+  const looked = preflightSegment(segment);
+  if (looked.outcome === 'void') return undefined;
+  if (looked.outcome !== 'good') {
+    skipped.push({ place: segment, reason: looked.reason });
+    return undefined;
+  }
+  const sizeBytes = statSync(join(segment, DATA_FILE), { throwIfNoEntry: false })?.size ?? 0;
+  try {
+    const mapBytes = Math.max(sizeBytes * 2, MAP_BYTES);
+    return openSegmentView({ directory: segment, mapBytes, flush: true });
+  } catch (error) {
+    if (!isAbsent(error)) throw error;
+    skipped.push({ place: segment, reason: 'deleted by the engine meanwhile' });
+    return undefined;
+  }
+}
+
+/** Reads every `workers`th batch; one round of the generator is one batch. Yields the bytes of records. */
+export async function* readLogs(
+  { logs, segments, records, batches }: LogPlan,
+  worker: number,
+  workers: number,
+  sink: SampleSink,
+): AsyncGenerator<number> {
+  const views = new OpenViews(logs, segments, sink);
+  let buffer = new Uint8Array(FIRST_RECORD_BYTES);
+  const take = (sizeBytes: number) => {
+    if (sizeBytes > buffer.length) buffer = new Uint8Array(sizeBytes * 2);
+    return buffer;
+  };
+  for (let batch = worker; batch < batches.length - 1; batch += workers) {
+    let sizeBytes = 0;
+    for (let record = batches[batch]!; record < batches[batch + 1]!; record++) {
+      const segment = records.segment[record]!;
+      const bytes = (await views.of(segment))?.get(records.key[record]!, take);
+      sizeBytes += bytes?.length ?? 0;
+      readRecord(
+        bytes,
+        views.hashOf(segment),
+        () => `${views.placeOf(segment)}: record ${records.key[record]}`,
+        sink,
+      );
+    }
+    yield sizeBytes;
+  }
+  await views.close();
+}
+
+function readRecord(
+  bytes: Uint8Array | undefined,
+  hash: number,
+  place: () => string,
+  sink: SampleSink,
+): void {
+  const record = bytes === undefined ? 'not there any more' : readRecordBytes(bytes, hash);
+  if (typeof record === 'string') {
+    sink.skip(place(), `damaged: ${record}`);
+    return;
+  }
+  const { payload, entryEnds, receivedUnixMs } = record;
+  let start = 0;
+  for (let entry = 0; entry < entryEnds.length; entry++) {
+    const end = entryEnds[entry]!;
+    const request = payload.subarray(start, end);
+    start = end;
+    if (!isTrialJournal(request)) sink.request(request, () => `${place()}, request ${entry}`, undefined);
+  }
+  sink.endSection(receivedUnixMs, payload.length);
+}
+
+/** One open segment for each log: its records come in their order. */
+class OpenViews {
+  readonly #logs: readonly string[];
+  readonly #segments: LogPlan['segments'];
+  readonly #sink: SampleSink;
+  readonly #open: { segment: number; view: SegmentView | undefined }[] = [];
+
+  constructor(logs: readonly string[], segments: LogPlan['segments'], sink: SampleSink) {
+    this.#logs = logs;
+    this.#segments = segments;
+    this.#sink = sink;
+  }
+
+  async of(segment: number): Promise<SegmentView | undefined> {
+    const { log, firstOrdinal } = this.#segments[segment]!;
+    const open = this.#open[log];
+    if (open?.segment === segment) return open.view;
+    await open?.view?.close();
+    const skipped: SkippedPart[] = [];
+    const view = openView(this.#logs[log]!, firstOrdinal, skipped);
+    for (const { place, reason } of skipped) this.#sink.skip(place, reason);
+    this.#open[log] = { segment, view };
+    return view;
+  }
+
+  hashOf(segment: number): number {
+    return logHash(basename(this.#logs[this.#segments[segment]!.log]!));
+  }
+
+  placeOf(segment: number): string {
+    const { log, firstOrdinal } = this.#segments[segment]!;
+    return segmentDirectory(this.#logs[log]!, firstOrdinal);
+  }
+
+  async close(): Promise<void> {
+    for (const { view } of this.#open.filter(Boolean)) await view?.close();
+  }
+}
