@@ -86,6 +86,11 @@ export class ManagedProcess {
     clearTimeout(timer);
   }
 
+  async kill(): Promise<void> {
+    this.#child.kill('SIGKILL');
+    await this.#exited;
+  }
+
   #logEnd(): string {
     return readFileSync(this.#logPath, 'utf8').split('\n').slice(-20).join('\n');
   }

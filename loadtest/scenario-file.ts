@@ -4,7 +4,15 @@ import { basename, join } from 'node:path';
 import { parse } from 'yaml';
 import { isLoadFlag } from './options.ts';
 
-export const SCENARIO_KINDS = ['steady', 'delivery', 'outage', 'isolation'] as const;
+export const SCENARIO_KINDS = [
+  'steady',
+  'delivery',
+  'outage',
+  'isolation',
+  'sampling',
+  'pending',
+  'index',
+] as const;
 export type ScenarioKind = (typeof SCENARIO_KINDS)[number];
 
 /** A bound such as `<= 0.9`. */

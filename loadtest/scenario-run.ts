@@ -93,12 +93,25 @@ export class Stage {
       await this.#sink.ready(sink.ports);
     }
     this.#writeConfig(0);
+    await this.#startEngine(environment);
+  }
+
+  async #startEngine(environment: Record<string, string>): Promise<void> {
+    const { root, workDir } = this.#settings;
     const args = [join(root, 'dist/src/main.js'), '--config', this.#configPath, '--data-dir', this.dataDir];
     this.#engine = new ManagedProcess('engine', args, workDir, {
       LOADTEST_WORK_DIR: workDir,
       ...environment,
     });
     await this.#engine.ready(OTLP_PORTS);
+  }
+
+  /** Kills the engine and starts it on what it left. @returns milliseconds until it takes requests. */
+  async restart(): Promise<number> {
+    await this.engine.kill();
+    const startMs = performance.now();
+    await this.#startEngine({});
+    return performance.now() - startMs;
   }
 
   get #configPath(): string {

@@ -8,8 +8,17 @@ import type { Bar, Scenario } from './scenario-file.ts';
 import { evaluateMetric, formatBound, meetsBound, readScenarios } from './scenario-file.ts';
 import { runIsolation } from './scenario-isolation.ts';
 import { type Metrics, type RunSettings, runOutage, runSteady } from './scenario-run.ts';
+import { runIndex, runPending, runSampling } from './scenario-sampling.ts';
 
-const KINDS = { steady: runSteady, delivery: runDelivery, outage: runOutage, isolation: runIsolation };
+const KINDS = {
+  steady: runSteady,
+  delivery: runDelivery,
+  outage: runOutage,
+  isolation: runIsolation,
+  sampling: runSampling,
+  pending: runPending,
+  index: runIndex,
+};
 
 export type Verdict = 'goal' | 'must' | 'MISS' | 'ERROR';
 

@@ -64,6 +64,7 @@ export class HoldingStage {
   readonly #sent: Counter;
   readonly #pendingBytes: Gauge;
   readonly #links: HoldingLinks | undefined;
+  readonly #stepTime;
   #run: Promise<void> | undefined;
   #isStopping = false;
   #hasGivenUp = false;
@@ -76,6 +77,7 @@ export class HoldingStage {
     this.#lost = parts.meter.counter('millrace_sampling_lost_items', labels);
     this.#sent = parts.meter.counter('millrace_sampling_sent_items', labels);
     this.#pendingBytes = parts.meter.gauge('millrace_sampling_pending_bytes', labels);
+    this.#stepTime = parts.meter.latency('sampling_step');
     const { links, holder, clock } = parts;
     this.#links =
       links && new HoldingLinks(holder, links.worker, links.rings, { clock, onNews: () => this.#wake?.() });
@@ -189,9 +191,12 @@ export class HoldingStage {
   /** @returns whether there was anything to do. */
   async stepOnce(): Promise<boolean> {
     const { holder, clock } = this.#parts;
+    const startMs = clock.monotonicMs();
     const step = holder.step(clock.unixMs());
-    if (step !== undefined) await this.#finish(step);
-    return step !== undefined;
+    if (step === undefined) return false;
+    await this.#finish(step);
+    this.#stepTime.record((clock.monotonicMs() - startMs) * 1000);
+    return true;
   }
 
   async #waitForRoom(waitMs: number): Promise<void> {

@@ -110,6 +110,7 @@ export class PipelineWorker {
   readonly #index = new RequestIndex();
   readonly #meta = new RequestMeta();
   readonly #client: RequestClient;
+  readonly #turn;
   readonly #ringWait;
   readonly #groupCommit;
   readonly #decodedBytes;
@@ -135,6 +136,7 @@ export class PipelineWorker {
     );
     this.#control = new Int32Array(init.control);
     this.#acks = new AckChannel(init.ackRing, deps.meter);
+    this.#turn = deps.meter.latency('pipeline_turn');
     this.#ringWait = deps.meter.latency('ring_wait');
     this.#groupCommit = deps.meter.latency('group_commit');
     this.#decodedBytes = deps.meter.counter('millrace_pipeline_decoded_bytes');
@@ -148,13 +150,17 @@ export class PipelineWorker {
 
   /** Runs until `stop` and an empty ring; everything taken is answered before it returns. */
   async run(): Promise<void> {
+    const { clock } = this.#deps;
     while (!this.#isStopping || this.#ring.hasMore()) {
+      const turnStartMs = clock.monotonicMs();
       this.#takeFrames();
       this.#acks.flush();
       if (!this.#group.isEmpty) this.#startCommit();
       if (this.#inFlight.size >= COMMITS_IN_FLIGHT_MAX) await Promise.race(this.#inFlight);
-      else if (this.#ring.hasMore()) await nextTurn();
-      else if (!this.#isStopping) {
+      else if (this.#ring.hasMore()) {
+        await nextTurn();
+        this.#turn.record((clock.monotonicMs() - turnStartMs) * 1000);
+      } else if (!this.#isStopping) {
         const asleep = this.#ring.sleep();
         this.#hasSlept = asleep !== undefined;
         await asleep;

@@ -218,6 +218,14 @@ export const METRICS: readonly MetricDefinition[] = [
   counter('millrace_exporter_batches', '{batch}', 'Batches finished, by outcome.'),
   counter('millrace_exporter_sent_bytes', 'By', 'OTLP bytes of batches that the backend has confirmed.'),
   counter('millrace_exporter_retries', '{attempts}', 'Attempts that failed retryably.'),
+  {
+    ...gauge(
+      'millrace_exporter_failing',
+      '1',
+      '1 while the newest attempt has failed and is made again: the backend is away, or takes no more.',
+    ),
+    combine: 'max',
+  },
   counter(
     'millrace_exporter_abandoned_attempts',
     '{attempts}',
@@ -273,6 +281,9 @@ export const LATENCY_STAGES: ReadonlyMap<string, string> = new Map([
   ['group_commit', 'From the first append of a group to its flush.'],
   ['export_call', 'One attempt to send a batch.'],
   ['delivery_age', 'From the complete request body to delivery of its batch.'],
+  ['pipeline_turn', 'From one turn of a busy pipeline worker to its next: nothing else is served meanwhile.'],
+  ['sampling_lateness', 'From the time at which traces were due to their decision.'],
+  ['sampling_step', 'One step of a sampler: decisions, journal, copy.'],
 ]);
 
 /** Gauges of which the largest counts. */

@@ -82,6 +82,8 @@ export class Decider {
       const isDue = this.dueMs(epoch) <= nowUnixMs;
       if (!isDue && !this.isOverfull) return;
       budget = this.#decideUpTo(epoch, budget, isDue);
+      if (isDue && budget > 0)
+        this.#parts.settings.metrics.lateness.record((nowUnixMs - this.dueMs(epoch)) * 1000);
     }
   }
 

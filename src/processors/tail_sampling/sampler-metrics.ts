@@ -1,5 +1,5 @@
 /** Series of the sampler itself; those of policies are counted by the policies. */
-import type { Counter, Gauge, Meter } from '../../component/settings.ts';
+import type { Counter, Gauge, LatencyRecorder, Meter } from '../../component/settings.ts';
 
 const PREFIX = 'otelcol_processor_tail_sampling_';
 
@@ -8,6 +8,8 @@ export class SamplerMetrics {
   lateSpans = 0;
   droppedTooEarly = 0;
   earlyReleases = 0;
+  /** From the time at which an epoch was due to the decision of its last trace. */
+  readonly lateness: LatencyRecorder;
   readonly #newTraceIds: Counter;
   readonly #lateSpans: Counter;
   readonly #droppedTooEarly: Counter;
@@ -20,6 +22,7 @@ export class SamplerMetrics {
   /** @param processor id of the component. */
   constructor(meter: Meter, processor: string) {
     const labels = { processor };
+    this.lateness = meter.latency('sampling_lateness');
     this.#newTraceIds = meter.counter(`${PREFIX}new_trace_id_received`, labels);
     this.#lateSpans = meter.counter('millrace_sampling_late_spans', labels);
     this.#droppedTooEarly = meter.counter(`${PREFIX}sampling_trace_dropped_too_early`, labels);
