@@ -4,7 +4,7 @@ import type { Component } from './component.ts';
 import type { ConfigSchema } from './config-schema.ts';
 import type { RequestConsumer } from './consumer.ts';
 import type { Exporter } from './exporter.ts';
-import type { HoldingProcessor } from './holding.ts';
+import type { HoldingProcessor, HoldingShare } from './holding.ts';
 import type { Processor } from './processor.ts';
 import type { ComponentSettings } from './settings.ts';
 import type { Signal } from './signal.ts';
@@ -102,7 +102,11 @@ export interface ProcessorFactory<C> extends FactoryBase<C> {
    * Only processors that hold items back on disk have it; the engine calls it instead of `create`, in every pipeline
    * worker, once for each pipeline.
    */
-  createHolding?(settings: ComponentSettings, config: C): HoldingProcessor | Promise<HoldingProcessor>;
+  createHolding?(
+    settings: ComponentSettings,
+    config: C,
+    share: HoldingShare,
+  ): HoldingProcessor | Promise<HoldingProcessor>;
   /** Only `batch` has it: how exporters of the pipeline cut batches unless they say so themselves. */
   batching?(config: C): Batching;
   /** What it reads of `ProcessorRequest.client`; nothing else is there. */
