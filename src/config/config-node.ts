@@ -2,7 +2,7 @@
  * The tree between YAML text and configuration tables: plain values with the place where each was written.
  * Expansion and merging work on it, so an issue found at the end still names file, line and column.
  */
-import { ExpandedText } from './expanded-text.ts';
+import { ExpandedText, type Expansion } from './expanded-text.ts';
 import type { WrittenNumber } from './written-number.ts';
 
 /** Levels of lists and maps; no Collector configuration comes near. */
@@ -22,7 +22,7 @@ export type ScalarValue = string | number | boolean | null;
 interface NodeBase {
   at: Position;
   /** Set on what replaced a `${...}`: the text it gave, the reference as written, why a file's text is no YAML. */
-  expansion?: { text: string; reference: string; problem?: string };
+  expansion?: Expansion;
 }
 
 export interface ScalarNode extends NodeBase {
@@ -78,8 +78,8 @@ function escapeControls(text: string): string {
 export function plainValue(node: ConfigNode): unknown {
   const value = plainContent(node);
   if (node.expansion === undefined) return value;
-  const { text, reference, problem } = node.expansion;
-  return new ExpandedText(value, text, reference, problem);
+  const { text, reference } = node.expansion;
+  return new ExpandedText(value, text, reference, node.expansion);
 }
 
 function plainContent(node: ConfigNode): unknown {

@@ -91,6 +91,8 @@ export class ExpansionBudget {
 /** Expands the texts of one value, whose references count together. */
 export class TextExpander {
   referenceCount = 0;
+  /** References to variables that are not set and have no default. */
+  unsetCount = 0;
   readonly #environment: Environment;
   readonly #budget: ExpansionBudget;
   readonly #warn: (message: string) => void;
@@ -185,6 +187,7 @@ export class TextExpander {
     const value = Object.hasOwn(this.#environment, name) ? this.#environment[name] : undefined;
     if (value !== undefined) return { text: this.#budget.takeText(value), chain: below, file: undefined };
     if (split >= 0) return body.slice(split + 2);
+    this.unsetCount += 1;
     this.#warn(`environment variable "${name}" is not set`);
     return '';
   }

@@ -95,7 +95,10 @@ class TreeExpansion {
     if (expander.referenceCount === 0) return textNode(text, node);
     if (whole === undefined) return withText(textNode(text, node), text, source);
     const typed = parseReferenced(node.at.file, text).node ?? textNode(text, node);
-    return withText(moveTo(typed, node), text, source);
+    const placed = withText(moveTo(typed, node), text, source);
+    return expander.unsetCount === 0
+      ? placed
+      : { ...placed, expansion: { text, reference: source, isUnset: true } };
   }
 
   /** The value is one reference and nothing else: the YAML value of what it names counts, not only its characters. */

@@ -1,5 +1,13 @@
 import { WrittenNumber } from './written-number.ts';
 
+/** What replaced a `${...}`; see the properties of ExpandedText. */
+export interface Expansion {
+  text: string;
+  reference: string;
+  problem?: string;
+  isUnset?: true;
+}
+
 /**
  * A value that came out of `${...}`. It has two readings: the text as it was, for keys that want a string
  * (`0123` stays `0123`), and the YAML value of that text, for all others (`8080` is a number).
@@ -13,11 +21,20 @@ export class ExpandedText {
   /** Where and why the file behind the reference is no YAML; no value of it is quoted. */
   readonly problem: string | undefined;
 
-  constructor(value: unknown, text: string, reference: string, problem?: string) {
+  /** It names a variable that is not set: nothing, where one that is empty is an empty text. */
+  readonly isUnset: boolean;
+
+  constructor(
+    value: unknown,
+    text: string,
+    reference: string,
+    more: Pick<Expansion, 'problem' | 'isUnset'> = {},
+  ) {
     this.value = value;
     this.text = text;
     this.reference = reference;
-    this.problem = problem;
+    this.problem = more.problem;
+    this.isUnset = more.isUnset === true;
   }
 }
 
@@ -33,6 +50,7 @@ export function readAs(raw: unknown, reading: Reading): unknown {
     const isContainer =
       typeof raw.value === 'object' && raw.value !== null && !(raw.value instanceof WrittenNumber);
     if (reading === 'text' || (reading === 'members' && !isContainer)) return raw.text;
+    if (reading === 'literal' && raw.value === null && raw.text === '' && !raw.isUnset) return '';
     return readAs(raw.value, reading);
   }
   if (raw instanceof WrittenNumber) return reading === 'literal' ? raw : raw.value;

@@ -53,6 +53,16 @@ test('numbers become what the Collector makes of them, by how they are written',
   });
 });
 
+test('a variable that is empty gives an empty text, one that is not set gives nothing', () => {
+  assert.deepEqual(written('${env:E}', { E: '' }), { string_value: '' });
+  assert.deepEqual(written('"${env:NONE:-}"'), { string_value: '' });
+  const unset = plainValue(parseConfig('f', 'v: ${env:NONE}', {}).root!);
+  assert.deepEqual(readAs(unset, 'literal'), { v: null });
+  assert.deepEqual(readAs(plainValue(parseConfig('f', 'v: "${env:E}"', { E: '' }).root!), 'yaml'), {
+    v: null,
+  });
+});
+
 test('keys that want a number, and those that want text, get what they always got', () => {
   const { root } = parseConfig('f', 'v: [1.0, "${env:N}"]', { N: '2.0' });
   const value = plainValue(root!);
