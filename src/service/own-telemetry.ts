@@ -36,6 +36,8 @@ export interface OwnTelemetryOptions {
   /** What runs now. */
   path(): DataPath | undefined;
   isReady(): boolean;
+  /** Called whenever the figures of all threads are fresh. */
+  onCollected(): void;
 }
 
 /** What threads need to know to make spans. */
@@ -139,6 +141,7 @@ export class OwnTelemetry {
     this.meter.gauge('millrace_ready').set(this.#options.isReady() ? 1 : 0);
     this.aggregate.update('main', { ...this.meter.takeSnapshot(), spans: this.tracer.take() });
     await this.#options.path()?.collect();
+    this.#options.onCollected();
   }
 
   async #replaceServer(wanted: { host: string; port: number } | undefined): Promise<void> {

@@ -75,6 +75,7 @@ export class Service {
       ...{ registry, clock, logger, version: options.version },
       path: () => this.#path,
       isReady: () => this.readiness().isReady,
+      onCollected: () => this.#noteExporters(),
     });
     this.#board = new StatusBoard(clock, logger);
     const shared = { registry, logger, board: this.#board };
@@ -236,6 +237,22 @@ export class Service {
     await withinOrLost(path.stop(deadlineMs), deadlineMs - this.#options.clock.monotonicMs() + ENDLESS_MS);
     this.#setExporters('stopped');
     this.#path = undefined;
+  }
+
+  /** An exporter whose newest attempt failed may recover; what it should have sent is kept meanwhile. */
+  #noteExporters(): void {
+    if (this.#phase !== 'running') return;
+    const failing = new Map<string, boolean>();
+    for (const { name, labels, value } of this.#telemetry.aggregate.gauges()) {
+      if (name !== 'millrace_exporter_failing') continue;
+      const id = labels.exporter!;
+      failing.set(id, failing.get(id) === true || value > 0);
+    }
+    for (const [id, isFailing] of failing) {
+      const state = isFailing ? 'recoverable_error' : 'ok';
+      if (this.#board.stateOf('exporter', id) === state) continue;
+      this.#board.set('exporter', id, state, isFailing ? 'the newest attempt failed and is made again' : '');
+    }
   }
 
   #setExporters(state: ComponentState): void {

@@ -29,6 +29,11 @@ export class StatusBoard {
     this.#statuses.delete(`${kind}:${id}`);
   }
 
+  /** undefined for what has none. */
+  stateOf(kind: ComponentKind, id: string): ComponentState | undefined {
+    return this.#statuses.get(`${kind}:${id}`)?.state;
+  }
+
   list(): ComponentStatus[] {
     return [...this.#statuses.values()];
   }

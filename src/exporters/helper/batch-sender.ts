@@ -98,7 +98,7 @@ export class BatchSender {
       const elapsedMs = clock.monotonicMs() + waitMs - startedMs;
       if (maxElapsedMs > 0 && elapsedMs > maxElapsedMs)
         return this.#drop(batch, error, 'no more retries left');
-      metrics.retries.add(1);
+      metrics.willRetry();
       this.#deps.logger.info('export failed, will be tried again', {
         error: error.message,
         code: error.code,

@@ -30,7 +30,8 @@ export class BatchProcessorMetrics {
 
 /** Series of one exporter and signal; touched once per batch. */
 export class DeliveryMetrics {
-  readonly retries: Counter;
+  readonly #retries: Counter;
+  readonly #failing: Gauge;
   readonly lost: Counter;
   readonly abandoned: Counter;
   readonly deadLettersDropped: Counter;
@@ -53,7 +54,8 @@ export class DeliveryMetrics {
   constructor(meter: Meter, exporterId: string, signal: Signal, peerLabels: Labels = {}) {
     const exporter = { exporter: exporterId, ...peerLabels };
     const perType = { exporter: exporterId, data_type: signal };
-    this.retries = meter.counter('millrace_exporter_retries', perType);
+    this.#retries = meter.counter('millrace_exporter_retries', perType);
+    this.#failing = meter.gauge('millrace_exporter_failing', perType);
     this.lost = meter.counter('millrace_log_dropped_items', { ...perType, reason: 'damaged' });
     this.abandoned = meter.counter('millrace_exporter_abandoned_attempts', perType);
     this.deadLettersDropped = meter.counter('millrace_deadletter_dropped_items', perType);
@@ -83,8 +85,15 @@ export class DeliveryMetrics {
     this.#batchBytes.record(sizeBytes);
   }
 
+  /** An attempt failed and will be made again. */
+  willRetry(): void {
+    this.#retries.add(1);
+    this.#failing.set(1);
+  }
+
   /** @param rejectedCount items of the batch that the other side did not take, and never will. */
   sent(itemCount: number, sizeBytes: number, rejectedCount = 0): void {
+    this.#failing.set(0);
     this.#sentItems.add(itemCount - rejectedCount);
     if (rejectedCount > 0) this.#failed(rejectedCount, { code: 'PARTIAL_SUCCESS', permanent: true });
     this.#sentBytes.add(sizeBytes);
