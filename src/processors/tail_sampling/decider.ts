@@ -100,7 +100,7 @@ export class Decider {
       if ((info & (INFO_VERDICT | INFO_FOREIGN)) === VERDICT_NONE) {
         if (!isDue && !this.isOverfull) return 0;
         if (!isDue) settings.metrics.droppedTooEarly++;
-        this.#decideTrace(base, this.dueMs(epoch));
+        this.decideNow(base, this.dueMs(epoch));
         left--;
       }
       this.#consideredSequence++;
@@ -120,7 +120,8 @@ export class Decider {
     this.decidedSequence = sequence;
   }
 
-  #decideTrace(base: number, nowMs: number): void {
+  /** Asks the policies about the record at `base`. */
+  decideNow(base: number, nowMs: number): void {
     const { table, settings } = this.#parts;
     const { words } = table;
     const facts = base + HEADER_WORDS;
@@ -145,7 +146,7 @@ export class Decider {
         if (sequence < table.oldest) continue;
         const base = table.slotOf(sequence) * strideWords;
         if ((words[base + WORD_INFO]! & INFO_VERDICT) !== VERDICT_NONE) continue;
-        this.#decideTrace(base, epoch.startUnixMs + waitMs);
+        this.decideNow(base, epoch.startUnixMs + waitMs);
       }
     }
   }

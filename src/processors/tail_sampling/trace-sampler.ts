@@ -27,7 +27,6 @@ import {
   OBSERVED_ROOT,
   OBSERVED_TOO_LARGE,
   type PolicySet,
-  VERDICT_DROPPED,
   VERDICT_NONE,
   VERDICT_SAMPLED,
   type Verdict,
@@ -180,7 +179,7 @@ export class TraceSampler implements HoldingProcessor {
     const flags = this.#policies.observe(item, words, facts);
     if ((words[base + WORD_INFO]! & INFO_FOREIGN) !== 0) return this.#noteForeign(slot, base, flags);
     if ((flags & OBSERVED_TOO_LARGE) !== 0 && !this.#isRestoring)
-      return this.#decider.decided(base, VERDICT_DROPPED);
+      return this.#decider.decideNow(base, this.#nowMs);
     if (this.#settings.decidesAtIngest && !this.#isRestoring) {
       const verdict = this.#policies.decideEarly(words, base, words, facts, this.#nowMs);
       if (verdict !== VERDICT_NONE) this.#decider.decided(base, verdict);
