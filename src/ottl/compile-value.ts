@@ -154,13 +154,18 @@ export class ValueCompiler {
     if (exprs === undefined) return NIL;
     this.#check(node, converter, exprs);
     if (this.issues.length > issueCount) return NIL;
-    const { apply, params } = converter;
+    const { apply, check, params } = converter;
+    // What a converter says of its constants holds for what items give in their place.
+    const isChecked =
+      check !== undefined && exprs.slice(1).some((expr) => expr !== undefined && !expr.constant);
     const call: Getter = (cursor) => {
       const values: Value[] = [];
       for (let at = 0; at < params.length; at++) {
         const expr = exprs[at];
         values.push(expr === undefined ? undefined : coerce(params[at]!.kind, expr.read(cursor)));
       }
+      const issue = isChecked ? check(values) : undefined;
+      if (issue !== undefined) throw new EvaluationError(issue);
       return apply(values, cursor);
     };
     const read: Getter = keys.length === 0 ? call : (cursor) => indexResult(call(cursor), keys, cursor);

@@ -19,10 +19,10 @@ export type ErrorMode = (typeof ERROR_MODES)[number];
 export class ConditionList {
   /** Evaluations without an answer so far, thrown ones included. */
   errorCount = 0;
-  /** Of the latest one: the condition's text and what was wrong. */
-  errorText = '';
   readonly errorMode: ErrorMode;
   readonly #conditions: readonly Condition[];
+  #failed: Condition | undefined;
+  #failure: EvaluationError | undefined;
 
   constructor(conditions: readonly Condition[], errorMode: ErrorMode) {
     this.#conditions = conditions;
@@ -31,6 +31,11 @@ export class ConditionList {
 
   get count(): number {
     return this.#conditions.length;
+  }
+
+  /** The condition that failed last and what was wrong with it; empty when none did. */
+  get errorText(): string {
+    return this.#failed === undefined ? '' : `${this.#failed.text}: ${this.#failure!.message}`;
   }
 
   /** @throws EvaluationError in mode `propagate`. */
@@ -43,7 +48,8 @@ export class ConditionList {
       } catch (error) {
         if (!(error instanceof EvaluationError)) throw error;
         this.errorCount++;
-        this.errorText = `${condition.text}: ${error.message}`;
+        this.#failed = condition;
+        this.#failure = error;
         if (this.errorMode === 'propagate') throw new EvaluationError(this.errorText);
       }
     }

@@ -165,6 +165,9 @@ test('Format follows Go, and a verb that does not fit shows', () => {
     ['"%d %d", [1]', '1 %!d(MISSING)'],
     ['"%d", [1, 2]', '1%!(EXTRA int64=2)'],
     ['"100%%", []', '100%'],
+    ['"%*d|%-*d|%.*f", [5, 1, 3, 2, 1, 2.55]', '    1|2  |2.5'],
+    ['"%*d|%.*f|%c|%.500e", [-3, 1, -1, 2.5, -7, 1.0]', `1  |2.500000|\ufffd|1.${'0'.repeat(99)}e+00`],
+    ['"%*d", [2000000, 1]', '%!(BADWIDTH)%!(EXTRA int64=1)'],
     ['"%v %v %v %g", [1.5, 0.00001, 1e21, 1.25]', '1.5 1e-05 1e+21 1.25'],
     ['"%e|%b|%o|%#x|%6s|%.1s", [1234.5, 5, 8, 255, "ab", "xy"]', '1.234500e+03|101|10|0xff|    ab|x'],
   ];
@@ -279,10 +282,24 @@ test('digests and encodings', () => {
     'SHA256("a") == "ca978112ca1bbdcafac231b39a23dc4da786eff8147c4e72b9807785afee48bb"',
     'HasPrefix(SHA512("a"), "1f40fc92da241694750979ee6cf582f2")',
     'FNV("a") == -5808556873153909620 and FNV("") == -3750763034362895579',
+    'Murmur3Hash("Hello World") == "ce837619" and Murmur3Hash("") == "00000000"',
     'Base64Encode("a?b>") == "YT9iPg==" and Base64Encode("a?b>", "base64-raw-url") == "YT9iPg"',
     'Decode("YT9iPg==", "base64") == "a?b>" and Decode("YT9iPg", "base64-raw") == "a?b>"',
     'Decode(0xe9, "iso-8859-1") == "é" and Base64Decode("YQ==") == "a"',
   ]);
+  // From the specification of the Community ID.
+  assertHolds([
+    'CommunityID("128.232.110.120", 34855, "66.35.250.204", 80) == "1:LQU9qZlK+B5F3KDmev6m5PMibrg="',
+    'CommunityID("66.35.250.204", 80, "128.232.110.120", 34855, "TCP") == "1:LQU9qZlK+B5F3KDmev6m5PMibrg="',
+    'CommunityID("128.232.110.120", 34855, "66.35.250.204", 80, seed=1) == "1:3V71V58M3Ksw/yuFALMcW0LAHvc="',
+    'ParseSeverity("err", {"error": [{"equals": ["err"]}]}) == "error" and ParseSeverity(404, {"warn": [{"range": "4xx"}]}) == "warn"',
+    'Len(UUIDv7()) == 36 and Substring(UUIDv7(), 14, 1) == "7"',
+  ]);
+  assert.match(
+    issueOf('ParseSeverity("a", {"x": [{"range": "9xx"}]}) == "x"'),
+    /"range" has a min and a max/,
+  );
+  assertFails([['ParseSeverity(attributes["float"], {"x": []}) == "x"', /float is no severity/]]);
   assertFails([['Decode("YT9iPg", "base64") == ""', /the text is not in this form of base64/]]);
   assert.match(issueOf('Decode("a", "klingon") == ""'), /unknown encoding "klingon"/);
 });

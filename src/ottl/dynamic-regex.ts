@@ -1,9 +1,10 @@
 /** Expressions whose pattern may come from the items: compiled once each, as long as there are few. */
 import type { RE2JS } from 're2js';
 import { EvaluationError } from './errors.ts';
-import { compileRegex, REGEX_TEXT_BYTES_MAX, regexIssue, regexTextEnd } from './regex.ts';
+import { compileRegex, REGEX_TEXT_BYTES_MAX, regexTextEnd } from './regex.ts';
 
 const COMPILED_MAX = 256;
+const KEPT_PATTERN_MAX = 4096;
 const compiled = new Map<string, RE2JS>();
 const UTF8 = new TextEncoder();
 
@@ -19,7 +20,7 @@ export function regexOf(pattern: string): RE2JS {
   }
   // Patterns from data would otherwise stay for ever.
   if (compiled.size === COMPILED_MAX) compiled.clear();
-  compiled.set(pattern, regex);
+  if (pattern.length <= KEPT_PATTERN_MAX) compiled.set(pattern, regex);
   return regex;
 }
 
@@ -37,7 +38,13 @@ export function regexText(text: string): string {
   return end === utf8.length ? text : new TextDecoder().decode(utf8.subarray(0, end));
 }
 
-/** What is wrong with a pattern that is a literal. */
+/** What is wrong with a pattern, or undefined; whatever is no text is none. */
 export function patternIssue(pattern: unknown): string | undefined {
-  return typeof pattern === 'string' ? regexIssue(pattern) : undefined;
+  if (typeof pattern !== 'string') return undefined;
+  try {
+    regexOf(pattern);
+    return undefined;
+  } catch (error) {
+    return (error as EvaluationError).message;
+  }
 }

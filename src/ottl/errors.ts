@@ -16,9 +16,19 @@ export class OttlSyntaxError extends Error {
   }
 }
 
-/** A condition that has no answer for this item: a missing index, a value of the wrong type. */
+/**
+ * A condition that has no answer for this item: a missing index, a value of the wrong type. It has no stack: a
+ * condition may fail for every item, and taking one costs more than everything else.
+ */
 export class EvaluationError extends Error {
   override readonly name = 'EvaluationError';
+
+  constructor(message: string) {
+    const limit = Error.stackTraceLimit;
+    Error.stackTraceLimit = 0;
+    super(message);
+    Error.stackTraceLimit = limit;
+  }
 }
 
 /** Thrown inside the compiler; ends up as an issue of the whole text. */

@@ -1,6 +1,7 @@
 import { COLLECTION_CONVERTERS } from './collection-converters.ts';
 import { CONVERSION_CONVERTERS } from './conversion-converters.ts';
 import type { Converters } from './converter.ts';
+import { FLOW_CONVERTERS } from './flow-converters.ts';
 import { HASH_CONVERTERS } from './hash-converters.ts';
 import { PARSE_CONVERTERS } from './parse-converters.ts';
 import { TEXT_CONVERTERS } from './text-converters.ts';
@@ -16,6 +17,7 @@ export const CONVERTERS: Converters = {
   ...HASH_CONVERTERS,
   ...PARSE_CONVERTERS,
   ...TIME_CONVERTERS,
+  ...FLOW_CONVERTERS,
 };
 
 /** Of the language, and not there yet: refused by name. */
@@ -23,6 +25,5 @@ export const UNSUPPORTED_CONVERTERS: ReadonlySet<string> = new Set([
   ...['All', 'Any', 'Filter', 'Find', 'MapEach', 'MapKeys', 'Reduce', 'When'],
   ...['ParseXML', 'ParseSimplifiedXML', 'GetXML', 'InsertXML', 'RemoveXML'],
   ...['ConvertAttributesToElementsXML', 'ConvertTextToElementsXML'],
-  ...['ExtractGrokPatterns', 'ParseSeverity', 'UserAgent', 'CommunityID', 'ProfileID', 'UUIDv7'],
-  ...['Murmur3Hash', 'Murmur3Hash128', 'XXH3', 'XXH128'],
+  ...['ExtractGrokPatterns', 'UserAgent', 'ProfileID', 'XXH3', 'XXH128'],
 ]);

@@ -1,5 +1,6 @@
 /** From one type to another, ids, and the logarithm. */
 import { randomBytes } from 'node:crypto';
+import { systemClock } from '../../stdx/clock.ts';
 import { EvaluationError } from '../errors.ts';
 import { hexOf } from '../fields.ts';
 import { DurationValue, IdValue, TimeValue, type Value } from '../value.ts';
@@ -61,6 +62,13 @@ function uuidText(bytes: Uint8Array, version: number): string {
   bytes[8] = (bytes[8]! & 0x3f) | 0x80;
   const hex = hexOf(bytes);
   return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20)].join('-');
+}
+
+/** Milliseconds since 1970 in 48 bits, then randomness. */
+function timedBytes(): Uint8Array {
+  const bytes = randomBytes(16);
+  bytes.writeUIntBE(systemClock.unixMs(), 0, 6);
+  return bytes;
 }
 
 const NANOS_MS = 1_000_000n;
@@ -137,6 +145,7 @@ export const CONVERSION_CONVERTERS: Converters = {
   SpanID: idConverter(8),
   Log: { params: [param('target', 'float-like')], apply: ([target]) => logarithm(target) },
   UUID: { params: [], isVolatile: true, apply: () => uuidText(randomBytes(16), 4) },
+  UUIDv7: { params: [], isVolatile: true, apply: () => uuidText(timedBytes(), 7) },
   Duration: { params: [param('duration', 'string')], apply: ([text]) => durationOf(text as string) },
   Hours: fraction(3600n * NANOS_S),
   Minutes: fraction(60n * NANOS_S),

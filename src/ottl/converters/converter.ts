@@ -43,7 +43,8 @@ export interface Converter {
   /** Its value depends on more than its arguments. */
   readonly isVolatile?: boolean;
   /**
-   * What is wrong with arguments that do not change, told at start. Those that may change are given as `UNKNOWN`.
+   * What is wrong with arguments: told at start of those that do not change, with `UNKNOWN` for the others, and
+   * otherwise an error for the item.
    */
   readonly check?: (args: readonly (Value | typeof UNKNOWN)[]) => string | undefined;
   /** @throws EvaluationError */

@@ -7,6 +7,9 @@ import { durationText } from './duration-text.ts';
 
 const VERB = /%([-+# 0]*)([0-9]+|\*)?(?:\.([0-9]*|\*))?([a-zA-Z%]|$)/g;
 
+/** Go's bound of width and precision, which items may set by `*`. */
+const NUMBER_MAX = 1_000_000;
+
 interface Flags {
   readonly isLeft: boolean;
   readonly isZero: boolean;
@@ -27,16 +30,19 @@ export function formatGo(format: string, values: readonly Value[]): string {
       return typeof value === 'bigint' ? Number(value) : undefined;
     };
     const wide = number(width) ?? 0;
+    const digits = number(precision) ?? -1;
+    if (Math.abs(wide) > NUMBER_MAX) return '%!(BADWIDTH)';
+    if (Math.abs(digits) > NUMBER_MAX) return '%!(BADPREC)';
     const flags: Flags = {
-      isLeft: flagText.includes('-'),
+      isLeft: flagText.includes('-') || wide < 0,
       isZero: flagText.includes('0') && !flagText.includes('-'),
       isPlus: flagText.includes('+'),
       isBlank: flagText.includes(' '),
       isAlternate: flagText.includes('#'),
-      precision: number(precision),
+      precision: digits < 0 ? undefined : digits,
     };
     if (next >= values.length) return `%!${verb}(MISSING)`;
-    return padded(formatValue(verb, values[next++], flags), wide, flags);
+    return padded(formatValue(verb, values[next++], flags), Math.abs(wide), flags);
   });
   if (next >= values.length) return text;
   const extra = values
@@ -117,8 +123,8 @@ function signed(text: string, isNumber: boolean, { isPlus, isBlank }: Flags): st
 
 function formatInt(verb: string, value: bigint, flags: Flags): string | undefined {
   const radix = { d: 10, x: 16, X: 16, o: 8, b: 2 }[verb];
-  if (verb === 'c') return String.fromCodePoint(Number(value));
-  if (verb === 'q') return `'${String.fromCodePoint(Number(value))}'`;
+  if (verb === 'c') return character(value);
+  if (verb === 'q') return `'${character(value)}'`;
   if (radix === undefined) return undefined;
   const isNegative = value < 0n;
   let digits = (isNegative ? -value : value).toString(radix);
@@ -128,11 +134,17 @@ function formatInt(verb: string, value: bigint, flags: Flags): string | undefine
   return signed(`${isNegative ? '-' : ''}${digits}`, true, flags);
 }
 
+function character(code: bigint): string {
+  const isCharacter = code >= 0n && code <= 0x10ffffn && !(code >= 0xd800n && code < 0xe000n);
+  return isCharacter ? String.fromCodePoint(Number(code)) : '\ufffd';
+}
+
 function formatFloat(verb: string, value: number, flags: Flags): string | undefined {
   if (!'feEgFG'.includes(verb)) return undefined;
   if (!Number.isFinite(value))
     return signed(Number.isNaN(value) ? 'NaN' : value > 0 ? '+Inf' : '-Inf', true, flags);
-  const { precision } = flags;
+  // Doubles have no more digits than these.
+  const precision = flags.precision === undefined ? undefined : Math.min(flags.precision, 99);
   let text: string;
   if (verb === 'f' || verb === 'F') text = fixed(value, precision ?? 6);
   else if (verb === 'e' || verb === 'E') text = exponent(value.toExponential(precision ?? 6));

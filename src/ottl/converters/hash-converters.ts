@@ -4,6 +4,7 @@ import { EvaluationError } from '../errors.ts';
 import type { Value } from '../value.ts';
 import { textOf } from './coerce.ts';
 import { type Converter, type Converters, optional, param } from './converter.ts';
+import { murmur32, murmur128 } from './murmur3.ts';
 
 const UTF8 = new TextEncoder();
 
@@ -23,6 +24,19 @@ function fnv(text: string): bigint {
   let hash = FNV_OFFSET;
   for (const byte of UTF8.encode(text)) hash = BigInt.asUintN(64, (hash ^ BigInt(byte)) * FNV_PRIME);
   return BigInt.asIntN(64, hash);
+}
+
+function littleEndianHex(numbers: readonly bigint[], sizeBytes: number): string {
+  return numbers
+    .map((number) =>
+      number
+        .toString(16)
+        .padStart(sizeBytes * 2, '0')
+        .match(/../g)!
+        .reverse()
+        .join(''),
+    )
+    .join('');
 }
 
 interface Base64Variant {
@@ -92,6 +106,14 @@ export const HASH_CONVERTERS: Converters = {
   SHA256: digest('sha256'),
   SHA512: digest('sha512'),
   FNV: { params: [param('target', 'string')], apply: ([target]) => fnv(target as string) },
+  Murmur3Hash: {
+    params: [param('target', 'string')],
+    apply: ([target]) => littleEndianHex([BigInt(murmur32(UTF8.encode(target as string)))], 4),
+  },
+  Murmur3Hash128: {
+    params: [param('target', 'string')],
+    apply: ([target]) => littleEndianHex(murmur128(UTF8.encode(target as string)), 8),
+  },
   Decode: {
     params: [param('target', 'any'), param('encoding', 'string')],
     check: ([, name]) =>

@@ -4,6 +4,7 @@ import { patternIssue, regexOf, regexText } from '../dynamic-regex.ts';
 import { EvaluationError } from '../errors.ts';
 import { groupNames } from '../regex.ts';
 import type { Value } from '../value.ts';
+import { plainAddress } from './address.ts';
 import { delimiterIssue } from './collection-converters.ts';
 import { type Converters, optional, param } from './converter.ts';
 import { readCsvRow } from './csv.ts';
@@ -11,6 +12,8 @@ import { urlParts } from './url.ts';
 
 const JSON_DEPTH_MAX = 500;
 const KEPT_MAX = 64;
+/** Longer lists, which only items can hold, are read again each time. */
+const KEPT_TEXT_MAX = 4096;
 
 function parseJson(text: string): Value {
   let parsed: unknown;
@@ -113,16 +116,6 @@ function groupsIssue(pattern: unknown): string | undefined {
 
 const networks = new Map<string, BlockList>();
 
-/** An IPv4 address inside an IPv6 one is that IPv4 address. */
-function plainAddress(text: string): { address: string; family: 'ipv4' | 'ipv6' } | undefined {
-  if (text.includes('%')) return undefined;
-  const [, mapped] = /^::ffff:([0-9.]+)$/i.exec(text) ?? [];
-  const address = mapped ?? text;
-  const kind = isIP(address);
-  if (kind === 0) return undefined;
-  return { address, family: kind === 4 ? 'ipv4' : 'ipv6' };
-}
-
 function networkList(texts: readonly string[]): BlockList {
   const key = JSON.stringify(texts);
   const known = networks.get(key);
@@ -137,7 +130,7 @@ function networkList(texts: readonly string[]): BlockList {
     list.addSubnet(address, Number(bits), kind === 4 ? 'ipv4' : 'ipv6');
   }
   if (networks.size === KEPT_MAX) networks.clear();
-  networks.set(key, list);
+  if (key.length <= KEPT_TEXT_MAX) networks.set(key, list);
   return list;
 }
 
@@ -213,7 +206,7 @@ export const PARSE_CONVERTERS: Converters = {
       return extractPatterns(text as string, pattern as string);
     },
   },
-  URL: { params: [param('url', 'string')], apply: ([text]) => urlParts(text as string) },
+  URL: { params: [param('uri', 'string')], apply: ([text]) => urlParts(text as string) },
   IsInCIDR: {
     params: [param('target', 'string'), param('networks', 'string-list')],
     check: ([, list]) => (Array.isArray(list) ? orIssue(() => networkList(list as string[])) : undefined),

@@ -109,7 +109,7 @@ function trim(text: string, cutset: string): string {
 
 export const TEXT_CONVERTERS: Converters = {
   Concat: {
-    params: [param('values', 'string-like-list'), param('delimiter', 'string')],
+    params: [param('vals', 'string-like-list'), param('delimiter', 'string')],
     apply: ([values, delimiter]) =>
       (values as readonly Value[]).map((value) => value ?? '<nil>').join(delimiter as string),
   },
@@ -147,7 +147,7 @@ export const TEXT_CONVERTERS: Converters = {
   HasPrefix: ofTwo('prefix', (text, prefix) => text.startsWith(prefix)),
   HasSuffix: ofTwo('suffix', (text, suffix) => text.endsWith(suffix)),
   Format: {
-    params: [param('format', 'string'), param('values', 'any-list')],
+    params: [param('format', 'string'), param('vals', 'any-list')],
     apply: ([format, values]) => formatGo(format as string, values as readonly Value[]),
   },
 };

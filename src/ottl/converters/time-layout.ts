@@ -97,6 +97,7 @@ const DIRECTIVES: Readonly<Record<string, string>> = {
 
 const kept = new Map<string, readonly LayoutPart[]>();
 const KEPT_MAX = 256;
+const KEPT_FORMAT_MAX = 256;
 
 /** @throws EvaluationError for a directive that does not exist. */
 export function layoutOf(format: string): readonly LayoutPart[] {
@@ -104,7 +105,7 @@ export function layoutOf(format: string): readonly LayoutPart[] {
   if (known !== undefined) return known;
   const parts = format.includes('%') ? directiveParts(format) : goParts(format);
   if (kept.size === KEPT_MAX) kept.clear();
-  kept.set(format, parts);
+  if (format.length <= KEPT_FORMAT_MAX) kept.set(format, parts);
   return parts;
 }
 

@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import fc from 'fast-check';
 import { PipelineError } from '../../component/errors.ts';
 import type { Signal } from '../../component/signal.ts';
 import { any, type Plain, pairs } from '../../ottl/ottl.test-peer.ts';
-import type { Message } from '../../testkit/otlp-arbitraries.ts';
+import { encodedRequest, type Message } from '../../testkit/otlp-arbitraries.ts';
 import { flattenRequest } from '../../testkit/otlp-flatten.ts';
 import { requestType } from '../../testkit/otlp-root.ts';
-import { configIssues, encodeRequest, processorBed } from '../helper/processor.test-peer.ts';
+import { acceptedRequest, configIssues, encodeRequest, processorBed } from '../helper/processor.test-peer.ts';
 import { filterProcessorFactory } from './factory.ts';
 
 type Plains = Record<string, Plain>;
@@ -212,4 +213,32 @@ test('mistakes are told with the key they stand under and the column in the text
   assert.match(issues({ metrics: both })[0]!, /^metrics: include and exclude cannot stand beside/);
   assert.match(issues({ error_mode: 'never' })[0]!, /^error_mode: /);
   assert.match(issues({ metrics: { datapoint: ['HasAttrKeyOnDatapoint("a")'] } })[0]!, /unknown converter/);
+});
+
+test('random spans and events: what stays equals the same conditions on decoded objects', async () => {
+  const traces = {
+    span: ['kind == SPAN_KIND_SERVER'],
+    spanevent: ['name == "" or dropped_attributes_count > 2'],
+  };
+  const bed = await processorBed('traces', [[filterProcessorFactory, { traces }]]);
+  const without = (item: Message): Message => {
+    const { events = [], ...rest } = item as { events?: Message[] };
+    const left = events.filter(
+      ({ name, dropped_attributes_count: count }) => (name ?? '') !== '' && ((count ?? 0) as number) <= 2,
+    );
+    return left.length === 0 ? rest : { ...rest, events: left };
+  };
+  let eventCount = 0;
+  const property = fc.property(encodedRequest('traces'), (bytes) => {
+    const good = acceptedRequest('traces', bytes);
+    const before = flattenRequest('traces', good);
+    const kept = flattenRequest('traces', bed.process(good).bytes);
+    const wanted = before
+      .filter(({ item }) => item.kind !== 2)
+      .map((flat) => ({ ...flat, item: without(flat.item) }));
+    assert.deepEqual(kept, wanted);
+    eventCount += before.reduce((sum, { item }) => sum + ((item.events ?? []) as Message[]).length, 0);
+  });
+  fc.assert(property, { numRuns: 200 });
+  assert.ok(eventCount > 100);
 });

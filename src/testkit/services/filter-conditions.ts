@@ -56,6 +56,13 @@ const COMMON = [
   'IsMatch(attributes["x"], attributes["text"])',
   ...['MD5', 'SHA1', 'SHA256', 'SHA512'].map((name) => `${name}(attributes["text"]) < "8"`),
   'FNV(attributes["text"]) > 0',
+  'Murmur3Hash(attributes["text"]) < "8" or Murmur3Hash128(attributes["text"]) < "4"',
+  half('Murmur3Hash(attributes["text"])'),
+  half('Murmur3Hash128(attributes["text"])'),
+  half('CommunityID(attributes["text"], 80, "10.1.2.3", 53, "UDP")'),
+  half('CommunityID("2001:db8::9", 80, attributes["text"], 53, seed=7)'),
+  'ParseSeverity(attributes["code"], {"error": [{"range": "5xx"}, {"equals": ["a", "GET"]}]}) == "error"',
+  'ParseSeverity(attributes["code"], {"low": [{"range": {"min": -1, "max": 404}}]}) == "low"',
   ...['ToLowerCase', 'ToUpperCase', 'ToSnakeCase', 'ToCamelCase', 'Trim', 'Base64Encode'].map((name) =>
     half(`${name}(attributes["text"])`),
   ),
