@@ -1,6 +1,6 @@
 /** A1, A4, G1 and G2 with traces that wait on disk for their decision. */
 import assert from 'node:assert/strict';
-import { rmSync, statfsSync, writeFileSync } from 'node:fs';
+import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { Prng } from '../../stdx/prng.ts';
@@ -12,6 +12,7 @@ import {
   CLEAN_EXIT,
   drained,
   fileSink,
+  fillUp,
   ledgerClient,
   mountSmall,
   startEngine,
@@ -141,17 +142,6 @@ test('pending traces that may not outlive the process are dropped when it stops'
   assert.deepEqual(await again.kill('SIGTERM'), CLEAN_EXIT, again.log);
   assert.equal(deliveredSpans(sink).size, 0);
 });
-
-function fillUp(mount: string): string {
-  const ballast = join(mount, 'ballast');
-  const { bavail, bsize } = statfsSync(mount);
-  try {
-    writeFileSync(ballast, Buffer.alloc(bavail * bsize));
-  } catch (error) {
-    assert.equal((error as NodeJS.ErrnoException).code, 'ENOSPC');
-  }
-  return ballast;
-}
 
 async function fullDisk(t: TestContext) {
   const directory = tempDirectory(t);

@@ -1,6 +1,6 @@
 /** A4 and A5 with the real program: a disk without space, and the disk budget that several signals share. */
 import assert from 'node:assert/strict';
-import { rmSync, statfsSync, writeFileSync } from 'node:fs';
+import { rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
@@ -15,6 +15,7 @@ import {
   diskBytes,
   drained,
   fileSink,
+  fillUp,
   ledgerClient,
   mountSmall,
   startEngine,
@@ -31,18 +32,6 @@ async function post(port: number, signal: Signal, body: Uint8Array<ArrayBuffer>)
   });
   await response.arrayBuffer();
   return { status: response.status, retryAfter: response.headers.get('retry-after') };
-}
-
-/** Takes every free block; returns the file that has them. */
-function fillUp(mount: string): string {
-  const ballast = join(mount, 'ballast');
-  const { bavail, bsize } = statfsSync(mount);
-  try {
-    writeFileSync(ballast, Buffer.alloc(bavail * bsize));
-  } catch (error) {
-    assert.equal((error as NodeJS.ErrnoException).code, 'ENOSPC');
-  }
-  return ballast;
 }
 
 test('A4: a full disk refuses retryably, and space that returns is used without a restart', {

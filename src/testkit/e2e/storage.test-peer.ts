@@ -1,7 +1,7 @@
 /** What the storage tests share: a directory, an engine with a file as sink, a disk that fails on command. */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, statfsSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
@@ -102,6 +102,18 @@ export function mountSmall(t: TestContext, directory: string, megabytes: number)
   }
   afterwards(t, () => execFileSync('umount', ['-l', directory]));
   return directory;
+}
+
+/** Takes every free block; returns the file that has them. */
+export function fillUp(mount: string): string {
+  const ballast = join(mount, 'ballast');
+  const { bavail, bsize } = statfsSync(mount);
+  try {
+    writeFileSync(ballast, Buffer.alloc(bavail * bsize));
+  } catch (error) {
+    assert.equal((error as NodeJS.ErrnoException).code, 'ENOSPC');
+  }
+  return ballast;
 }
 
 /**
