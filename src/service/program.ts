@@ -16,7 +16,6 @@ import { EXIT_CONFIG, EXIT_OK } from './exit-codes.ts';
 import { cliIssuesText, componentsText, helpText, versionText } from './help.ts';
 import { printConfig } from './print-config.ts';
 import { configFiles } from './reload-watch.ts';
-import { runSampleCommand } from './sample-command.ts';
 import { runTopCommand } from './top-command.ts';
 
 const NOTHING_STARTED = 'nothing was started';
@@ -40,7 +39,11 @@ export async function runProgram(program: Program): Promise<number> {
   if (word === 'cursors') return runCursors({ ...program, argv });
   if (word === 'top') return runTopCommand({ ...program, argv });
   if (word === 'convert') return runConvert({ ...program, argv });
-  if (word === 'sample') return runSampleCommand({ ...program, argv });
+  if (word === 'sample') {
+    // It opens logs itself; an engine's main thread must not load what that takes.
+    const { runSampleCommand } = await import('./sample-command.ts');
+    return runSampleCommand({ ...program, argv });
+  }
   const { command, issues } = parseCli(program.argv);
   if (command === undefined) {
     program.writeError(cliIssuesText(issues));

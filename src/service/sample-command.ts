@@ -31,12 +31,13 @@ export async function runSampleCommand(program: SampleProgram): Promise<number> 
   const files = readFiles(program, command);
   if (files === undefined) return EXIT_CONFIG;
   try {
+    const startMs = program.clock.monotonicMs();
     const input = await planInput(command);
     if ('error' in input) {
       program.writeError(`error: ${command.from}: ${input.error}\n`);
       return EXIT_CONFIG;
     }
-    await replay(program, command, files, input);
+    await replay(program, command, files, input, startMs);
     return EXIT_OK;
   } catch (error) {
     // What the file system refuses is said in one line; anything else is a fault of this program.
@@ -64,10 +65,10 @@ async function replay(
   command: SampleCommand,
   files: readonly PolicyFile[],
   input: PlannedInput,
+  startMs: number,
 ): Promise<void> {
   const { clock, writeOut, writeError } = program;
   const { workers, storeRatio, from, isJson } = command;
-  const startMs = clock.monotonicMs();
   const progress = new SampleProgress(input.plan, clock, writeError);
   const outcome = await runSample({
     ...{ input, workers, examples: command.examples },

@@ -56,7 +56,7 @@ export function findLogs(from: string, name: string | undefined): { logs: string
     if (!/^traces(?![a-z])/.test(group) || listSegments(directory).length === 0) continue;
     groups.set(group, [...(groups.get(group) ?? []), directory]);
   }
-  const names = [...groups.keys()];
+  const names = [...groups.keys()].toSorted();
   if (name !== undefined) {
     const logs = groups.get(name.replace(LOG_NAME, ''));
     return logs === undefined
