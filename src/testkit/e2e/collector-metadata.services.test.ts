@@ -94,7 +94,7 @@ async function through(
   { processors, headers, auth, send }: Run,
   programs: Programs | undefined,
 ) {
-  const [sink, ports] = await Promise.all([startHttpSink(t), freePorts()]);
+  const [sink, ports] = [await startHttpSink(t), await freePorts()];
   const config = configOf(
     ports,
     {
@@ -168,7 +168,7 @@ describe('metadata beside the Go Collector', () => {
         return names;
       },
     };
-    const [theirs, ours] = await Promise.all([through(t, run, programs), through(t, run, undefined)]);
+    const [theirs, ours] = [await through(t, run, programs), await through(t, run, undefined)];
     assert.deepEqual(ours.found, theirs.found);
     for (const { requests } of [theirs.sink, ours.sink]) {
       for (const { spans } of requests) {
@@ -210,7 +210,7 @@ describe('metadata beside the Go Collector', () => {
         return names;
       },
     };
-    const [theirs, ours] = await Promise.all([through(t, run, programs), through(t, run, undefined)]);
+    const [theirs, ours] = [await through(t, run, programs), await through(t, run, undefined)];
     assert.deepEqual(ours.found, theirs.found);
   });
 });

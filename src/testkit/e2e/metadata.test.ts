@@ -63,7 +63,7 @@ function assertPartedByTenant(requests: readonly SentRequest[], names: readonly 
 }
 
 test('headers of SDKs become attributes, and headers of what is sent on, over HTTP and gRPC', async (t) => {
-  const [httpSink, grpcSink, ports] = await Promise.all([startHttpSink(t), startGrpcSink(t), freePorts()]);
+  const [httpSink, grpcSink, ports] = [await startHttpSink(t), await startGrpcSink(t), await freePorts()];
   const engine = await EngineProcess.start({
     config: configOf(ports, toSinks(httpSink.port, grpcSink.port), {
       extensions: TENANT_HEADER,
@@ -93,7 +93,7 @@ test('headers of SDKs become attributes, and headers of what is sent on, over HT
 });
 
 test('a crash between the answer and the delivery keeps what is known of clients', async (t) => {
-  const [sink, ports, dataDir] = await Promise.all([startHttpSink(t), freePorts(), tempDir(t)]);
+  const [sink, ports, dataDir] = [await startHttpSink(t), await freePorts(), await tempDir(t)];
   const config = configOf(ports, toSinks(sink.port), {
     extensions: TENANT_HEADER,
     processors: TENANT_ATTRIBUTE,
@@ -118,8 +118,40 @@ test('a crash between the answer and the delivery keeps what is known of clients
   assertPartedByTenant(sink.requests, names);
 });
 
+for (const point of ['pipeline.before_ack', 'exporter.frozen', 'exporter.sent', 'exporter.before_finish'])
+  test(`killed at ${point}, nothing is lost and no client's data goes out for another`, async (t) => {
+    const [sink, ports, dataDir] = [await startHttpSink(t), await freePorts(), await tempDir(t)];
+    const config = configOf(
+      ports,
+      { otlphttp: { ...toSinks(sink.port).otlphttp, sending_queue: { batch: { flush_timeout: '50ms' } } } },
+      { extensions: TENANT_HEADER, processors: TENANT_ATTRIBUTE },
+    );
+    const first = await EngineProcess.start({ config, dataDir, failpoints: `${point}=kill@2` });
+    t.after(() => first.kill());
+    const accepted: string[] = [];
+    for (let round = 0; !first.hasExited && round < 500; round++) {
+      const tenants = ['acme', 'umbrella', 'nobody'];
+      const sent = tenants.map(async (tenant) => {
+        const name = `${tenant}-${round}`;
+        const headers: Record<string, string> = tenant === 'nobody' ? {} : { 'x-tenant': tenant };
+        if ((await sendSpans(overHttp(ports, headers), [name])) === '') accepted.push(name);
+      });
+      await Promise.race([Promise.all(sent), first.exit()]);
+    }
+    assert.equal((await first.exit()).signal, 'SIGKILL');
+    const acknowledged = [...accepted];
+    const second = await EngineProcess.start({ config, dataDir });
+    t.after(() => second.kill());
+    const arrived = () => new Set(sink.requests.flatMap(({ spans }) => [...spans.keys()]));
+    await until('everything that was acknowledged', () => acknowledged.every((name) => arrived().has(name)));
+    for (const { headers, spans } of sink.requests) {
+      for (const [name, { tenant }] of spans)
+        assert.deepEqual([headers['x-scope-orgid'], tenant], Array(2).fill(name.split('-')[0]));
+    }
+  });
+
 test('dead letters are sent again for their own client, and one client refused is no other', async (t) => {
-  const [sink, ports, dataDir] = await Promise.all([startHttpSink(t), freePorts(), tempDir(t)]);
+  const [sink, ports, dataDir] = [await startHttpSink(t), await freePorts(), await tempDir(t)];
   const config = configOf(ports, toSinks(sink.port), {
     extensions: TENANT_HEADER,
     processors: TENANT_ATTRIBUTE,
@@ -148,7 +180,7 @@ test('dead letters are sent again for their own client, and one client refused i
 });
 
 test('who was authenticated reaches attributes and headers, and the secret shows nowhere', async (t) => {
-  const [sink, ports] = await Promise.all([startHttpSink(t), freePorts()]);
+  const [sink, ports] = [await startHttpSink(t), await freePorts()];
   const headers = [
     { key: 'X-User', from_attribute: 'username' },
     { key: 'X-Fallback', from_context: 'x-missing', default_value: 'none' },
@@ -185,7 +217,7 @@ test('who was authenticated reaches attributes and headers, and the secret shows
 });
 
 test('more combinations than batch may tell apart are refused for good, and known ones go on', async (t) => {
-  const [sink, ports] = await Promise.all([startHttpSink(t), freePorts()]);
+  const [sink, ports] = [await startHttpSink(t), await freePorts()];
   const { otlphttp } = toSinks(sink.port);
   const engine = await EngineProcess.start({
     config: configOf(
