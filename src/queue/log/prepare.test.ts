@@ -145,6 +145,8 @@ test('truncated segments are set aside with reason and size, and the others stay
   for (const cut of [0, PAGE, Math.floor(size / 2 / PAGE) * PAGE, size - PAGE]) {
     const directory = copyLog();
     const segments = listSegments(directory);
+    // In the millisecond of its birth an empty file is one that was never written to.
+    await new Promise((resolve) => setTimeout(resolve, 5));
     truncateSync(dataPath(directory, 1), cut);
     const result = await prepare(directory);
     assert.equal(result.quarantined.length, 1, `cut to ${cut}`);
