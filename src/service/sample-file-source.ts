@@ -192,7 +192,7 @@ async function* partsOf(
 function takePart({ format }: FilePlan, { bytes }: Part, place: () => string, sink: SampleSink): void {
   const message = format === 'json' ? requestOfLine(bytes, place, sink) : bytes;
   if (message === undefined) return;
-  const endMs = sink.request(message, place, 'end time');
+  const endMs = sink.request(message, place);
   sink.endSection(endMs, bytes.length);
 }
 

@@ -196,7 +196,7 @@ function readRecord(
     const end = entryEnds[entry]!;
     const request = payload.subarray(start, end);
     start = end;
-    if (!isTrialJournal(request)) sink.request(request, () => `${place()}, request ${entry}`, undefined);
+    if (!isTrialJournal(request)) sink.stored(request, () => `${place()}, request ${entry}`);
   }
   sink.endSection(receivedUnixMs, payload.length);
 }

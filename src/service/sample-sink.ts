@@ -3,6 +3,7 @@ import { PipelineError } from '../component/errors.ts';
 import type { SamplingTrial } from '../component/sampling-trial.ts';
 import { ItemView } from '../otlp/item-view.ts';
 import { scanRequest } from '../otlp/scan.ts';
+import { scanStoredSpans } from '../otlp/scan-stored.ts';
 import { withoutRejected } from '../otlp/slice.ts';
 import { TAG_SPAN_END_TIME_UNIX_NANO } from '../otlp/tags.ts';
 import { RequestIndex } from '../pdata/request-index.ts';
@@ -45,12 +46,26 @@ export class SampleSink {
   }
 
   /**
-   * A request of the present section.
+   * A request of the present section that passed the intake, and the checksum of its record.
    * @param bytes an ExportTraceServiceRequest; may be used again on return.
    * @param place for what cannot be read.
-   * @returns latest end of its spans, ms since the epoch, when it is `wanted`; 0 without any.
    */
-  request(bytes: Uint8Array, place: () => string, wanted: 'end time' | undefined): number {
+  stored(bytes: Uint8Array, place: () => string): void {
+    if (scanStoredSpans(bytes, 0, bytes.length, this.#index)) this.#gather(bytes, bytes.length);
+    else this.#whole(bytes, place);
+  }
+
+  /**
+   * The same for bytes from anywhere.
+   * @returns latest end of its spans, ms since the epoch; 0 without any.
+   */
+  request(bytes: Uint8Array, place: () => string): number {
+    const whole = this.#whole(bytes, place);
+    return whole === undefined ? 0 : this.#latestEndMs(whole);
+  }
+
+  /** @returns the request as its index describes it. */
+  #whole(bytes: Uint8Array, place: () => string): Uint8Array | undefined {
     const index = this.#index;
     let whole = bytes;
     try {
@@ -63,13 +78,17 @@ export class SampleSink {
     } catch (error) {
       if (!(error instanceof PipelineError)) throw error;
       this.skip(place(), error.message);
-      return 0;
+      return undefined;
     }
+    this.#gather(whole, bytes.length);
+    return whole;
+  }
+
+  #gather(bytes: Uint8Array, sizeBytes: number): void {
     this.counts.requests++;
-    this.counts.spans += index.itemCount;
-    this.counts.bytes += bytes.length;
-    if (index.itemCount > 0) this.#trial.gather(whole, index);
-    return wanted === undefined ? 0 : this.#latestEndMs(whole);
+    this.counts.spans += this.#index.itemCount;
+    this.counts.bytes += sizeBytes;
+    if (this.#index.itemCount > 0) this.#trial.gather(bytes, this.#index);
   }
 
   endSection(arrivedUnixMs: number, sizeBytes: number): void {
