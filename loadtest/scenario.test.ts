@@ -51,6 +51,9 @@ const KIND_METRICS: Readonly<Record<string, readonly string[]>> = {
     'outage.returnSeconds',
   ],
   isolation: ['alive.deliveryP99Ms', 'dead.deliveryP99Ms'],
+  sampling: ['sampling.turnMaxMs', 'sampling.bytesPerTrace', 'sampling.lateMaxMs'],
+  pending: ['pending.readySeconds', 'pending.decideSeconds', 'pending.undecidedSpans', 'pending.sentShare'],
+  index: ['index.rss', 'index.bytesPerTrace', 'index.overdueSeconds', 'index.stepMsMax'],
 };
 
 test('every scenario names a configuration that exists, loads that parse and metrics that are measured', () => {
