@@ -32,7 +32,6 @@ export interface LogPlan {
   records: { segment: Uint32Array; key: Float64Array };
   /** Number of the first record of each batch, and how many records there are. */
   batches: Uint32Array;
-  newestUnixMs: number;
   sizeBytes: number;
   skipped: SkippedPart[];
 }
@@ -71,15 +70,25 @@ export function findLogs(from: string, name: string | undefined): { logs: string
   return { error: `there are several logs, choose with --log: ${names.join(', ')}` };
 }
 
+interface FoundRecord {
+  segment: number;
+  key: number;
+  /** When it arrived; that of the record before where its own cannot be read, 0 where it was not asked for. */
+  time: number;
+  size: number;
+}
+
 /** @param sinceUnixMs records received before are left out; a negative number counts from the newest. */
 export async function planLogs(logs: string[], sinceUnixMs: number): Promise<LogPlan> {
   const skipped: SkippedPart[] = [];
   const segments: LogPlan['segments'] = [];
-  const found: { segment: number; key: number; time: number; size: number }[] = [];
+  const found: FoundRecord[] = [];
+  // Even the head of a record has to be copied with all of it, so times are asked for where order depends on them.
+  const wantsTimes = logs.length > 1 || sinceUnixMs !== 0;
   for (const [log, directory] of logs.entries()) {
     for (const firstOrdinal of listSegments(directory)) {
       const segment = segments.push({ log, firstOrdinal }) - 1;
-      await listRecords(directory, firstOrdinal, skipped, (key, time, size) =>
+      await listRecords(directory, firstOrdinal, skipped, wantsTimes, (key, time, size) =>
         found.push({ segment, key, time: time ?? found.at(-1)?.time ?? 0, size }),
       );
     }
@@ -89,43 +98,59 @@ export async function planLogs(logs: string[], sinceUnixMs: number): Promise<Log
   const newestUnixMs = found.reduce((newest, { time }) => Math.max(newest, time), 0);
   const since = sinceUnixMs < 0 ? newestUnixMs + sinceUnixMs : sinceUnixMs;
   const wanted = found.filter(({ time }) => time >= since);
+  return {
+    ...{ kind: 'log', logs, segments, skipped },
+    records: {
+      segment: Uint32Array.from(wanted, ({ segment }) => segment),
+      key: Float64Array.from(wanted, ({ key }) => key),
+    },
+    batches: batchesOf(wanted),
+    sizeBytes: wanted.reduce((sum, { size }) => sum + size, 0),
+  };
+}
+
+function batchesOf(records: readonly FoundRecord[]): Uint32Array {
   const batches: number[] = [];
   let batchBytes = BATCH_BYTES;
-  for (const [index, { size }] of wanted.entries()) {
+  for (const [index, { size }] of records.entries()) {
     if (batchBytes >= BATCH_BYTES) {
       batches.push(index);
       batchBytes = 0;
     }
     batchBytes += size;
   }
-  return {
-    ...{ kind: 'log', logs, segments, newestUnixMs, skipped },
-    records: {
-      segment: Uint32Array.from(wanted, ({ segment }) => segment),
-      key: Float64Array.from(wanted, ({ key }) => key),
-    },
-    batches: Uint32Array.from([...batches, wanted.length]),
-    sizeBytes: wanted.reduce((sum, { size }) => sum + size, 0),
-  };
+  return Uint32Array.from([...batches, records.length]);
 }
 
 async function listRecords(
   directory: string,
   firstOrdinal: number,
   skipped: SkippedPart[],
+  wantsTimes: boolean,
   onRecord: (key: number, time: number | undefined, size: number) => void,
 ): Promise<void> {
   const view = openView(directory, firstOrdinal, skipped);
   if (view === undefined) return;
   const hash = logHash(basename(directory));
+  const keys: number[] = [];
   try {
-    for (let key = view.ceilingKey(0); key !== undefined; key = view.ceilingKey(key + 1)) {
-      const peeked = peekRecord(view.head(key, RECORD_HEADER_BYTES) ?? new Uint8Array(0), hash);
-      onRecord(key, peeked?.receivedUnixMs, peeked?.payloadBytes ?? 0);
+    for (let key = view.ceilingKey(0); key !== undefined; key = view.ceilingKey(key + 1)) keys.push(key);
+    const items = (at: number) => (keys[at + 1] ?? keys[at]!) - keys[at]!;
+    const itemsKnown = Math.max((keys.at(-1) ?? 0) - (keys[0] ?? 0), 1);
+    const itemBytes = segmentBytes(directory, firstOrdinal) / itemsKnown;
+    for (const [at, key] of keys.entries()) {
+      const head = wantsTimes ? view.head(key, RECORD_HEADER_BYTES) : undefined;
+      const peeked = head && peekRecord(head, hash);
+      onRecord(key, peeked?.receivedUnixMs, peeked?.payloadBytes ?? items(at) * itemBytes);
     }
   } finally {
     await view.close();
   }
+}
+
+function segmentBytes(directory: string, firstOrdinal: number): number {
+  const data = join(segmentDirectory(directory, firstOrdinal), DATA_FILE);
+  return statSync(data, { throwIfNoEntry: false })?.size ?? 0;
 }
 
 function openView(directory: string, firstOrdinal: number, skipped: SkippedPart[]): SegmentView | undefined {
@@ -137,7 +162,7 @@ function openView(directory: string, firstOrdinal: number, skipped: SkippedPart[
     skipped.push({ place: segment, reason: looked.reason });
     return undefined;
   }
-  const sizeBytes = statSync(join(segment, DATA_FILE), { throwIfNoEntry: false })?.size ?? 0;
+  const sizeBytes = segmentBytes(directory, firstOrdinal);
   try {
     const mapBytes = Math.max(sizeBytes * 2, MAP_BYTES);
     return openSegmentView({ directory: segment, mapBytes, flush: true });
