@@ -228,7 +228,13 @@ test('a receiver whose own keys change takes its address over from itself', {
     rounds.add(answer.headers.get('x-round'));
   };
   const posting = (async () => {
-    while (!isOver) await post().catch(() => (refusedConnections += 1));
+    while (!isOver) {
+      await post().catch(async () => {
+        refusedConnections += 1;
+        // At the pace of a client that tries again, or a moment would count as often as the machine is fast.
+        await new Promise((resolve) => setTimeout(resolve, 10));
+      });
+    }
   })();
   for (let round = 1; round <= 5; round++) {
     write(config(round));
@@ -239,7 +245,7 @@ test('a receiver whose own keys change takes its address over from itself', {
   isOver = true;
   await posting;
   assert.ok(!engine.log.includes('workers were exchanged'), 'only the receiver was replaced');
-  assert.ok(refusedConnections <= 10, `${refusedConnections} connections were refused in five reloads`);
+  assert.ok(refusedConnections <= 30, `${refusedConnections} connections were refused in five reloads`);
   assert.deepEqual(await engine.kill('SIGTERM'), CLEAN_EXIT, engine.log);
   t.diagnostic(`${refusedConnections} connections were refused in five reloads`);
 });

@@ -82,7 +82,7 @@ test(`${CYCLES} crashes lose no acknowledged span of a kept trace`, { timeout: 2
       continue;
     }
     client.start();
-    const untilMs = Date.now() + 100 + prng.nextInt(1200);
+    const untilMs = Date.now() + 100 + prng.nextInt(600);
     while (Date.now() < untilMs && !engine.hasExited) await new Promise((resolve) => setTimeout(resolve, 10));
     if (engine.hasExited) pointsHit += 1;
     const { signal } = await engine.kill();
