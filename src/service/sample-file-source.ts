@@ -34,14 +34,14 @@ export async function planFile(path: string, sizeBytes: number): Promise<FilePla
   const isGzip = headBytes >= 2 && head[0] === 0x1f && head[1] === 0x8b;
   const plan: FilePlan = { kind: 'file', path, format: 'proto', isGzip, sizeBytes };
   for await (const chunk of chunksOf(plan)) {
-    const [first, second] = chunk as unknown as [number, number | undefined];
+    const [first] = chunk as unknown as [number];
     if (chunk.length > 7 && isZstd(chunk.subarray(LENGTH_BYTES)))
       return {
         error: 'its messages are compressed by zstd, which is not read; write it without compression',
       };
     const isJson = first === OPEN_BRACE || SPACES.includes(first);
-    // A message behind its length begins with the high byte of the length, which no text does.
-    if (!isJson && first !== 0 && second !== undefined)
+    // A message begins with the high byte of its length, which is smaller than any other text begins with.
+    if (!isJson && first * 2 ** 24 >= MESSAGE_BYTES_MAX)
       return { error: 'holds neither lines of JSON nor protobuf messages behind their lengths' };
     return { ...plan, format: isJson ? 'json' : 'proto' };
   }

@@ -167,8 +167,10 @@ function openView(directory: string, firstOrdinal: number, skipped: SkippedPart[
     const mapBytes = Math.max(sizeBytes * 2, MAP_BYTES);
     return openSegmentView({ directory: segment, mapBytes, flush: true });
   } catch (error) {
-    if (!isAbsent(error)) throw error;
-    skipped.push({ place: segment, reason: 'deleted by the engine meanwhile' });
+    const reason = isAbsent(error)
+      ? 'deleted by the engine meanwhile'
+      : `cannot be opened: ${(error as Error).message}`;
+    skipped.push({ place: segment, reason });
     return undefined;
   }
 }
