@@ -6,7 +6,7 @@ import { type MessagePort, receiveMessageOnPort } from 'node:worker_threads';
 import type { SamplingTrial } from '../component/sampling-trial.ts';
 
 /** Batches that a worker may be ahead of the slowest one, for each worker. */
-const AHEAD_MAX = 8;
+const AHEAD_MAX = 32;
 const WAIT_MS = 20;
 /* Words of the shared memory: a number that changes with every message, then the batches that each worker applied. */
 const WORD_NEWS = 0;

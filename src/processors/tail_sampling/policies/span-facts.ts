@@ -172,6 +172,11 @@ export class SpanFacts {
     let pos = start;
     while (pos < end) {
       const tag = bytes[pos]!;
+      // Most fields of a span are attributes, and mostly short ones that nobody asks for (any more).
+      if (tag === TAG_ATTRIBUTES && attributes === undefined && bytes[pos + 1]! < 0x80) {
+        pos += 2 + bytes[pos + 1]!;
+        continue;
+      }
       const next = fieldEnd(bytes, pos, end);
       switch (tag) {
         case TAG_ATTRIBUTES:

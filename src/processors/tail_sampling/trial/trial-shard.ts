@@ -178,9 +178,9 @@ export class TrialShard {
   /** Spans that come after the decision go where their trace went; without it they make no trace of their own. */
   #addLate(own: number, spans: number, bytes: number): void {
     const { words } = this.#table;
-    const cell = this.#parts.tally.cell(words[own + SERVICE]! & SERVICE_MASK, words[own + OUTCOME]!);
-    cell.spans += spans;
-    cell.bytes += bytes;
+    const { counts } = this.#parts.tally.cell(words[own + SERVICE]! & SERVICE_MASK, words[own + OUTCOME]!);
+    counts.spans += spans;
+    counts.bytes += bytes;
     this.lateSpans += spans;
   }
 
