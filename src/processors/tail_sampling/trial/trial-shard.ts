@@ -127,6 +127,7 @@ export class TrialShard {
     for (let done = 0; done < count; ) {
       this.#makeRoom();
       const part = Math.min(count - done, table.free);
+      table.touch(words, from + done * rowWords, part, rowWords);
       const epoch = this.#epochs.enter(nowMs, 0, table.next, this.#roots.end);
       for (let row = 0; row < part; row++) this.#addRow(words, from + (done + row) * rowWords);
       done += part;
