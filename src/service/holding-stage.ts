@@ -8,6 +8,7 @@ import type { ProcessorRequest } from '../component/processor.ts';
 import type { Counter, Gauge, Logger, Meter } from '../component/settings.ts';
 import type { Signal } from '../component/signal.ts';
 import { scanRequest } from '../otlp/scan.ts';
+import { scanStoredSpans } from '../otlp/scan-stored.ts';
 import { withoutRejected } from '../otlp/slice.ts';
 import { RequestIndex } from '../pdata/request-index.ts';
 import type { LogCursor, LogReader, LogRecord, LogWriter } from '../queue/log/contract.ts';
@@ -277,7 +278,9 @@ export class HoldingStage {
     let copied = 0;
     for (const { bytes, endOrdinal } of entriesOf(record)) {
       if (endOrdinal <= pass.first || endOrdinal > pass.end || holder.isJournal(bytes)) continue;
-      scanRequest(signal, bytes, 0, bytes.length, this.#index);
+      // Its checksum was right, and it passed the whole scan before it was stored.
+      if (signal !== 'traces' || !scanStoredSpans(bytes, 0, bytes.length, this.#index))
+        scanRequest(signal, bytes, 0, bytes.length, this.#index);
       const kept = holder.select(bytes, this.#index, pass);
       if (kept === 0) continue;
       const isWhole = kept === this.#index.itemCount;

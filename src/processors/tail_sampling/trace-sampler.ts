@@ -180,11 +180,15 @@ export class TraceSampler implements HoldingProcessor {
     if ((words[base + WORD_INFO]! & INFO_FOREIGN) !== 0) return this.#noteForeign(slot, base, flags);
     if ((flags & OBSERVED_TOO_LARGE) !== 0 && !this.#isRestoring)
       return this.#decider.decideNow(base, this.#nowMs);
-    if (this.#settings.decidesAtIngest && !this.#isRestoring) {
-      const verdict = this.#policies.decideEarly(words, base, words, facts, this.#nowMs);
-      if (verdict !== VERDICT_NONE) this.#decider.decided(base, verdict);
-    }
+    this.#decideEarly(base, this.#nowMs);
     if ((flags & OBSERVED_ROOT) !== 0) this.#noteRoot(slot, base);
+  }
+
+  #decideEarly(base: number, nowMs: number): void {
+    if (!this.#settings.decidesAtIngest || this.#isRestoring) return;
+    const { words } = this.#table;
+    const verdict = this.#policies.decideEarly(words, base, words, base + HEADER_WORDS, nowMs);
+    if (verdict !== VERDICT_NONE) this.#decider.decided(base, verdict);
   }
 
   #noteRoot(slot: number, base: number): void {
@@ -248,6 +252,7 @@ export class TraceSampler implements HoldingProcessor {
       else {
         this.#policies.merge(words, base + HEADER_WORDS, message, at + 5);
         if (message[at + 4] !== 0) this.#noteRoot(slot, base);
+        this.#decideEarly(base, nowUnixMs);
       }
     }
   }

@@ -88,11 +88,15 @@ function check(sent: Map<string, Map<string, number>>, sink: string, isOnce = tr
   for (const id of found.keys()) assert.ok(sent.has(id));
 }
 
-async function bed(t: Parameters<typeof tempDirectory>[0], failpoints = '') {
+async function bed(
+  t: Parameters<typeof tempDirectory>[0],
+  failpoints = '',
+  more: Record<string, unknown> = {},
+) {
   const directory = tempDirectory(t);
   const sink = join(directory, 'delivered.bin');
   const ports = await freePorts();
-  const options = { decision_wait: '2s', policies: POLICIES };
+  const options = { decision_wait: '2s', policies: POLICIES, ...more };
   const start = {
     config: samplingConfig(ports, fileSink(sink), options),
     dataDir: join(directory, 'data'),
@@ -152,5 +156,16 @@ test('one worker takes over what two of them held back', { timeout: 60_000 }, as
   const alone = await startEngine(t, { ...start, flags: ['--workers', '1'] });
   await settled(alone, ports.metrics);
   assert.deepEqual(await alone.kill('SIGTERM'), CLEAN_EXIT, alone.log);
+  check(sent, sink);
+});
+
+test('the owner of a trace decides at ingest on what other workers tell it', {
+  timeout: 60_000,
+}, async (t) => {
+  const { engine, sink, ports } = await bed(t, '', { sampling_strategy: 'span-ingest' });
+  const sent = new Map<string, Map<string, number>>();
+  await send(ports.http, spread(5), sent);
+  await settled(engine, ports.metrics);
+  assert.deepEqual(await engine.kill('SIGTERM'), CLEAN_EXIT, engine.log);
   check(sent, sink);
 });
