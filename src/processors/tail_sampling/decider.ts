@@ -15,8 +15,8 @@ import {
   WORD_INFO,
 } from './trace-table.ts';
 
-/** Traces that one step decides at most: about four milliseconds. */
-const STEP_DECISIONS_MAX = 8192;
+/** Traces that one step decides at most: a few milliseconds. */
+const STEP_DECISIONS_MAX = 4096;
 
 /** What the decider works on; the sampler owns it. */
 export interface DeciderParts {

@@ -376,6 +376,8 @@ export class TraceSampler implements HoldingProcessor {
 
   restored(): HoldingStep | undefined {
     this.#isRestoring = false;
+    // Before the first step, or whoever looks meanwhile would see nothing pending.
+    this.#metrics.report(this.#table.count, this.#decider.undecided, 0, this.#table.touchedBytes);
     this.#epochs.close(this.#table.next, this.#roots.end);
     this.#planner.restored();
     const last = this.#lastRestored;
