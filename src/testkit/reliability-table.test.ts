@@ -15,7 +15,7 @@ const WANTED: Readonly<Record<string, readonly number[]>> = {
   C: Array.from({ length: 18 }, (_, i) => i + 1),
   D: Array.from({ length: 19 }, (_, i) => i + 1),
   E: Array.from({ length: 13 }, (_, i) => i + 1),
-  F: [5, 6, 7, 8, 9],
+  F: [3, 5, 6, 7, 8, 9],
   G: [1, 2, 3, 4, 5, 6, 11, 12],
 };
 
