@@ -6,6 +6,7 @@
  * removal takes all of them. New attributes go behind the message's own fields, in the order of their coming.
  */
 import type { AnyValueView } from './any-value-view.ts';
+import * as keyValue from './key-value-words.ts';
 import { FieldCursor } from './levels.ts';
 import { TAG_KEY_VALUE_KEY, TAG_KEY_VALUE_VALUE } from './tags.ts';
 import { lengthEnd, skipField, skipVarint, WIRE_LEN } from './wire-reader.ts';
@@ -39,10 +40,12 @@ export interface ValueRange {
 const FIELD_START = 0;
 /** 0: added, it stands in no field of the message. */
 const FIELD_END = 1;
-const KEY_START = 2;
-const KEY_END = 3;
-const VALUE_START = 4;
-const VALUE_END = 5;
+/** The words of key-value-words.ts. */
+const KEY_VALUE = 2;
+const KEY_START = KEY_VALUE + keyValue.KEY_START;
+const KEY_END = KEY_VALUE + keyValue.KEY_END;
+const VALUE_START = KEY_VALUE + keyValue.VALUE_START;
+const VALUE_END = KEY_VALUE + keyValue.VALUE_END;
 /** Source of the key, source of the value (each 2 bits), state above. */
 const SOURCES = 6;
 const WORDS = 8;
@@ -238,39 +241,7 @@ export class AttributeSet {
     words[at + FIELD_END] = fieldEnd;
     words[at + SOURCES] = 0;
     const pos = bytes[lengthAt]! < 0x80 ? lengthAt + 1 : skipVarint(bytes, lengthAt, fieldEnd);
-    // The form that SDKs send: key, then value, nothing else.
-    if (pos + 2 <= fieldEnd && bytes[pos] === TAG_KEY_VALUE_KEY && bytes[pos + 1]! < 0x80) {
-      const keyEnd = pos + 2 + bytes[pos + 1]!;
-      if (
-        keyEnd + 2 <= fieldEnd &&
-        bytes[keyEnd] === TAG_KEY_VALUE_VALUE &&
-        lengthEnd(bytes, keyEnd + 1, fieldEnd) === fieldEnd
-      ) {
-        words[at + KEY_START] = pos + 2;
-        words[at + KEY_END] = keyEnd;
-        words[at + VALUE_START] =
-          bytes[keyEnd + 1]! < 0x80 ? keyEnd + 2 : skipVarint(bytes, keyEnd + 1, fieldEnd);
-        words[at + VALUE_END] = fieldEnd;
-        return;
-      }
-    }
-    this.#loadFields(at, pos, fieldEnd);
-  }
-
-  /** Any other order of fields; of several keys or values the last one counts. */
-  #loadFields(at: number, start: number, end: number): void {
-    const words = this.#words;
-    words.fill(0, at + KEY_START, at + VALUE_END + 1);
-    const cursor = new FieldCursor(this.bytes, start, end);
-    while (cursor.next()) {
-      if (cursor.tag === TAG_KEY_VALUE_KEY) {
-        words[at + KEY_START] = cursor.contentStart;
-        words[at + KEY_END] = cursor.fieldEnd;
-      } else if (cursor.tag === TAG_KEY_VALUE_VALUE) {
-        words[at + VALUE_START] = cursor.contentStart;
-        words[at + VALUE_END] = cursor.fieldEnd;
-      }
-    }
+    keyValue.noteKeyValue(bytes, pos, fieldEnd, words, at + KEY_VALUE);
   }
 
   /** Room for one entry; its words hold anything. @returns the offset of its words. */

@@ -4,8 +4,15 @@
  */
 import type { AnyValueView } from '../otlp/any-value-view.ts';
 import { skipLongField } from '../otlp/attribute-set.ts';
+import {
+  KEY_END,
+  KEY_START,
+  KEY_VALUE_WORDS,
+  noteKeyValue,
+  VALUE_END,
+  VALUE_START,
+} from '../otlp/key-value-words.ts';
 import { FieldCursor } from '../otlp/levels.ts';
-import { TAG_KEY_VALUE_KEY, TAG_KEY_VALUE_VALUE } from '../otlp/tags.ts';
 import {
   lengthEnd,
   skipField,
@@ -23,11 +30,7 @@ const FIRST_ATTRIBUTES = 32;
 const KEPT_ATTRIBUTES = 4096;
 
 /* Words of an attribute. */
-const KEY_START = 0;
-const KEY_END = 1;
-const VALUE_START = 2;
-const VALUE_END = 3;
-const WORDS = 4;
+const WORDS = KEY_VALUE_WORDS;
 
 export class MessageTable {
   bytes: Uint8Array = new Uint8Array(0);
@@ -147,45 +150,12 @@ export class MessageTable {
   }
 
   #addAttribute(start: number, end: number): void {
-    const bytes = this.bytes;
     const at = this.attributeCount++ * WORDS;
     if (at === this.#attributes.length) {
       const grown = new Uint32Array(at * 2);
       grown.set(this.#attributes);
       this.#attributes = grown;
     }
-    const words = this.#attributes;
-    // The form that SDKs send: key, then value, nothing else.
-    if (start + 2 <= end && bytes[start] === TAG_KEY_VALUE_KEY && bytes[start + 1]! < 0x80) {
-      const keyEnd = start + 2 + bytes[start + 1]!;
-      if (keyEnd + 2 <= end && bytes[keyEnd] === TAG_KEY_VALUE_VALUE) {
-        const size = bytes[keyEnd + 1]!;
-        const isLast = size < 0x80 ? keyEnd + 2 + size === end : lengthEnd(bytes, keyEnd + 1, end) === end;
-        if (isLast) {
-          words[at + KEY_START] = start + 2;
-          words[at + KEY_END] = keyEnd;
-          words[at + VALUE_START] = size < 0x80 ? keyEnd + 2 : skipVarint(bytes, keyEnd + 1, end);
-          words[at + VALUE_END] = end;
-          return;
-        }
-      }
-    }
-    this.#addFields(at, start, end);
-  }
-
-  /** Any other order of fields; of several keys or values the last one counts. */
-  #addFields(at: number, start: number, end: number): void {
-    const words = this.#attributes;
-    words.fill(0, at, at + WORDS);
-    const cursor = new FieldCursor(this.bytes, start, end);
-    while (cursor.next()) {
-      if (cursor.tag === TAG_KEY_VALUE_KEY) {
-        words[at + KEY_START] = cursor.contentStart;
-        words[at + KEY_END] = cursor.fieldEnd;
-      } else if (cursor.tag === TAG_KEY_VALUE_VALUE) {
-        words[at + VALUE_START] = cursor.contentStart;
-        words[at + VALUE_END] = cursor.fieldEnd;
-      }
-    }
+    noteKeyValue(this.bytes, start, end, this.#attributes, at);
   }
 }

@@ -1,6 +1,6 @@
 /** The words behind `millrace cursors`, as data. */
-import { didYouMean } from '../stdx/nearest.ts';
 import { type CliIssue, DEFAULT_DATA_DIR } from './cli.ts';
+import { readFlagWords } from './flag-words.ts';
 
 /** How many words stand behind each. */
 const ACTIONS = { list: 0, remove: 2, adopt: 3, 'adopt-log': 2 } as const;
@@ -45,28 +45,10 @@ Exit codes: 0 done; 1 a mistake, nothing was changed.
 
 /** @param argv behind the word `cursors`. */
 export function parseCursorsCli(argv: readonly string[]): CursorsCli {
-  const words: string[] = [];
-  const issues: CliIssue[] = [];
-  let dataDir = DEFAULT_DATA_DIR;
-  for (let index = 0; index < argv.length; index++) {
-    const word = argv[index]!;
-    if (word === '--help' || word === '-h') return { command: 'help' };
-    if (!word.startsWith('-')) {
-      words.push(word);
-      continue;
-    }
-    const equals = word.indexOf('=');
-    const name = equals < 0 ? word : word.slice(0, equals);
-    if (name !== '--data-dir') {
-      const message = `unknown flag ${name} of cursors${didYouMean(name, ['--data-dir'])}`;
-      issues.push({ code: 'unknown-flag', argument: name, message });
-      continue;
-    }
-    const value = equals < 0 ? argv[++index] : word.slice(equals + 1);
-    if (value === undefined || value === '')
-      issues.push({ code: 'missing-value', argument: name, message: `${name} needs a value` });
-    else dataDir = value;
-  }
+  const read = readFlagWords('cursors', argv, ['--data-dir']);
+  if (read === 'help') return { command: 'help' };
+  const { words, values, issues } = read;
+  const dataDir = values.get('--data-dir')?.at(-1) ?? DEFAULT_DATA_DIR;
   const [word = '', ...rest] = words;
   const action = ACTION_NAMES.find((each) => each === word);
   if (action === undefined) {

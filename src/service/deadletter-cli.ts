@@ -1,6 +1,6 @@
 /** The words behind `millrace deadletter`, as data. */
-import { didYouMean } from '../stdx/nearest.ts';
 import { type CliIssue, DEFAULT_DATA_DIR } from './cli.ts';
+import { readFlagWords } from './flag-words.ts';
 
 const ACTIONS = ['list', 'show', 'retry'] as const;
 const FLAGS = ['--data-dir', '--config', '--set', '--exporter', '--limit'] as const;
@@ -47,29 +47,9 @@ Exit codes: 0 done; 1 a mistake, or items are left that could not be delivered.
 
 /** @param argv behind the word `deadletter`. */
 export function parseDeadletterCli(argv: readonly string[]): DeadletterCli {
-  const values = new Map<FlagName, string[]>();
-  const words: string[] = [];
-  const issues: CliIssue[] = [];
-  for (let index = 0; index < argv.length; index++) {
-    const word = argv[index]!;
-    if (word === '--help' || word === '-h') return { command: 'help' };
-    if (!word.startsWith('-')) {
-      words.push(word);
-      continue;
-    }
-    const equals = word.indexOf('=');
-    const name = equals < 0 ? word : word.slice(0, equals);
-    const flag = FLAGS.find((each) => each === name);
-    if (flag === undefined) {
-      const message = `unknown flag ${name} of deadletter${didYouMean(name, FLAGS)}`;
-      issues.push({ code: 'unknown-flag', argument: name, message });
-      continue;
-    }
-    const value = equals < 0 ? argv[++index] : word.slice(equals + 1);
-    if (value === undefined || value === '') {
-      issues.push({ code: 'missing-value', argument: name, message: `${name} needs a value` });
-    } else values.set(flag, [...(values.get(flag) ?? []), value]);
-  }
+  const read = readFlagWords('deadletter', argv, FLAGS);
+  if (read === 'help') return { command: 'help' };
+  const { words, values, issues } = read;
   const command = buildCommand(words, values, issues);
   return issues.length === 0 ? { command, issues: [] } : { command: undefined, issues };
 }
