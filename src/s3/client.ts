@@ -1,0 +1,387 @@
+/** The only file that imports the AWS client: what exporters, receivers and archive readers want of an S3 store. */
+import { Readable } from 'node:stream';
+import type {
+  CompleteMultipartUploadCommandInput,
+  ListMultipartUploadsCommandOutput,
+  PutObjectCommandInput,
+} from '@aws-sdk/client-s3';
+import { Prng } from '../stdx/prng.ts';
+import { userAgent } from '../stdx/product.ts';
+import type { S3ConnectionConfig } from './config.ts';
+import { isAlreadyThere, isNotFound, s3Error } from './errors.ts';
+import { boundedRetries } from './retry.ts';
+
+type Sdk = typeof import('@aws-sdk/client-s3');
+type SdkClient = InstanceType<Sdk['S3Client']>;
+type UploadClass = typeof import('@aws-sdk/lib-storage')['Upload'];
+type Send = SdkClient['send'];
+
+/** Objects up to this size go up in one request; larger ones in parts of it. */
+export const PART_BYTES = 8 << 20;
+/** Parts on their way at a time, each in memory; one more is being filled. */
+const PARTS_IN_FLIGHT = 2;
+/** For a connection, and for silence on one. */
+const CONNECT_TIMEOUT_MS = 10_000;
+const SILENCE_TIMEOUT_MS = 60_000;
+/** To tell the store that an upload is given up, when nobody waits any more. */
+const CLEANUP_TIMEOUT_MS = 10_000;
+
+export interface S3StoreOptions {
+  /** Connections at a time. */
+  connectionsMax: number;
+  /** Of the pauses between repeated requests. */
+  seed: number;
+  /** Difference to the machine's clock that requests are signed with, for tests. */
+  clockOffsetMs?: number;
+}
+
+export interface S3Entry {
+  key: string;
+  sizeBytes: number;
+  /** Milliseconds since the epoch; 0 when the store does not say. */
+  modifiedUnixMs: number;
+}
+
+export interface S3Content {
+  /** Bytes as they come off the socket: nothing is read ahead of who iterates. */
+  chunks: AsyncIterable<Uint8Array>;
+  /** Of what `chunks` gives; undefined when the store does not say. */
+  sizeBytes: number | undefined;
+  /** Header of the object, lower case; empty when it has none. */
+  contentEncoding: string;
+  metadata: Readonly<Record<string, string>>;
+}
+
+export interface WriteOptions {
+  contentEncoding?: string | undefined;
+  contentType?: string | undefined;
+  acl?: string | undefined;
+  storageClass?: string | undefined;
+  metadata?: Readonly<Record<string, string>>;
+  /** Write only when there is no object of this key. */
+  ifAbsent: boolean;
+}
+
+export interface WriteResult {
+  /** There was an object of this key, and it was left alone. */
+  existed: boolean;
+  /** Of what was offered. */
+  sizeBytes: number;
+}
+
+/** One store with one set of credentials; any number of buckets. Errors of all methods are PipelineErrors, retryable. */
+export class S3Store {
+  readonly #sdk: Sdk;
+  readonly #Upload: UploadClass;
+  readonly #client: SdkClient;
+
+  private constructor(sdk: Sdk, Upload: UploadClass, client: SdkClient) {
+    this.#sdk = sdk;
+    this.#Upload = Upload;
+    this.#client = client;
+  }
+
+  /** Loads the client; connects with the first request. */
+  static async open(config: S3ConnectionConfig, options: S3StoreOptions): Promise<S3Store> {
+    const [sdk, { Upload }] = await Promise.all([
+      import('@aws-sdk/client-s3'),
+      import('@aws-sdk/lib-storage'),
+    ]);
+    const sockets = { maxSockets: options.connectionsMax };
+    const checksums = config.checksumCalculation === 'when_required' ? 'WHEN_REQUIRED' : 'WHEN_SUPPORTED';
+    const client = new sdk.S3Client({
+      region: config.region,
+      ...(config.endpoint === undefined ? { tls: !config.disablesSsl } : { endpoint: config.endpoint }),
+      forcePathStyle: config.forcesPathStyle,
+      ...retryOptions(config, options.seed),
+      ...(await credentialOptions(config)),
+      requestChecksumCalculation: checksums,
+      responseChecksumValidation: checksums,
+      // It would cost a round trip for each part, and a connection of its own with this client's handler.
+      expectContinueHeader: false,
+      systemClockOffset: options.clockOffsetMs ?? 0,
+      customUserAgent: userAgent().split(' ')[0]!,
+      requestHandler: {
+        connectionTimeout: CONNECT_TIMEOUT_MS,
+        socketTimeout: SILENCE_TIMEOUT_MS,
+        httpAgent: sockets,
+        httpsAgent: sockets,
+      },
+    });
+    return new S3Store(sdk, Upload, client);
+  }
+
+  /** Pages of up to 1000 objects whose keys begin with `prefix`, in ascending order of their bytes. */
+  async *list(
+    bucket: string,
+    prefix: string,
+    { startAfter, signal }: { startAfter?: string | undefined; signal?: AbortSignal | undefined } = {},
+  ): AsyncGenerator<readonly S3Entry[]> {
+    let token: string | undefined;
+    do {
+      const page = await this.#run(`list s3://${bucket}/${prefix}`, (send) =>
+        send(
+          new this.#sdk.ListObjectsV2Command({
+            Bucket: bucket,
+            Prefix: prefix,
+            ...(token === undefined ? {} : { ContinuationToken: token }),
+            ...(token === undefined && startAfter !== undefined ? { StartAfter: startAfter } : {}),
+          }),
+          untilAborted(signal),
+        ),
+      );
+      yield (page.Contents ?? []).map(({ Key = '', Size = 0, LastModified }) => ({
+        key: Key,
+        sizeBytes: Size,
+        modifiedUnixMs: LastModified?.getTime() ?? 0,
+      }));
+      token = page.IsTruncated === true ? page.NextContinuationToken : undefined;
+    } while (token !== undefined);
+  }
+
+  /** @param options.from byte to begin at, for going on behind a connection that broke. */
+  async get(
+    bucket: string,
+    key: string,
+    { from = 0, signal }: { from?: number; signal?: AbortSignal | undefined } = {},
+  ): Promise<S3Content> {
+    const what = `get s3://${bucket}/${key}`;
+    const range = from === 0 ? {} : { Range: `bytes=${from}-` };
+    const answer = await this.#run(what, (send) =>
+      send(new this.#sdk.GetObjectCommand({ Bucket: bucket, Key: key, ...range }), untilAborted(signal)),
+    );
+    return {
+      chunks: bodyChunks(what, answer.Body as Readable | undefined),
+      sizeBytes: answer.ContentLength,
+      contentEncoding: (answer.ContentEncoding ?? '').toLowerCase(),
+      metadata: answer.Metadata ?? {},
+    };
+  }
+
+  /** Size in bytes, or undefined when there is no such object. */
+  async size(bucket: string, key: string, signal?: AbortSignal): Promise<number | undefined> {
+    try {
+      const head = new this.#sdk.HeadObjectCommand({ Bucket: bucket, Key: key });
+      const answer = await this.#client.send(head, untilAborted(signal));
+      return answer.ContentLength ?? 0;
+    } catch (error) {
+      if (isNotFound(error)) return undefined;
+      throw s3Error(`head s3://${bucket}/${key}`, error);
+    }
+  }
+
+  /** One request. The body is read until the promise settles. */
+  async put(
+    bucket: string,
+    key: string,
+    body: Uint8Array,
+    options: WriteOptions,
+    signal: AbortSignal,
+  ): Promise<WriteResult> {
+    const sizeBytes = body.byteLength;
+    const params = { ...writeParams(bucket, key, options), Body: body };
+    return this.#write(`put s3://${bucket}/${key}`, async () => {
+      await this.#client.send(new this.#sdk.PutObjectCommand(params), { abortSignal: signal });
+      return sizeBytes;
+    });
+  }
+
+  /**
+   * In parts, as the chunks come: at most four parts are in memory. A failure, an abort or an error of the chunks
+   * gives the upload up and tells the store so.
+   */
+  async upload(
+    bucket: string,
+    key: string,
+    chunks: AsyncIterable<Uint8Array>,
+    options: WriteOptions,
+    signal: AbortSignal,
+    onPart: () => void = () => undefined,
+  ): Promise<WriteResult> {
+    let sizeBytes = 0;
+    const counted = async function* (): AsyncGenerator<Uint8Array> {
+      for await (const chunk of chunks) {
+        sizeBytes += chunk.byteLength;
+        yield chunk;
+      }
+    };
+    return this.#write(`upload s3://${bucket}/${key}`, async () => {
+      const body = Readable.from(counted(), { objectMode: true, highWaterMark: 1 });
+      const gate = this.#uploadGate(body, signal, onPart);
+      const upload = new this.#Upload({
+        client: gate.client,
+        params: { ...writeParams(bucket, key, options), Body: body },
+        partSize: PART_BYTES,
+        queueSize: PARTS_IN_FLIGHT,
+      });
+      try {
+        await upload.done();
+      } catch (error) {
+        // Parts that were still on their way fail after the first one: the first failure says why.
+        throw gate.firstError() ?? error;
+      } finally {
+        gate.close();
+      }
+      return sizeBytes;
+    });
+  }
+
+  /**
+   * The client as an upload sees it. Left alone, an upload goes on with its other parts after one failed, and an abort
+   * of it does not reach the requests on their way: here the first failure ends them all and the body.
+   */
+  #uploadGate(body: Readable, signal: AbortSignal, onPart: () => void) {
+    let firstError: unknown;
+    const ending = new AbortController();
+    const fail = (error: unknown) => {
+      firstError ??= error;
+      ending.abort();
+      body.destroy(error as Error);
+    };
+    const onAbort = () => fail(signal.reason instanceof Error ? signal.reason : abortError());
+    if (signal.aborted) onAbort();
+    signal.addEventListener('abort', onAbort, { once: true });
+    body.on('error', (error) => fail(error));
+    const send = async (command: Parameters<Send>[0]): Promise<unknown> => {
+      if (command instanceof this.#sdk.AbortMultipartUploadCommand) {
+        const abortSignal = AbortSignal.timeout(CLEANUP_TIMEOUT_MS);
+        // What cannot be told now is found by `abortUploads` later.
+        return this.#client.send(command, { abortSignal }).catch(() => undefined);
+      }
+      try {
+        const answer = await this.#client.send(command, { abortSignal: ending.signal });
+        onPart();
+        return answer;
+      } catch (error) {
+        fail(error);
+        throw error;
+      }
+    };
+    return {
+      client: { config: this.#client.config, send } as unknown as SdkClient,
+      firstError: () => firstError,
+      close: () => {
+        signal.removeEventListener('abort', onAbort);
+        body.destroy();
+      },
+    };
+  }
+
+  /**
+   * Gives up uploads that nobody finished.
+   * @param isOurs whether one of this key, begun then, is left over.
+   * @returns how many were given up.
+   */
+  async abortUploads(
+    bucket: string,
+    prefix: string,
+    isOurs: (key: string, initiatedUnixMs: number) => boolean,
+    signal: AbortSignal,
+  ): Promise<number> {
+    return this.#run(`list uploads of s3://${bucket}/${prefix}`, async (send) => {
+      let count = 0;
+      let marker: UploadMarker | undefined = {};
+      while (marker !== undefined) {
+        const page: ListMultipartUploadsCommandOutput = await send(
+          new this.#sdk.ListMultipartUploadsCommand({ Bucket: bucket, Prefix: prefix, ...marker }),
+          { abortSignal: signal },
+        );
+        for (const { Key = '', UploadId, Initiated } of page.Uploads ?? []) {
+          if (UploadId === undefined || !isOurs(Key, Initiated?.getTime() ?? 0)) continue;
+          const given = { Bucket: bucket, Key, UploadId };
+          await send(new this.#sdk.AbortMultipartUploadCommand(given), { abortSignal: signal });
+          count++;
+        }
+        const { NextKeyMarker, NextUploadIdMarker } = page;
+        const isMore = page.IsTruncated === true && NextKeyMarker !== undefined;
+        marker = isMore ? { KeyMarker: NextKeyMarker, UploadIdMarker: NextUploadIdMarker } : undefined;
+      }
+      return count;
+    });
+  }
+
+  close(): void {
+    this.#client.destroy();
+  }
+
+  async #write(what: string, write: () => Promise<number>): Promise<WriteResult> {
+    try {
+      return { existed: false, sizeBytes: await write() };
+    } catch (error) {
+      if (isAlreadyThere(error)) return { existed: true, sizeBytes: 0 };
+      throw s3Error(what, error);
+    }
+  }
+
+  async #run<T>(what: string, run: (send: SdkClient['send']) => Promise<T>): Promise<T> {
+    try {
+      return await run(this.#client.send.bind(this.#client) as SdkClient['send']);
+    } catch (error) {
+      throw s3Error(what, error);
+    }
+  }
+}
+
+interface UploadMarker {
+  KeyMarker?: string | undefined;
+  UploadIdMarker?: string | undefined;
+}
+
+type WriteParams = PutObjectCommandInput & Pick<CompleteMultipartUploadCommandInput, 'IfNoneMatch'>;
+
+function writeParams(bucket: string, key: string, options: WriteOptions): WriteParams {
+  const { contentEncoding, contentType, acl, storageClass, metadata, ifAbsent } = options;
+  return {
+    Bucket: bucket,
+    Key: key,
+    ...(contentEncoding === undefined ? {} : { ContentEncoding: contentEncoding }),
+    ...(contentType === undefined ? {} : { ContentType: contentType }),
+    ...(acl === undefined ? {} : { ACL: acl as NonNullable<PutObjectCommandInput['ACL']> }),
+    ...(storageClass === undefined
+      ? {}
+      : { StorageClass: storageClass as NonNullable<PutObjectCommandInput['StorageClass']> }),
+    ...(metadata === undefined ? {} : { Metadata: { ...metadata } }),
+    ...(ifAbsent ? { IfNoneMatch: '*' } : {}),
+  };
+}
+
+function untilAborted(signal: AbortSignal | undefined) {
+  return signal === undefined ? {} : { abortSignal: signal };
+}
+
+function retryOptions(config: S3ConnectionConfig, seed: number) {
+  const { retryMode, retryMaxAttempts, retryMaxBackoffMs } = config;
+  if (retryMode === 'nop') return { maxAttempts: 1 };
+  if (retryMode === 'standard')
+    return { retryStrategy: boundedRetries(retryMaxAttempts, retryMaxBackoffMs, new Prng(seed)) };
+  return { retryMode, maxAttempts: retryMaxAttempts === 0 ? Number.MAX_SAFE_INTEGER : retryMaxAttempts };
+}
+
+async function credentialOptions({ roleArn, externalId, region }: S3ConnectionConfig) {
+  if (roleArn === undefined) return {};
+  const { fromTemporaryCredentials } = await import('@aws-sdk/credential-providers');
+  const role = { RoleArn: roleArn, RoleSessionName: 'millrace' };
+  return {
+    credentials: fromTemporaryCredentials({
+      params: externalId === undefined ? role : { ...role, ExternalId: externalId },
+      clientConfig: { region },
+    }),
+  };
+}
+
+function abortError(): Error {
+  const error = new Error('the attempt is over');
+  error.name = 'AbortError';
+  return error;
+}
+
+async function* bodyChunks(what: string, body: Readable | undefined): AsyncGenerator<Uint8Array> {
+  if (body === undefined) return;
+  try {
+    for await (const chunk of body) yield chunk as Uint8Array;
+  } catch (error) {
+    throw s3Error(what, error);
+  } finally {
+    body.destroy();
+  }
+}
