@@ -1,0 +1,263 @@
+/**
+ * The Kafka client: kafkajs behind the engine's TLS, credentials, logger and codecs. The only file that imports it.
+ * Consumers and admin calls use its public classes; producers need only its connections (see KafkaCluster), because
+ * record batches are encoded by record-batch.ts.
+ */
+import { createRequire } from 'node:module';
+import { connect as connectTcp, isIP, type Socket } from 'node:net';
+import { connect as connectTls } from 'node:tls';
+import type { Kafka, KafkaConfig, LogEntry, logLevel, SASLOptions } from 'kafkajs';
+import { PipelineError } from '../component/errors.ts';
+import type { ComponentSettings, Logger } from '../component/settings.ts';
+import { TlsMaterial, tlsPeerOptions } from '../stdx/tls-material.ts';
+import type { TlsClientSettings } from '../stdx/tls-settings.ts';
+import { CODEC_IDS, KAFKA_COMPRESSIONS, recordUnpacker } from './codecs.ts';
+import { brokerAddress, type KafkaClientConfig, kafkaSasl, kafkaTls } from './config-client.ts';
+
+export type {
+  Admin,
+  Consumer,
+  ConsumerConfig,
+  EachBatchPayload,
+  IHeaders,
+  Kafka,
+  KafkaMessage,
+  PartitionAssigner,
+} from 'kafkajs';
+
+/** Longest wait for a socket to open; the attempt that needs it has its own, mostly shorter time. */
+const CONNECT_TIMEOUT_MS = 10_000;
+const REQUEST_TIMEOUT_MS = 30_000;
+const KEEP_ALIVE_DELAY_MS = 60_000;
+
+export interface KafkaClientOptions {
+  /** Current bearer token for OAUTHBEARER; called for every connection. */
+  bearerToken?: () => Promise<string>;
+  connectTimeoutMs?: number;
+  requestTimeoutMs?: number;
+}
+
+/** What producers use of kafkajs's `Cluster`, which its public interface does not show. */
+export interface KafkaCluster {
+  connect(): Promise<void>;
+  disconnect(): Promise<void>;
+  refreshMetadata(): Promise<void>;
+  refreshMetadataIfNecessary(): Promise<void>;
+  addMultipleTargetTopics(topics: readonly string[]): Promise<void>;
+  /** Connected and authenticated, or an error. */
+  findBroker(options: { nodeId: string }): Promise<KafkaBroker>;
+  removeBroker(address: { host: string; port: number }): void;
+  findTopicPartitionMetadata(topic: string): readonly KafkaPartition[];
+  readonly brokerPool: { findConnectedBroker(): Promise<KafkaBroker> };
+  readonly targetTopics: Set<string>;
+}
+
+export interface KafkaPartition {
+  partitionId: number;
+  /** -1 while there is none. */
+  leader: number;
+  partitionErrorCode: number;
+}
+
+export interface KafkaBroker {
+  readonly nodeId: number | null;
+  /** By the number of an API: what this broker speaks. */
+  readonly versions: Readonly<Record<number, { minVersion: number; maxVersion: number }>> | null;
+  readonly connectionPool: {
+    readonly host: string;
+    readonly port: number;
+    /** The first one carries everything but fetches. */
+    readonly pool: readonly KafkaSocket[];
+  };
+  initProducerId(options: { transactionalId?: string; transactionTimeout: number }): Promise<{
+    producerId: string;
+    producerEpoch: number;
+  }>;
+}
+
+/** A connection, as far as requests of our own are written to it. */
+export interface KafkaSocket {
+  readonly clientId: string;
+  readonly socket: Socket;
+  isConnected(): boolean;
+  nextCorrelationId(): number;
+  disconnect(): Promise<unknown>;
+  readonly requestQueue: {
+    push(request: {
+      entry: {
+        apiKey: number;
+        apiName: string;
+        apiVersion: number;
+        correlationId: number;
+        resolve(answer: { payload: Buffer | null }): void;
+        reject(error: Error): void;
+      };
+      expectResponse: boolean;
+      requestTimeout: number | null;
+      sendRequest(): void;
+    }): void;
+    maybeThrottle(clientSideThrottleMs: number): void;
+  };
+}
+
+export interface ClusterOptions {
+  allowsAutoTopicCreation: boolean;
+}
+
+/** One component's client; every consumer or cluster made of it has its own connections. */
+export interface KafkaClient {
+  /** `consumer()` and `admin()`; whoever makes one disconnects it. */
+  readonly kafka: Kafka;
+  /** Addresses for messages. */
+  readonly peer: string;
+  cluster(options: ClusterOptions): KafkaCluster;
+  /** Ends the reading of changed certificates. */
+  close(): void;
+}
+
+const load = createRequire(import.meta.url);
+
+/**
+ * Reads certificates and loads the client; connects nothing.
+ * @throws PipelineError START_FAILED when the TLS files cannot be used.
+ */
+export async function openKafkaClient(
+  settings: Pick<ComponentSettings, 'id' | 'logger'>,
+  config: KafkaClientConfig,
+  options: KafkaClientOptions = {},
+): Promise<KafkaClient> {
+  const {
+    Kafka: KafkaClass,
+    CompressionCodecs,
+    logLevel: levels,
+  } = await import('kafkajs').then((module) => module.default ?? module);
+  registerCodecs(CompressionCodecs);
+  const tls = kafkaTls(config);
+  const material = tls === undefined ? undefined : await loadTls(settings, tls);
+  const brokers = config.brokers.map((broker) => brokerAddress(broker) ?? broker);
+  const sasl = saslOptions(config, options.bearerToken);
+  const { max: retries, backoffMs } = config.metadata.retry;
+  const shared = {
+    brokers,
+    clientId: config.clientId,
+    connectionTimeout: options.connectTimeoutMs ?? CONNECT_TIMEOUT_MS,
+    requestTimeout: options.requestTimeoutMs ?? REQUEST_TIMEOUT_MS,
+    retry: { retries, initialRetryTime: backoffMs },
+    socketFactory: socketFactory(tls, material),
+    ...(sasl === undefined ? {} : { sasl }),
+  };
+  const logCreator = loggerFor(settings.logger);
+  const clientConfig: KafkaConfig = { ...shared, logLevel: levels.WARN, logCreator };
+  return {
+    kafka: new KafkaClass(clientConfig),
+    peer: brokers.join(', '),
+    cluster: (clusterOptions) =>
+      makeCluster({ ...shared, ...clusterOptions }, config, levels.WARN, logCreator),
+    close: () => material?.stop(),
+  };
+}
+
+type LogCreator = (level: logLevel) => (entry: LogEntry) => void;
+
+function makeCluster(
+  { allowsAutoTopicCreation, ...shared }: object & ClusterOptions,
+  config: KafkaClientConfig,
+  level: logLevel,
+  logCreator: LogCreator,
+): KafkaCluster {
+  const Cluster = load('kafkajs/src/cluster') as new (options: object) => KafkaCluster;
+  const { createLogger } = load('kafkajs/src/loggers') as { createLogger(options: object): object };
+  return new Cluster({
+    ...shared,
+    logger: createLogger({ level, logCreator }),
+    allowAutoTopicCreation: allowsAutoTopicCreation,
+    metadataMaxAge: config.metadata.refreshIntervalMs,
+  });
+}
+
+/** What the client says is about single connections; what becomes of data is said by who asked for it. */
+function loggerFor(logger: Logger): LogCreator {
+  return () =>
+    ({ label, namespace, log }) => {
+      const { message, broker, error } = log;
+      const fields = { text: message, part: namespace, ...(broker === undefined ? {} : { broker }) };
+      const about = error === undefined ? fields : { ...fields, error };
+      if (label === 'ERROR' || label === 'WARN') logger.warn('the Kafka client reports', about);
+      else logger.debug('the Kafka client reports', about);
+    };
+}
+
+async function loadTls(
+  { id, logger }: Pick<ComponentSettings, 'id' | 'logger'>,
+  tls: TlsClientSettings,
+): Promise<TlsMaterial> {
+  const material = new TlsMaterial(tls);
+  try {
+    // New connections take what is current; those that are open keep what they have.
+    await material.start(
+      () => undefined,
+      (error) => logger.error('the changed TLS files are not used', { error: error.message }),
+    );
+  } catch (error) {
+    throw startFailed(`${id}: ${(error as Error).message}`, error);
+  }
+  return material;
+}
+
+function socketFactory(tls: TlsClientSettings | undefined, material: TlsMaterial | undefined) {
+  return ({ host, port, onConnect }: { host: string; port: number; onConnect: () => void }): Socket => {
+    const socket =
+      tls === undefined || material === undefined
+        ? connectTcp({ host, port }, onConnect)
+        : connectTls(
+            {
+              host,
+              port,
+              ...(isIP(host) === 0 ? { servername: host } : {}),
+              ...material.options,
+              ...tlsPeerOptions(tls),
+            },
+            onConnect,
+          );
+    // Requests are written whole: waiting for the acknowledgement of their beginning would only add a round trip.
+    socket.setNoDelay(true);
+    socket.setKeepAlive(true, KEEP_ALIVE_DELAY_MS);
+    return socket;
+  };
+}
+
+function startFailed(message: string, cause?: unknown): PipelineError {
+  return new PipelineError('START_FAILED', message, { permanent: true, cause });
+}
+
+function saslOptions(
+  config: KafkaClientConfig,
+  bearerToken: KafkaClientOptions['bearerToken'],
+): SASLOptions | undefined {
+  const sasl = kafkaSasl(config);
+  if (sasl === undefined) return undefined;
+  const { username, password } = sasl;
+  switch (sasl.mechanism) {
+    case 'PLAIN':
+      return { mechanism: 'plain', username, password };
+    case 'SCRAM-SHA-256':
+      return { mechanism: 'scram-sha-256', username, password };
+    case 'SCRAM-SHA-512':
+      return { mechanism: 'scram-sha-512', username, password };
+    case 'OAUTHBEARER': {
+      if (bearerToken === undefined) throw startFailed('nothing gives bearer tokens for OAUTHBEARER');
+      return { mechanism: 'oauthbearer', oauthBearerProvider: async () => ({ value: await bearerToken() }) };
+    }
+  }
+}
+
+/** For what consumers read. The registry belongs to the whole process, so it is only ever filled with the same. */
+function registerCodecs(registry: Record<number, () => unknown>): void {
+  for (const compression of KAFKA_COMPRESSIONS) {
+    if (compression === 'none') continue;
+    registry[CODEC_IDS[compression]] = () => ({
+      compress: () => Promise.reject(new Error('record batches are written by record-batch.ts')),
+      decompress: recordUnpacker(compression),
+    });
+  }
+}
