@@ -3,6 +3,7 @@ export const ERROR_CODES = [
   'OTLP_MALFORMED', // Bytes are not the message they claim to be; the message carries the byte offset.
   'OTLP_LIMIT_EXCEEDED', // Nesting depth or element count over the limit.
   'OTLP_UNSUPPORTED_ENCODING',
+  'ENCODING_FAILED', // A record of another system is not what its encoding says, or an item cannot be said in it.
   'BODY_TOO_LARGE', // Counted after decompression.
   'DECOMPRESSION_FAILED',
   'RING_FULL',
@@ -19,6 +20,7 @@ export const ERROR_CODES = [
   'EXPORT_REJECTED',
   'EXPORT_UNAVAILABLE',
   'EXPORT_TIMEOUT',
+  'ARCHIVE_UNREADABLE', // An object that was listed cannot be read: gone, refused, or the store does not answer.
   'CONFIG_INVALID',
   'START_FAILED',
   'INTERNAL',
