@@ -1,4 +1,4 @@
-/** Programs from elsewhere as child processes: the Go Collector, telemetrygen and h2spec, got by configs/scripts/services.sh. */
+/** Programs from elsewhere, got by configs/scripts/services.sh; the Go Collector and telemetrygen as child processes. */
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
@@ -16,26 +16,38 @@ export interface Programs {
   h2spec: string;
 }
 
-/**
- * Builds what is missing, which takes minutes the first time, and tells where the programs are.
- *
- * @throws Error with what the script said.
- */
+/** The Collector, its generator and h2spec; see `installProgram`. */
 export async function installPrograms(): Promise<Programs> {
-  const child = spawn('bash', [SCRIPT, 'install'], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const paths = await install(['otelcol', 'telemetrygen', 'h2spec']);
+  return { otelcol: paths.otelcol!, telemetrygen: paths.telemetrygen!, h2spec: paths.h2spec! };
+}
+
+/**
+ * Gets a program when it is missing, which takes up to a few minutes the first time.
+ *
+ * @param name as configs/scripts/services.sh lists it.
+ * @returns its path.
+ * @throws Error when the script fails, which has then said why on stderr.
+ */
+export async function installProgram(name: string): Promise<string> {
+  return (await install([name]))[name]!;
+}
+
+async function install(names: readonly string[]): Promise<Record<string, string>> {
+  const child = spawn('bash', [SCRIPT, 'install', ...names], { stdio: ['ignore', 'pipe', 'inherit'] });
   let text = '';
   child.stdout.on('data', (chunk: Buffer) => {
     text += chunk.toString();
   });
   const [code] = (await once(child, 'close')) as [number | null];
-  if (code !== 0) throw new Error(`services.sh install ended with ${code}`);
+  if (code !== 0) throw new Error(`services.sh install ${names.join(' ')} ended with ${code}`);
   const paths = Object.fromEntries(
     text
       .trim()
       .split('\n')
       .map((line) => line.split('=')),
   );
-  return { otelcol: paths.otelcol!, telemetrygen: paths.telemetrygen!, h2spec: paths.h2spec! };
+  return paths;
 }
 
 /** Runs telemetrygen to its end. @throws Error with its output when it fails. */
