@@ -1,9 +1,10 @@
 /** Decoders by signal and name. */
 import type { Signal } from '../component/signal.ts';
 import type { RecordDecoder } from './encoding.ts';
+import { jaegerJsonDecoder, jaegerProtoDecoder } from './jaeger-decode.ts';
 import { jsonDecoder, rawDecoder, textDecoder } from './logs-decode.ts';
 
-const DECODERS: readonly RecordDecoder[] = [rawDecoder, jsonDecoder];
+const DECODERS: readonly RecordDecoder[] = [jaegerProtoDecoder, jaegerJsonDecoder, rawDecoder, jsonDecoder];
 
 /** Names for one signal, in the order of the documentation; `text_<charset>` is not in it. */
 export function decoderNames(signal: Signal): string[] {

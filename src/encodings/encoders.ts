@@ -1,9 +1,16 @@
 /** Encoders by signal and name. */
 import type { Signal } from '../component/signal.ts';
 import type { RecordEncoder } from './encoding.ts';
+import { jaegerJsonEncoder, jaegerProtoEncoder } from './jaeger-encode.ts';
 import { bodyEncoder, rawEncoder, sumoEncoder } from './logs-encode.ts';
 
-const ENCODERS: readonly RecordEncoder[] = [rawEncoder, bodyEncoder, sumoEncoder];
+const ENCODERS: readonly RecordEncoder[] = [
+  jaegerProtoEncoder,
+  jaegerJsonEncoder,
+  rawEncoder,
+  bodyEncoder,
+  sumoEncoder,
+];
 
 /** Names for one signal, in the order of the documentation. */
 export function encoderNames(signal: Signal): string[] {

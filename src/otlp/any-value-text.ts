@@ -93,7 +93,7 @@ function mapTexts(map: AnyValueView): string[] {
     .map(([key, text]) => `${JSON.stringify(key)}:${text}`);
 }
 
-function base64(bytes: Uint8Array, start: number, end: number): string {
+export function base64(bytes: Uint8Array, start: number, end: number): string {
   let text = '';
   for (let at = start; at < end; at += 3) {
     const left = end - at;
