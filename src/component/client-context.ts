@@ -8,7 +8,8 @@
  * ```
  * uint8 kind | uint16 name bytes | uint16 value count | name | value count times (uint16 value bytes | value)
  * ```
- * Kinds: 1 address (no name), 2 metadata, 3 auth. Texts are byte strings: one character for each byte (latin1), which
+ * Kinds: 1 address (no name), 2 metadata, 3 auth, 4 resource (written into the request by the pipeline worker, never
+ * stored). Texts are byte strings: one character for each byte (latin1), which
  * is how headers lie on the wire.
  */
 import { PipelineError } from './errors.ts';
@@ -19,6 +20,7 @@ export const CLIENT_CONTEXT_BYTES_MAX = 8192;
 const KIND_ADDRESS = 1;
 const KIND_METADATA = 2;
 const KIND_AUTH = 3;
+const KIND_RESOURCE = 4;
 const ENTRY_HEAD_BYTES = 5;
 
 /** Which parts of a client context somebody wants. */
@@ -37,6 +39,8 @@ export interface ClientContext {
   /** By lower-case name; one value for each header line, at least one. */
   readonly metadata: ReadonlyMap<string, readonly string[]>;
   readonly auth: ReadonlyMap<string, string>;
+  /** Attributes that the receiver wants on every resource of the request; absent when there are none. */
+  readonly resource?: ReadonlyMap<string, string>;
 }
 
 export const NO_CLIENT_CONTEXT: ClientContext = {
@@ -101,7 +105,7 @@ function sorted(names: readonly string[]): string[] {
  * @returns undefined when the context has none of it.
  */
 export function encodeClientContext(context: ClientContext, keys: ClientKeys): Uint8Array | undefined {
-  const entries: [kind: number, name: string, values: readonly string[]][] = [];
+  const entries: Entry[] = [];
   if (keys.address && context.address !== undefined) entries.push([KIND_ADDRESS, '', [context.address]]);
   for (const name of keys.metadata) {
     const values = context.metadata.get(name);
@@ -111,6 +115,17 @@ export function encodeClientContext(context: ClientContext, keys: ClientKeys): U
     const value = context.auth.get(name);
     if (value !== undefined) entries.push([KIND_AUTH, name, [value]]);
   }
+  return encodeEntries(entries);
+}
+
+/** To stand behind the bytes of an encoded context, or alone. @returns undefined when there are none. */
+export function encodeResourceAttributes(attributes: ReadonlyMap<string, string>): Uint8Array | undefined {
+  return encodeEntries([...attributes].map(([name, value]): Entry => [KIND_RESOURCE, name, [value]]));
+}
+
+type Entry = [kind: number, name: string, values: readonly string[]];
+
+function encodeEntries(entries: readonly Entry[]): Uint8Array | undefined {
   if (entries.length === 0) return undefined;
   let sizeBytes = 0;
   for (const [, name, values] of entries) {
@@ -150,6 +165,7 @@ export function decodeClientContext(encoded: Uint8Array): ClientContext {
   let address: string | undefined;
   const metadata = new Map<string, readonly string[]>();
   const auth = new Map<string, string>();
+  const resource = new Map<string, string>();
   let at = 0;
   const take = (count: number): number => {
     if (at + count > bytes.byteLength) {
@@ -173,6 +189,7 @@ export function decodeClientContext(encoded: Uint8Array): ClientContext {
     if (kind === KIND_ADDRESS) address = values[0];
     else if (kind === KIND_METADATA) metadata.set(name, values);
     else if (kind === KIND_AUTH && values[0] !== undefined) auth.set(name, values[0]);
+    else if (kind === KIND_RESOURCE && values[0] !== undefined) resource.set(name, values[0]);
   }
-  return { address, metadata, auth };
+  return resource.size === 0 ? { address, metadata, auth } : { address, metadata, auth, resource };
 }

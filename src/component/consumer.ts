@@ -1,18 +1,21 @@
 import type { ClientKeys } from './client-context.ts';
 import type { Signal } from './signal.ts';
 
+/** Of the receiver `otlp`; others name their own. */
 export const TRANSPORTS = ['http', 'grpc'] as const;
 export type Transport = (typeof TRANSPORTS)[number];
 export const PAYLOAD_ENCODINGS = ['proto', 'json'] as const;
 export type PayloadEncoding = (typeof PAYLOAD_ENCODINGS)[number];
+/** `record`: one record of another system, in what the receiver's factory names in `recordEncodings`. */
+export const REQUEST_ENCODINGS = [...PAYLOAD_ENCODINGS, 'record'] as const;
 export const COMPRESSIONS = ['identity', 'gzip', 'deflate', 'zstd'] as const;
 export type Compression = (typeof COMPRESSIONS)[number];
 
 /** A complete export request as it came off the socket. The main thread never looks inside. */
 export interface RawRequest {
   signal: Signal;
-  transport: Transport;
-  encoding: PayloadEncoding;
+  transport: Transport | 'kafka';
+  encoding: (typeof REQUEST_ENCODINGS)[number];
   compression: Compression;
   /** The body in order; copied before `tryConsume` returns, so the receiver may reuse the memory. */
   chunks: readonly Uint8Array[];
@@ -22,6 +25,11 @@ export interface RawRequest {
   decodedBytesMax: number;
   /** What `clientKeys` of the consumer names of the client, encoded; absent when the request has none of it. */
   context?: Uint8Array | undefined;
+}
+
+/** What the receiver `otlp` takes off its sockets. */
+export interface OtlpRequest extends RawRequest {
+  transport: Transport;
 }
 
 /** How a request ended. Numbers cross threads in ack records: append only. */

@@ -35,6 +35,8 @@ export interface ReceiverFactory<C> extends FactoryBase<C> {
   authenticators?(config: C): readonly AuthReference[];
   /** Largest body in bytes that the receiver can hand on; sizes the rings. */
   bodyBytesMax(config: C): number;
+  /** Encodings of src/encodings by signal, for requests with the encoding `record`; signals without any have none. */
+  recordEncodings?(config: C): Partial<Record<Signal, string>>;
   /** Bytes of bodies that are still arriving, of all connections together: part of the memory budget. */
   assemblyBytesMax?(config: C): number;
 }

@@ -11,7 +11,7 @@
  * Little endian. `route` indexes the plan's routes; `dispatches` counts workers that were given the frame.
  */
 import { CLIENT_CONTEXT_BYTES_MAX } from '../component/client-context.ts';
-import { COMPRESSIONS, type OutcomeCode, PAYLOAD_ENCODINGS, type RawRequest } from '../component/consumer.ts';
+import { COMPRESSIONS, type OutcomeCode, type RawRequest, REQUEST_ENCODINGS } from '../component/consumer.ts';
 import { assert } from '../stdx/assert.ts';
 
 export const REQUEST_META_BYTES = 32;
@@ -41,7 +41,7 @@ export class RequestMetaWriter {
     const view = this.#view;
     view.setUint32(0, requestId, true);
     view.setUint16(4, route, true);
-    view.setUint8(6, PAYLOAD_ENCODINGS.indexOf(request.encoding));
+    view.setUint8(6, REQUEST_ENCODINGS.indexOf(request.encoding));
     view.setUint8(7, COMPRESSIONS.indexOf(request.compression));
     view.setUint32(8, request.decodedBytesMax, true);
     view.setUint32(12, 1, true);

@@ -32,6 +32,8 @@ export interface RoutePlan {
   logs: number[];
   /** What of a request's client its receiver has to keep; undefined: nothing. */
   clientKeys?: ClientKeys | undefined;
+  /** Encoding of src/encodings, of requests with the encoding `record`; undefined: the receiver sends none. */
+  recordEncoding?: string | undefined;
 }
 
 /** Processors between a receiver and the logs of one pipeline. */

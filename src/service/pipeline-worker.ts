@@ -14,6 +14,7 @@ import { type ErrorCode, PipelineError } from '../component/errors.ts';
 import type { ProcessorRequest } from '../component/processor.ts';
 import type { Counter, Logger } from '../component/settings.ts';
 import { ITEM_SUFFIX, type Signal } from '../component/signal.ts';
+import type { RecordDecoder } from '../encodings/encoding.ts';
 import { jsonToProto } from '../otlp/json-to-proto.ts';
 import { scanRequest } from '../otlp/scan.ts';
 import { withoutRejected } from '../otlp/slice.ts';
@@ -30,6 +31,7 @@ import { RequestMeta } from './frame.ts';
 import type { HoldingStage } from './holding-stage.ts';
 import { type PipelineWorkerInit, type RoutePlan, WORD_CURRENT_REQUEST, WORD_FLUSHING } from './messages.ts';
 import type { ProcessorChain } from './processor-chain.ts';
+import { decodeRecord, recordDecoder, withResourceAttributes } from './record-request.ts';
 import { RequestClient } from './request-client.ts';
 
 /** Bytes taken from the ring before the event loop gets its turn: about a millisecond of work. */
@@ -75,9 +77,13 @@ interface Route {
   readonly signal: Signal;
   readonly branches: readonly Branch[];
   readonly hasProcessors: boolean;
+  readonly decoder: RecordDecoder | undefined;
 }
 
-function makeRoute({ signal, logs }: RoutePlan, chains: PipelineWorkerDependencies['chains']): Route {
+function makeRoute(
+  { signal, logs, recordEncoding }: RoutePlan,
+  chains: PipelineWorkerDependencies['chains'],
+): Route {
   const branch = (
     own: readonly number[],
     { chain, stage }: Partial<PipelineWorkerDependencies['chains'][number]>,
@@ -96,6 +102,7 @@ function makeRoute({ signal, logs }: RoutePlan, chains: PipelineWorkerDependenci
     signal,
     branches: plain.length > 0 ? [branch(plain, {}), ...branches] : branches,
     hasProcessors,
+    decoder: recordDecoder(signal, recordEncoding),
   };
 }
 
@@ -211,6 +218,10 @@ export class PipelineWorker {
         bytes = jsonToProto(route.signal, bytes.subarray(start, end));
         start = 0;
         end = bytes.byteLength;
+      } else if (meta.encoding === 2) {
+        bytes = decodeRecord(route.decoder, bytes.subarray(start, end), meta.receivedUnixMs);
+        start = 0;
+        end = bytes.byteLength;
       }
       const index = this.#index;
       scanRequest(route.signal, bytes, start, end, index);
@@ -221,6 +232,13 @@ export class PipelineWorker {
         start = 0;
         end = bytes.byteLength;
         // Processors work by the index, which has to be that of the bytes they get.
+        if (route.hasProcessors) scanRequest(route.signal, bytes, start, end, index);
+      }
+      const { resource } = this.#client.context;
+      if (resource !== undefined && acceptedCount > 0) {
+        bytes = withResourceAttributes(route.signal, bytes, start, end, resource);
+        start = 0;
+        end = bytes.byteLength;
         if (route.hasProcessors) scanRequest(route.signal, bytes, start, end, index);
       }
       failpoint('pipeline.decoded');

@@ -218,6 +218,8 @@ function adoptedLogs(group: LogGroup, groups: readonly LogGroup[], options: Thre
 function planRoutes(plan: CollectorPlan, registry: Registry, groups: readonly LogGroup[]): RoutePlan[] {
   const routes: RoutePlan[] = [];
   for (const receiver of plan.receivers) {
+    const factory = findFactory(registry, 'receiver', receiver.type) as ReceiverFactory<unknown>;
+    const recordEncodings = factory.recordEncodings?.(receiver.config) ?? {};
     const bySignal = new Map<Signal, number[]>();
     for (const [log, group] of groups.entries()) {
       if (group.isPending === true || !group.pipeline.receivers.includes(receiver.id)) continue;
@@ -234,6 +236,7 @@ function planRoutes(plan: CollectorPlan, registry: Registry, groups: readonly Lo
         signal,
         logs,
         ...(clientKeys === undefined ? {} : { clientKeys }),
+        ...(recordEncodings[signal] === undefined ? {} : { recordEncoding: recordEncodings[signal] }),
       });
     }
   }

@@ -4,8 +4,8 @@
  */
 import type { ClientKeys } from '../../component/client-context.ts';
 import type {
+  OtlpRequest,
   OutcomeCode,
-  RawRequest,
   RequestConsumer,
   RequestOutcome,
   Transport,
@@ -123,7 +123,7 @@ export class Admission {
    * @returns false when there is no room: `answer` is not called.
    */
   tryConsume(
-    request: RawRequest,
+    request: OtlpRequest,
     clientTimeoutMs: number,
     answer: (outcome: RequestOutcome) => void,
     traceParent = '',
@@ -223,7 +223,7 @@ function spanSources(id: string): Record<Signal, SpanSource> {
   };
 }
 
-function endSpan(span: ActiveSpan, request: RawRequest, outcome: RequestOutcome): void {
+function endSpan(span: ActiveSpan, request: OtlpRequest, outcome: RequestOutcome): void {
   const { transport, encoding, signal } = request;
   const { code, itemCount, rejectedCount, message } = outcome;
   const items = ITEM_SUFFIX[signal];

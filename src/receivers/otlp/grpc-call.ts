@@ -1,7 +1,7 @@
 /** One OTLP/gRPC call on an HTTP/2 stream, from its header to its trailers. */
 import type { IncomingHttpHeaders, ServerHttp2Stream } from 'node:http2';
 import { constants } from 'node:http2';
-import type { Compression, RawRequest, RequestOutcome } from '../../component/consumer.ts';
+import type { Compression, OtlpRequest, RequestOutcome } from '../../component/consumer.ts';
 import { OUTCOME_OK } from '../../component/consumer.ts';
 import type { Signal } from '../../component/signal.ts';
 import { GRPC_OK, type RpcStatus } from '../../otlp/status.ts';
@@ -245,7 +245,7 @@ export class GrpcCall {
       return;
     }
     const { admission, messageBytesMax } = this.#context;
-    const request: RawRequest = {
+    const request: OtlpRequest = {
       signal: this.#signal,
       transport: 'grpc',
       encoding: 'proto',

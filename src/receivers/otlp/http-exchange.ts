@@ -1,5 +1,5 @@
 /** One OTLP/HTTP request from its header to its answer, independent of the server that reads the socket. */
-import type { Compression, PayloadEncoding, RawRequest, RequestOutcome } from '../../component/consumer.ts';
+import type { Compression, OtlpRequest, PayloadEncoding, RequestOutcome } from '../../component/consumer.ts';
 import { OUTCOME_TOO_LARGE } from '../../component/consumer.ts';
 import type { Signal } from '../../component/signal.ts';
 import type { Admission } from './admission.ts';
@@ -169,7 +169,7 @@ export class HttpExchange {
       this.#send(this.#refusal!);
       return;
     }
-    const request: RawRequest = {
+    const request: OtlpRequest = {
       signal: this.#signal,
       transport: 'http',
       encoding: this.#encoding,
