@@ -1,6 +1,6 @@
 /**
  * The Kafka client: kafkajs behind the engine's TLS, credentials, logger and codecs. The only file that imports it.
- * Consumers and admin calls use its public classes; producers need only its connections (see KafkaCluster), because
+ * Consumers and admin calls use its public classes; producers need only its connections (see KafkaBrokerPool), because
  * record batches are encoded by record-batch.ts.
  */
 import { createRequire } from 'node:module';
@@ -29,6 +29,8 @@ export type {
 const CONNECT_TIMEOUT_MS = 10_000;
 const REQUEST_TIMEOUT_MS = 30_000;
 const KEEP_ALIVE_DELAY_MS = 60_000;
+/** How often requests that wait for the end of a throttling are looked at; as in the client itself. */
+const PENDING_CHECK_MS = 10;
 
 export interface KafkaClientOptions {
   /** Current bearer token for OAUTHBEARER; called for every connection. */
@@ -37,19 +39,23 @@ export interface KafkaClientOptions {
   requestTimeoutMs?: number;
 }
 
-/** What producers use of kafkajs's `Cluster`, which its public interface does not show. */
-export interface KafkaCluster {
+/** What producers use of kafkajs's connections, which its public interface does not show. */
+export interface KafkaBrokerPool {
+  /** Opens a connection to one of the configured brokers, unless there is one to any broker. */
   connect(): Promise<void>;
   disconnect(): Promise<void>;
-  refreshMetadata(): Promise<void>;
-  refreshMetadataIfNecessary(): Promise<void>;
-  addMultipleTargetTopics(topics: readonly string[]): Promise<void>;
+  /** Replaces `metadata` by what is known of these topics, and what is known of the brokers. */
+  refreshMetadata(topics: readonly string[]): Promise<void>;
+  readonly metadata: { readonly topicMetadata: readonly KafkaTopic[] } | null;
   /** Connected and authenticated, or an error. */
   findBroker(options: { nodeId: string }): Promise<KafkaBroker>;
+  findConnectedBroker(): Promise<KafkaBroker>;
   removeBroker(address: { host: string; port: number }): void;
-  findTopicPartitionMetadata(topic: string): readonly KafkaPartition[];
-  readonly brokerPool: { findConnectedBroker(): Promise<KafkaBroker> };
-  readonly targetTopics: Set<string>;
+}
+
+export interface KafkaTopic {
+  topic: string;
+  partitionMetadata: readonly KafkaPartition[];
 }
 
 export interface KafkaPartition {
@@ -100,17 +106,17 @@ export interface KafkaSocket {
   };
 }
 
-export interface ClusterOptions {
+export interface BrokerPoolOptions {
   allowsAutoTopicCreation: boolean;
 }
 
-/** One component's client; every consumer or cluster made of it has its own connections. */
+/** One component's client; every consumer or pool made of it has its own connections. */
 export interface KafkaClient {
   /** `consumer()` and `admin()`; whoever makes one disconnects it. */
   readonly kafka: Kafka;
   /** Addresses for messages. */
   readonly peer: string;
-  cluster(options: ClusterOptions): KafkaCluster;
+  brokerPool(options: BrokerPoolOptions): KafkaBrokerPool;
   /** Ends the reading of changed certificates. */
   close(): void;
 }
@@ -132,6 +138,7 @@ export async function openKafkaClient(
     logLevel: levels,
   } = await import('kafkajs').then((module) => module.default ?? module);
   registerCodecs(CompressionCodecs);
+  stopIdleTimers();
   const tls = kafkaTls(config);
   const material = tls === undefined ? undefined : await loadTls(settings, tls);
   const brokers = config.brokers.map((broker) => brokerAddress(broker) ?? broker);
@@ -151,28 +158,28 @@ export async function openKafkaClient(
   return {
     kafka: new KafkaClass(clientConfig),
     peer: brokers.join(', '),
-    cluster: (clusterOptions) =>
-      makeCluster({ ...shared, ...clusterOptions }, config, levels.WARN, logCreator),
+    brokerPool: (poolOptions) => makePool({ ...shared, ...poolOptions }, config, levels.WARN, logCreator),
     close: () => material?.stop(),
   };
 }
 
 type LogCreator = (level: logLevel) => (entry: LogEntry) => void;
 
-function makeCluster(
-  { allowsAutoTopicCreation, ...shared }: object & ClusterOptions,
+function makePool(
+  { allowsAutoTopicCreation, ...shared }: object & BrokerPoolOptions,
   config: KafkaClientConfig,
   level: logLevel,
   logCreator: LogCreator,
-): KafkaCluster {
-  const Cluster = load('kafkajs/src/cluster') as new (options: object) => KafkaCluster;
+): KafkaBrokerPool {
+  const Cluster = load('kafkajs/src/cluster') as new (options: object) => { brokerPool: KafkaBrokerPool };
   const { createLogger } = load('kafkajs/src/loggers') as { createLogger(options: object): object };
-  return new Cluster({
+  const cluster = new Cluster({
     ...shared,
     logger: createLogger({ level, logCreator }),
     allowAutoTopicCreation: allowsAutoTopicCreation,
     metadataMaxAge: config.metadata.refreshIntervalMs,
   });
+  return cluster.brokerPool;
 }
 
 /** What the client says is about single connections; what becomes of data is said by who asked for it. */
@@ -260,4 +267,26 @@ function registerCodecs(registry: Record<number, () => unknown>): void {
       decompress: recordUnpacker(compression),
     });
   }
+}
+
+/**
+ * Every connection of kafkajs 2.2.4 wakes the thread each millisecond for ever: it plans a look at requests that wait
+ * for the end of a throttling although there are none, with a negative delay that Node.js also warns of. Here the
+ * look is planned only when something waits.
+ */
+function stopIdleTimers(): void {
+  interface RequestQueue {
+    pending: unknown[];
+    throttleCheckTimeoutId: NodeJS.Timeout | null;
+    checkPendingRequests(): void;
+    scheduleCheckPendingRequests(): void;
+  }
+  const { prototype } = load('kafkajs/src/network/requestQueue') as { prototype: RequestQueue };
+  prototype.scheduleCheckPendingRequests = function schedule(this: RequestQueue): void {
+    if (this.throttleCheckTimeoutId !== null || this.pending.length === 0) return;
+    this.throttleCheckTimeoutId = setTimeout(() => {
+      this.throttleCheckTimeoutId = null;
+      this.checkPendingRequests();
+    }, PENDING_CHECK_MS);
+  };
 }
