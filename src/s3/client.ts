@@ -7,8 +7,18 @@ import type {
 } from '@aws-sdk/client-s3';
 import { Prng } from '../stdx/prng.ts';
 import { userAgent } from '../stdx/product.ts';
+import { abortableChunks } from './abortable-chunks.ts';
 import type { S3ConnectionConfig } from './config.ts';
 import { isAlreadyThere, isNotFound, s3Error } from './errors.ts';
+import type {
+  ListOptions,
+  S3Content,
+  S3Entry,
+  S3Level,
+  S3StoreOptions,
+  WriteOptions,
+  WriteResult,
+} from './objects.ts';
 import { boundedRetries } from './retry.ts';
 
 type Sdk = typeof import('@aws-sdk/client-s3');
@@ -25,49 +35,6 @@ const CONNECT_TIMEOUT_MS = 10_000;
 const SILENCE_TIMEOUT_MS = 60_000;
 /** To tell the store that an upload is given up, when nobody waits any more. */
 const CLEANUP_TIMEOUT_MS = 10_000;
-
-export interface S3StoreOptions {
-  /** Connections at a time. */
-  connectionsMax: number;
-  /** Of the pauses between repeated requests. */
-  seed: number;
-  /** Difference to the machine's clock that requests are signed with, for tests. */
-  clockOffsetMs?: number;
-}
-
-export interface S3Entry {
-  key: string;
-  sizeBytes: number;
-  /** Milliseconds since the epoch; 0 when the store does not say. */
-  modifiedUnixMs: number;
-}
-
-export interface S3Content {
-  /** Bytes as they come off the socket: nothing is read ahead of who iterates. */
-  chunks: AsyncIterable<Uint8Array>;
-  /** Of what `chunks` gives; undefined when the store does not say. */
-  sizeBytes: number | undefined;
-  /** Header of the object, lower case; empty when it has none. */
-  contentEncoding: string;
-  metadata: Readonly<Record<string, string>>;
-}
-
-export interface WriteOptions {
-  contentEncoding?: string | undefined;
-  contentType?: string | undefined;
-  acl?: string | undefined;
-  storageClass?: string | undefined;
-  metadata?: Readonly<Record<string, string>>;
-  /** Write only when there is no object of this key. */
-  ifAbsent: boolean;
-}
-
-export interface WriteResult {
-  /** There was an object of this key, and it was left alone. */
-  existed: boolean;
-  /** Of what was offered. */
-  sizeBytes: number;
-}
 
 /** One store with one set of credentials; any number of buckets. Errors of all methods are PipelineErrors, retryable. */
 export class S3Store {
@@ -90,7 +57,8 @@ export class S3Store {
     const sockets = { maxSockets: options.connectionsMax };
     const checksums = config.checksumCalculation === 'when_required' ? 'WHEN_REQUIRED' : 'WHEN_SUPPORTED';
     const client = new sdk.S3Client({
-      region: config.region,
+      // Without one the client takes that of the environment, as the tools of AWS do.
+      ...(config.region === '' ? {} : { region: config.region }),
       ...(config.endpoint === undefined ? { tls: !config.disablesSsl } : { endpoint: config.endpoint }),
       forcePathStyle: config.forcesPathStyle,
       ...retryOptions(config, options.seed),
@@ -112,11 +80,21 @@ export class S3Store {
   }
 
   /** Pages of up to 1000 objects whose keys begin with `prefix`, in ascending order of their bytes. */
-  async *list(
+  async *list(bucket: string, prefix: string, options: ListOptions = {}): AsyncGenerator<readonly S3Entry[]> {
+    for await (const { objects } of this.#pages(bucket, prefix, options, {})) yield objects;
+  }
+
+  /** The same, but what lies below a further `/` is one prefix up to that slash. */
+  listLevel(bucket: string, prefix: string, options: ListOptions = {}): AsyncGenerator<S3Level> {
+    return this.#pages(bucket, prefix, options, { Delimiter: '/' });
+  }
+
+  async *#pages(
     bucket: string,
     prefix: string,
-    { startAfter, signal }: { startAfter?: string | undefined; signal?: AbortSignal | undefined } = {},
-  ): AsyncGenerator<readonly S3Entry[]> {
+    { startAfter, signal }: ListOptions,
+    grouping: { Delimiter?: string },
+  ): AsyncGenerator<S3Level> {
     let token: string | undefined;
     do {
       const page = await this.#run(`list s3://${bucket}/${prefix}`, (send) =>
@@ -124,17 +102,21 @@ export class S3Store {
           new this.#sdk.ListObjectsV2Command({
             Bucket: bucket,
             Prefix: prefix,
+            ...grouping,
             ...(token === undefined ? {} : { ContinuationToken: token }),
             ...(token === undefined && startAfter !== undefined ? { StartAfter: startAfter } : {}),
           }),
           untilAborted(signal),
         ),
       );
-      yield (page.Contents ?? []).map(({ Key = '', Size = 0, LastModified }) => ({
-        key: Key,
-        sizeBytes: Size,
-        modifiedUnixMs: LastModified?.getTime() ?? 0,
-      }));
+      yield {
+        objects: (page.Contents ?? []).map(({ Key = '', Size = 0, LastModified }) => ({
+          key: Key,
+          sizeBytes: Size,
+          modifiedUnixMs: LastModified?.getTime() ?? 0,
+        })),
+        prefixes: (page.CommonPrefixes ?? []).map(({ Prefix = '' }) => Prefix),
+      };
       token = page.IsTruncated === true ? page.NextContinuationToken : undefined;
     } while (token !== undefined);
   }
@@ -199,28 +181,32 @@ export class S3Store {
     onPart: () => void = () => undefined,
   ): Promise<WriteResult> {
     let sizeBytes = 0;
+    const ending = new AbortController();
     const counted = async function* (): AsyncGenerator<Uint8Array> {
-      for await (const chunk of chunks) {
+      for await (const chunk of abortableChunks(chunks, ending.signal)) {
         sizeBytes += chunk.byteLength;
         yield chunk;
       }
     };
     return this.#write(`upload s3://${bucket}/${key}`, async () => {
       const body = Readable.from(counted(), { objectMode: true, highWaterMark: 1 });
-      const gate = this.#uploadGate(body, signal, onPart);
-      const upload = new this.#Upload({
-        client: gate.client,
-        params: { ...writeParams(bucket, key, options), Body: body },
-        partSize: PART_BYTES,
-        queueSize: PARTS_IN_FLIGHT,
-      });
+      const onAbort = () => ending.abort(abortError());
+      if (signal.aborted) onAbort();
+      signal.addEventListener('abort', onAbort, { once: true });
       try {
+        const upload = new this.#Upload({
+          client: this.#endingClient(ending, onPart),
+          params: { ...writeParams(bucket, key, options), Body: body },
+          partSize: PART_BYTES,
+          queueSize: PARTS_IN_FLIGHT,
+        });
         await upload.done();
       } catch (error) {
         // Parts that were still on their way fail after the first one: the first failure says why.
-        throw gate.firstError() ?? error;
+        throw ending.signal.aborted ? ending.signal.reason : error;
       } finally {
-        gate.close();
+        signal.removeEventListener('abort', onAbort);
+        body.destroy();
       }
       return sizeBytes;
     });
@@ -230,18 +216,7 @@ export class S3Store {
    * The client as an upload sees it. Left alone, an upload goes on with its other parts after one failed, and an abort
    * of it does not reach the requests on their way: here the first failure ends them all and the body.
    */
-  #uploadGate(body: Readable, signal: AbortSignal, onPart: () => void) {
-    let firstError: unknown;
-    const ending = new AbortController();
-    const fail = (error: unknown) => {
-      firstError ??= error;
-      ending.abort();
-      body.destroy(error as Error);
-    };
-    const onAbort = () => fail(signal.reason instanceof Error ? signal.reason : abortError());
-    if (signal.aborted) onAbort();
-    signal.addEventListener('abort', onAbort, { once: true });
-    body.on('error', (error) => fail(error));
+  #endingClient(ending: AbortController, onPart: () => void): SdkClient {
     const send = async (command: Parameters<Send>[0]): Promise<unknown> => {
       if (command instanceof this.#sdk.AbortMultipartUploadCommand) {
         const abortSignal = AbortSignal.timeout(CLEANUP_TIMEOUT_MS);
@@ -253,18 +228,11 @@ export class S3Store {
         onPart();
         return answer;
       } catch (error) {
-        fail(error);
+        ending.abort(error);
         throw error;
       }
     };
-    return {
-      client: { config: this.#client.config, send } as unknown as SdkClient,
-      firstError: () => firstError,
-      close: () => {
-        signal.removeEventListener('abort', onAbort);
-        body.destroy();
-      },
-    };
+    return { config: this.#client.config, send } as unknown as SdkClient;
   }
 
   /**
@@ -364,7 +332,7 @@ async function credentialOptions({ roleArn, externalId, region }: S3ConnectionCo
   return {
     credentials: fromTemporaryCredentials({
       params: externalId === undefined ? role : { ...role, ExternalId: externalId },
-      clientConfig: { region },
+      clientConfig: region === '' ? {} : { region },
     }),
   };
 }

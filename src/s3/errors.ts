@@ -23,6 +23,8 @@ const CREDENTIALS: ReadonlySet<string> = new Set([
   'CredentialsProviderError',
   'InvalidClientTokenId',
   'UnrecognizedClientException',
+  // versitygw's word for a key that it does not know.
+  'XAdminUserNotFound',
 ]);
 const CLOCK: ReadonlySet<string> = new Set([
   'RequestTimeTooSkewed',
