@@ -1,4 +1,5 @@
 /** Every component of this build: one line each, the only file that names them all. */
+import { awss3ExporterFactory } from '../exporters/awss3/factory.ts';
 import { clickhouseExporterFactory } from '../exporters/clickhouse/factory.ts';
 import { debugExporterFactory } from '../exporters/debug/factory.ts';
 import { fileExporterFactory } from '../exporters/file/factory.ts';
@@ -34,6 +35,7 @@ export const BUILTIN = createRegistry([
   resourceProcessorFactory,
   tailSamplingProcessorFactory,
   // Exporters.
+  awss3ExporterFactory,
   clickhouseExporterFactory,
   debugExporterFactory,
   fileExporterFactory,

@@ -17,12 +17,12 @@ import { userAgent } from '../../stdx/product.ts';
 import { TlsMaterial, tlsPeerOptions } from '../../stdx/tls-material.ts';
 import { bodyCompressor, type CompressBody, totalBytes } from '../helper/body-compression.ts';
 import { attemptHeaders } from '../helper/client-auth.ts';
+import { jsonBody } from '../helper/json-body.ts';
 import { acceptAnswer, connectionError, httpError, timeoutError } from '../helper/otlp-answers.ts';
 import { mergeHeaders } from '../helper/request-headers.ts';
 import { HttpClientMetrics } from './client-metrics.ts';
 import { type OtlpHttpConfig, signalUrl } from './config.ts';
 import { type HttpAnswer, HttpClient } from './http-client.ts';
-import { jsonBody } from './json-body.ts';
 
 const CONTENT_TYPES = { proto: 'application/x-protobuf', json: 'application/json' } as const;
 /** Of an error's text; what is longer is no status. */

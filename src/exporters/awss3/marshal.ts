@@ -1,0 +1,38 @@
+/** From the requests of a batch to the bytes of an object, piece by piece. */
+import type { Signal } from '../../component/signal.ts';
+import { findEncoder } from '../../encodings/encoders.ts';
+import type { EncodedRecord } from '../../encodings/encoding.ts';
+import { jsonPieces } from '../helper/json-body.ts';
+import type { Marshaler } from './config.ts';
+
+/**
+ * @param slices requests, each valid alone; may be read late and once. Borrowed while the pieces are read.
+ * @returns pieces that may be the slices themselves.
+ * @throws PipelineError OTLP_MALFORMED or ENCODING_FAILED, permanent, from the iterator.
+ */
+export type Marshal = (slices: Iterable<Uint8Array>) => AsyncIterable<Uint8Array>;
+
+/** What follows the last dot of keys, before compression. */
+export const EXTENSIONS: Readonly<Record<Marshaler, string>> = {
+  otlp_json: 'json',
+  otlp_proto: 'binpb',
+  sumo_ic: 'json',
+  body: 'txt',
+};
+
+export function createMarshal(marshaler: Marshaler, signal: Signal): Marshal {
+  if (marshaler === 'otlp_proto') return asTheyAre;
+  if (marshaler === 'otlp_json') return (slices) => jsonPieces(signal, slices);
+  const encoder = findEncoder(signal, marshaler)!;
+  return async function* (slices) {
+    for (const slice of slices) {
+      const records: EncodedRecord[] = [];
+      encoder.encode([slice], records);
+      for (const { value } of records) yield value;
+    }
+  };
+}
+
+async function* asTheyAre(slices: Iterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  yield* slices;
+}

@@ -1,0 +1,168 @@
+import { PipelineError } from '../../component/errors.ts';
+import type { ExportBatch, Exporter } from '../../component/exporter.ts';
+import type { ComponentSettings, Labels } from '../../component/settings.ts';
+import { PART_BYTES, S3Store } from '../../s3/client.ts';
+import type { S3ConnectionConfig } from '../../s3/config.ts';
+import type { WriteOptions, WriteResult } from '../../s3/objects.ts';
+import type { Awss3Config } from './config.ts';
+import type { Marshal } from './marshal.ts';
+import { compressPieces, readHead } from './object-bytes.ts';
+import type { ObjectKeys } from './object-key.ts';
+import { splitByResource } from './resource-targets.ts';
+
+/** Connections beside those of the batches in flight: a part more for each of some uploads. */
+const SPARE_CONNECTIONS = 4;
+
+export interface S3ExporterParts {
+  keys: ObjectKeys;
+  marshal: Marshal;
+}
+
+/** One object of a batch: its name and what it holds. */
+interface ObjectPlan {
+  bucket: string;
+  key: string;
+  slices: Iterable<Uint8Array>;
+}
+
+/**
+ * Writes each batch as one object, or as one for each place that its resources ask for.
+ *
+ * | event                               | the batch  | the bucket                                              |
+ * | ----------------------------------- | ---------- | ------------------------------------------------------- |
+ * | written                             | delivered  | one object more                                         |
+ * | written, answer lost                | sent again | the same object: the second write finds it there        |
+ * | crash at any moment                 | sent again | the same; parts of an upload are given up before it     |
+ * | 5xx, SlowDown, connection lost      | sent again | nothing, or the whole object                            |
+ * | credentials, clock, bucket refused  | sent again | nothing, until somebody changes what is wrong           |
+ */
+export class S3Exporter implements Exporter {
+  readonly peerLabels: Labels;
+  readonly #settings: ComponentSettings;
+  readonly #config: Awss3Config;
+  readonly #keys: ObjectKeys;
+  readonly #marshal: Marshal;
+  readonly #writeOptions: WriteOptions;
+  #store: S3Store | undefined;
+
+  constructor(settings: ComponentSettings, config: Awss3Config, { keys, marshal }: S3ExporterParts) {
+    this.#settings = settings;
+    this.#config = config;
+    this.#keys = keys;
+    this.#marshal = marshal;
+    this.#writeOptions = writeOptions(config);
+    this.peerLabels = peerLabels(config.uploader.connection);
+  }
+
+  /** Loads the client; connects with the first batch. @throws PipelineError START_FAILED. */
+  async start(): Promise<void> {
+    const { connection } = this.#config.uploader;
+    const { clock, id } = this.#settings;
+    try {
+      this.#store = await S3Store.open(connection, {
+        connectionsMax: this.#config.delivery.queue.numConsumers + SPARE_CONNECTIONS,
+        seed: clock.unixMs() >>> 0,
+      });
+    } catch (error) {
+      throw new PipelineError('START_FAILED', `${id}: ${(error as Error).message}`, {
+        permanent: true,
+        cause: error,
+      });
+    }
+  }
+
+  async shutdown(): Promise<void> {
+    this.#store?.close();
+    this.#store = undefined;
+  }
+
+  async export(batch: ExportBatch, signal: AbortSignal): Promise<void> {
+    // One after the other: the objects of a batch are small where they are many.
+    for (const plan of this.#plan(batch)) await this.#write(plan, signal);
+  }
+
+  #plan(batch: ExportBatch): ObjectPlan[] {
+    const { uploader, resourceTargets } = this.#config;
+    const { bucketAttribute, prefixAttribute } = resourceTargets;
+    if (bucketAttribute === '' && prefixAttribute === '')
+      return [{ bucket: uploader.bucket, key: this.#keys.key(batch), slices: batch.slices }];
+    const { targets, refusedBuckets, foldedTargets } = splitByResource(batch.slices, resourceTargets);
+    const { logger } = this.#settings;
+    if (refusedBuckets > 0)
+      logger.warn('resources name buckets that are not allowed: their data goes to the configured one', {
+        resources: refusedBuckets,
+      });
+    if (foldedTargets > 0)
+      logger.warn('resources of one batch name too many prefixes: the rest goes to the configured one', {
+        resources: foldedTargets,
+      });
+    return targets.map(({ bucket, prefix, slices }) => ({
+      bucket: bucket ?? uploader.bucket,
+      key: this.#keys.key(batch, prefix),
+      slices,
+    }));
+  }
+
+  async #write({ bucket, key, slices }: ObjectPlan, signal: AbortSignal): Promise<void> {
+    const store = this.#store;
+    if (store === undefined) {
+      throw new PipelineError('SHUTTING_DOWN', `${this.#settings.id} is not running`, { permanent: false });
+    }
+    const { compression } = this.#config.uploader;
+    const { chunks, sizeBytes, whole } = await readHead(
+      compressPieces(this.#marshal(slices), compression),
+      PART_BYTES,
+    );
+    if (whole !== undefined) await this.#upload(store, bucket, key, whole, signal);
+    else if (sizeBytes > 0) {
+      const body = chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks, sizeBytes);
+      const result = await store.put(bucket, key, body, this.#writeOptions, signal);
+      this.#report(bucket, key, result);
+    }
+  }
+
+  async #upload(
+    store: S3Store,
+    bucket: string,
+    key: string,
+    whole: AsyncIterable<Uint8Array>,
+    signal: AbortSignal,
+  ): Promise<void> {
+    // Nobody else writes this key: an upload of it that is open was left by an attempt that a crash or a stop ended.
+    const leftCount = await store.abortUploads(bucket, key, (found) => found === key, signal);
+    const { logger } = this.#settings;
+    if (leftCount > 0) logger.info('uploads of an earlier attempt were given up', { key, count: leftCount });
+    const { ifAbsent } = this.#writeOptions;
+    const isThere = ifAbsent && (await store.size(bucket, key, signal)) !== undefined;
+    const result = isThere
+      ? { existed: true, sizeBytes: 0 }
+      : await store.upload(bucket, key, whole, this.#writeOptions, signal);
+    this.#report(bucket, key, result);
+  }
+
+  #report(bucket: string, key: string, { existed, sizeBytes }: WriteResult): void {
+    const { logger } = this.#settings;
+    if (existed) logger.info('the object is there already', { bucket, key });
+    else logger.debug('object written', { bucket, key, bytes: sizeBytes });
+  }
+}
+
+function writeOptions({ uploader, marshaler }: Awss3Config): WriteOptions {
+  const { compression, acl, storageClass, isConditional } = uploader;
+  // As in the Collector, Sumo Logic's own format stays compressed for whoever downloads it.
+  const isTransparent = compression !== '' && marshaler !== 'sumo_ic';
+  return {
+    ...(isTransparent ? { contentEncoding: compression } : {}),
+    ...(acl === '' ? {} : { acl }),
+    storageClass,
+    ifAbsent: isConditional,
+  };
+}
+
+function peerLabels({ endpoint, region, disablesSsl }: S3ConnectionConfig): Labels {
+  if (endpoint === undefined) {
+    return { server_address: `s3.${region}.amazonaws.com`, server_port: disablesSsl ? '80' : '443' };
+  }
+  const { hostname, port, protocol } = new URL(endpoint);
+  return { server_address: hostname, server_port: port || (protocol === 'https:' ? '443' : '80') };
+}
