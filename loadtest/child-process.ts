@@ -34,13 +34,19 @@ export class ManagedProcess {
   readonly #exited: Promise<void>;
   #hasExited = false;
 
-  /** Starts `node args...`; its output goes to `<dir>/<name>.log`. */
-  constructor(name: string, args: readonly string[], dir: string, environment: Record<string, string> = {}) {
+  /** Starts `program args...`, Node unless said; its output goes to `<dir>/<name>.log`. */
+  constructor(
+    name: string,
+    args: readonly string[],
+    dir: string,
+    environment: Record<string, string> = {},
+    program = process.execPath,
+  ) {
     mkdirSync(dir, { recursive: true });
     this.#name = name;
     this.#logPath = join(dir, `${name}.log`);
     const log = openSync(this.#logPath, 'a');
-    this.#child = spawn(process.execPath, [...args], {
+    this.#child = spawn(program, [...args], {
       stdio: ['ignore', log, log],
       env: { ...process.env, ...environment },
     });
@@ -84,6 +90,12 @@ export class ManagedProcess {
     const timer = setTimeout(() => this.#child.kill('SIGKILL'), STOP_TIMEOUT_MS);
     await this.#exited;
     clearTimeout(timer);
+  }
+
+  /** Waits for its end. @throws Error with the end of its output when it failed. */
+  async success(): Promise<void> {
+    await this.#exited;
+    if (this.#child.exitCode !== 0) throw new Error(`${this.#name} failed:\n${this.#logEnd()}`);
   }
 
   async kill(): Promise<void> {

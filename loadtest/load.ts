@@ -44,6 +44,8 @@ export interface LoadResult {
   /** Processor time of this client a counted item, warm-up left out. */
   readonly clientCpuUsPerItem: number;
   readonly engine: EngineUse | undefined;
+  /** Real servers behind the engine: what they cost in the same time, apart from it. */
+  readonly serversCpuUsPerItem: number;
 }
 
 export interface EngineUse {
@@ -199,10 +201,13 @@ class LiveReport {
   }
 }
 
+const cpuUsPerItem = (watch: ProcessWatch, items: number): number =>
+  items === 0 ? Number.NaN : (watch.cpuSeconds * 1e6) / items;
+
 function engineUse(watch: ProcessWatch, items: number, seconds: number): EngineUse {
-  const cpuSeconds = watch.processes.reduce((sum, process) => sum + process.cpuSeconds, 0);
+  const { cpuSeconds } = watch;
   return {
-    cpuUsPerItem: items === 0 ? Number.NaN : (cpuSeconds * 1e6) / items,
+    cpuUsPerItem: cpuUsPerItem(watch, items),
     items,
     cores: cpuSeconds / seconds,
     anonymousBytesMax: watch.anonymousBytesMax,
@@ -215,14 +220,17 @@ function engineUse(watch: ProcessWatch, items: number, seconds: number): EngineU
  * Runs the load to its end.
  *
  * @param onProgress called about every second.
+ * @param serverPids processes whose cost is told apart from the engine's.
  * @throws Error when a connection cannot be opened at the start.
  */
 export async function runLoad(
   options: LoadOptions,
   onProgress: (progress: LoadProgress) => void,
+  serverPids: readonly number[] = [],
 ): Promise<LoadResult> {
   const totals = new LoadTotals();
   const watch = options.pid === undefined ? undefined : new ProcessWatch(options.pid);
+  const servers = serverPids.map((pid) => new ProcessWatch(pid));
   const workers = Array.from({ length: options.workers }, (_, producer) =>
     startWorker({ options, producer }, totals),
   );
@@ -237,12 +245,14 @@ export async function runLoad(
   await Promise.race([sleep(measureFromMs - systemClock.monotonicMs()), finished]);
   const cpuBefore = process.cpuUsage();
   watch?.begin();
+  for (const server of servers) server.begin();
   const sampleTimer = setInterval(() => watch?.sample(), SAMPLE_MS);
   try {
     await finished;
     const client = process.cpuUsage(cpuBefore);
     await sleep(options.settleMs);
     watch?.sample();
+    for (const server of servers) server.sample();
     const endMs = systemClock.monotonicMs();
     const ackedItems = totals.counts.ackedRequests * options.itemsPerRequest;
     const cpuItems = totals.windowAckedRequests * options.itemsPerRequest;
@@ -257,6 +267,7 @@ export async function runLoad(
       latency: summarizeLatency(totals.latency),
       sendLagMsMax: totals.sendLagUsMax / 1_000,
       clientCpuUsPerItem: (client.user + client.system) / cpuItems,
+      serversCpuUsPerItem: servers.reduce((sum, server) => sum + cpuUsPerItem(server, cpuItems), 0),
       engine: watch === undefined ? undefined : engineUse(watch, cpuItems, (endMs - measureFromMs) / 1_000),
     };
   } finally {

@@ -124,6 +124,11 @@ export class ProcessWatch {
     }));
   }
 
+  /** Of the whole tree since `begin`. */
+  get cpuSeconds(): number {
+    return this.processes.reduce((sum, { cpuSeconds }) => sum + cpuSeconds, 0);
+  }
+
   /** Of the whole tree at one moment. */
   get anonymousBytesMax(): number {
     return this.#memoryMax;

@@ -12,8 +12,14 @@ export const SCENARIO_KINDS = [
   'sampling',
   'pending',
   'index',
+  'consume',
+  'replay',
 ] as const;
 export type ScenarioKind = (typeof SCENARIO_KINDS)[number];
+
+/** Real servers, got and run by configs/scripts/services.sh. */
+export const SERVER_NAMES = ['kafka', 's3'] as const;
+export type ServerName = (typeof SERVER_NAMES)[number];
 
 /** A bound such as `<= 0.9`. */
 export interface Bound {
@@ -47,6 +53,9 @@ export interface Scenario {
   readonly needsNullClickhouse: boolean;
   /** An OTLP server on ports of its own that keeps nothing, behind the engine. */
   readonly needsNullOtlp: boolean;
+  readonly servers: readonly ServerName[];
+  /** The configuration with which an engine first fills what the measured one reads; empty when there is no such thing. */
+  readonly fillConfig: string;
   readonly loads: readonly ScenarioLoad[];
   /** Numbers that a kind needs beside its loads, such as the bytes of an outage. */
   readonly settings: Readonly<Record<string, number>>;
@@ -91,6 +100,8 @@ interface RawScenario {
   shares_engine?: boolean;
   null_clickhouse?: boolean;
   null_otlp?: boolean;
+  servers?: string[];
+  fill_config?: string;
   loads: Record<string, Record<string, string | number>>;
   settings?: Record<string, number>;
   bars: { name: string; metric: string; unit?: string; must: string; goal?: string }[];
@@ -104,6 +115,8 @@ const KEYS = [
   'shares_engine',
   'null_clickhouse',
   'null_otlp',
+  'servers',
+  'fill_config',
   'loads',
   'settings',
   'bars',
@@ -116,6 +129,12 @@ function parseLoad(name: string, raw: Record<string, string | number>): Scenario
     flags[flag] = String(value);
   }
   return { name, flags };
+}
+
+function parseServer(scenario: string, text: string): ServerName {
+  const server = SERVER_NAMES.find((one) => one === text);
+  if (server === undefined) throw new RangeError(`scenario ${scenario}: no server ${text}`);
+  return server;
 }
 
 export function parseScenario(name: string, text: string): Scenario {
@@ -133,6 +152,8 @@ export function parseScenario(name: string, text: string): Scenario {
     sharesEngine: raw.shares_engine ?? false,
     needsNullClickhouse: raw.null_clickhouse ?? false,
     needsNullOtlp: raw.null_otlp ?? false,
+    servers: (raw.servers ?? []).map((server) => parseServer(name, server)),
+    fillConfig: raw.fill_config ?? '',
     loads: Object.entries(raw.loads).map(([load, flags]) => parseLoad(load, flags)),
     settings: raw.settings ?? {},
     bars: raw.bars.map((bar) => ({

@@ -3,16 +3,19 @@ import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { generate } from 'selfsigned';
 import { assertPortsFree, ManagedProcess } from './child-process.ts';
+import { spansBehind } from './engine-metrics.ts';
 import { type LoadResult, runLoad } from './load.ts';
 import { diskBytes } from './machine.ts';
 import { type LoadOptions, loadFromFlags } from './options.ts';
 import { progressLine } from './report.ts';
 import type { Scenario, ScenarioLoad } from './scenario-file.ts';
+import { S3_ENVIRONMENT, Servers } from './servers.ts';
 
 const OTLP_PORTS = [4317, 4318];
 /** As the relay configurations name them. */
 const NULL_OTLP_PORTS = { http: 14_318, grpc: 14_317 };
 const NULL_CLICKHOUSE_PORT = 18_123;
+const METRICS_PORT = 8888;
 const MIB = 1024 * 1024;
 const POLL_MS = 200;
 const OUTAGE_TIMEOUT_MS = 180_000;
@@ -46,7 +49,7 @@ interface Sink {
   readonly ports: readonly number[];
 }
 
-/** The process behind the engine, if the scenario wants one. */
+/** The process behind the engine that keeps nothing, if the scenario wants one. */
 function sinkOf(scenario: Scenario): Sink | undefined {
   if (scenario.needsNullClickhouse) {
     const flags = ['--port', String(NULL_CLICKHOUSE_PORT)];
@@ -64,6 +67,7 @@ export class Stage {
   readonly #settings: RunSettings;
   #engine: ManagedProcess | undefined;
   #sink: ManagedProcess | undefined;
+  readonly #servers = new Servers();
 
   constructor(scenario: Scenario, settings: RunSettings) {
     this.#scenario = scenario;
@@ -92,18 +96,20 @@ export class Stage {
       this.#sink = new ManagedProcess('sink', args, workDir);
       await this.#sink.ready(sink.ports);
     }
-    this.#writeConfig(0);
+    await this.#servers.start(this.#scenario.servers, root, workDir);
+    this.writeConfig(this.#scenario.fillConfig || this.#scenario.config);
     await this.#startEngine(environment);
   }
 
-  async #startEngine(environment: Record<string, string>): Promise<void> {
+  async #startEngine(environment: Record<string, string>, ports = OTLP_PORTS): Promise<void> {
     const { root, workDir } = this.#settings;
-    const args = [join(root, 'dist/src/main.js'), '--config', this.#configPath, '--data-dir', this.dataDir];
+    const args = [join(root, 'dist/src/main.js'), '--config', this.configPath, '--data-dir', this.dataDir];
     this.#engine = new ManagedProcess('engine', args, workDir, {
       LOADTEST_WORK_DIR: workDir,
+      ...S3_ENVIRONMENT,
       ...environment,
     });
-    await this.#engine.ready(OTLP_PORTS);
+    await this.#engine.ready(ports);
   }
 
   /** Kills the engine and starts it on what it left. @returns milliseconds until it takes requests. */
@@ -114,29 +120,48 @@ export class Stage {
     return performance.now() - startMs;
   }
 
-  get #configPath(): string {
+  /** Ends the engine, and its log with it: what is to stay has been delivered. */
+  async stopEngine(): Promise<void> {
+    await this.#engine?.stop();
+    this.#engine = undefined;
+    rmSync(this.dataDir, { recursive: true, force: true });
+  }
+
+  /** Starts an engine that reads what the one before has delivered; ready when its metrics can be read. */
+  async startReader(): Promise<void> {
+    await assertPortsFree([METRICS_PORT]);
+    this.writeConfig(this.#scenario.config);
+    await this.#startEngine({}, [METRICS_PORT]);
+  }
+
+  get configPath(): string {
     return join(this.#settings.workDir, 'config.yaml');
   }
 
-  /** Each reload finds another `flush_timeout: 200ms`: an unchanged configuration would be nothing to reload. */
-  #writeConfig(reload: number): void {
-    const source = join(this.#settings.root, 'loadtest/scenarios/configs', this.#scenario.config);
+  /**
+   * Copies one of the configurations to `configPath`.
+   *
+   * @param reload each one finds another `flush_timeout: 200ms`: an unchanged configuration would be nothing to reload.
+   */
+  writeConfig(name: string, reload = 0): void {
+    const source = join(this.#settings.root, 'loadtest/scenarios/configs', name);
     const text = readFileSync(source, 'utf8').replaceAll(
       'flush_timeout: 200ms',
       `flush_timeout: ${200 + reload}ms`,
     );
-    writeFileSync(this.#configPath, text);
+    writeFileSync(this.configPath, text);
   }
 
   /** Changes the configuration file and tells the engine, which answers to nobody: metrics and log show it. */
   reload(number: number): void {
-    this.#writeConfig(number);
+    this.writeConfig(this.#scenario.config, number);
     process.kill(this.engine.pid, 'SIGHUP');
   }
 
   async stop(): Promise<void> {
     await this.#engine?.stop();
     await this.#sink?.stop();
+    await this.#servers.stop();
     this.#engine = undefined;
     this.#sink = undefined;
     rmSync(this.dataDir, { recursive: true, force: true });
@@ -149,10 +174,13 @@ export class Stage {
 
   async load(load: ScenarioLoad): Promise<LoadResult> {
     const { print } = this.#settings;
-    const result = await runLoad(this.options(load), (progress) =>
-      print(`    ${load.name.padEnd(8)} ${progressLine(progress)}`),
+    const result = await runLoad(
+      this.options(load),
+      (progress) => print(`    ${load.name.padEnd(8)} ${progressLine(progress)}`),
+      this.#servers.pids,
     );
     this.engine.assertAlive();
+    this.#servers.assertAlive();
     return result;
   }
 }
@@ -163,6 +191,7 @@ export function loadMetrics(name: string, result: LoadResult): Metrics {
   const metrics: Metrics = {
     itemsPerSecond: result.itemsPerSecond,
     clientCpuUs: result.clientCpuUsPerItem,
+    serversCpuUs: result.serversCpuUsPerItem,
     ackedRequests: counts.ackedRequests,
     refusedRequests: counts.refusedRequests,
     failedRequests: counts.failedRequests,
@@ -190,7 +219,12 @@ export async function runSteady(scenario: Scenario, settings: RunSettings): Prom
     for (const load of scenario.loads) {
       if (!scenario.sharesEngine) await stage.stop();
       if (!scenario.sharesEngine || load === scenario.loads[0]) await stage.start();
-      Object.assign(metrics, loadMetrics(load.name, await stage.load(load)));
+      const result = await stage.load(load);
+      Object.assign(metrics, loadMetrics(load.name, result));
+      if (scenario.servers.length === 0) continue;
+      // What has not been delivered has not been paid for either.
+      metrics[`${load.name}.behindSeconds`] = (await spansBehind()) / Math.max(1, result.itemsPerSecond);
+      settings.print(`    servers ${result.serversCpuUsPerItem.toFixed(3)} CPU-us an item beside the engine`);
     }
   } finally {
     await stage.stop();

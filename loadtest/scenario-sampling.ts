@@ -5,30 +5,18 @@
 import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { scrape } from './engine-metrics.ts';
 import { runLoad } from './load.ts';
 import { diskBytes } from './machine.ts';
 import { progressLine } from './report.ts';
 import type { Scenario } from './scenario-file.ts';
 import { loadMetrics, type Metrics, type RunSettings, Stage } from './scenario-run.ts';
 
-const METRICS_URL = 'http://127.0.0.1:8888/metrics';
 const MIB = 1024 * 1024;
 const DECIDE_TIMEOUT_MS = 180_000;
 const POLL_MS = 200;
 
 const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
-
-/** Sum of the series of a name that hold all of these label texts. */
-async function scrape(name: string, ...labels: string[]): Promise<number> {
-  const text = await (await fetch(METRICS_URL)).text();
-  let sum = 0;
-  for (const line of text.split('\n')) {
-    const isNamed = line.startsWith(`${name}{`) || line.startsWith(`${name} `);
-    if (isNamed && labels.every((label) => line.includes(label)))
-      sum += Number(line.slice(line.lastIndexOf(' ')));
-  }
-  return sum;
-}
 
 /** `sampling.turnMaxMs`: longest time for which a busy pipeline worker served nothing else, within the last minute. */
 export async function runSampling(scenario: Scenario, settings: RunSettings): Promise<Metrics> {

@@ -21,6 +21,7 @@ const RESULT: LoadResult = {
   latency: { p50Ms: 1, p90Ms: 2, p99Ms: 3, p999Ms: 4, p9999Ms: 5, maxMs: 6 },
   sendLagMsMax: 0,
   clientCpuUsPerItem: 0.1,
+  serversCpuUsPerItem: 0.4,
   engine: {
     items: 512,
     cpuUsPerItem: 2,
@@ -53,6 +54,8 @@ const KIND_METRICS: Readonly<Record<string, readonly string[]>> = {
   isolation: ['alive.deliveryP99Ms', 'dead.deliveryP99Ms'],
   sampling: ['sampling.turnMaxMs', 'sampling.bytesPerTrace', 'sampling.lateMaxMs'],
   pending: ['pending.readySeconds', 'pending.decideSeconds', 'pending.undecidedSpans', 'pending.sentShare'],
+  consume: ['consume.cpuUs', 'consume.itemsPerSecond', 'consume.repeatedItems'],
+  replay: ['replay.itemsPerSecond', 'replay.cpuUs'],
   index: ['index.rss', 'index.bytesPerTrace', 'index.overdueSeconds', 'index.stepMsMax'],
 };
 
@@ -60,13 +63,15 @@ test('every scenario names a configuration that exists, loads that parse and met
   const scenarios = readScenarios(SCENARIOS, 'all');
   assert.ok(scenarios.length >= 14);
   for (const scenario of scenarios) {
-    assert.ok(existsSync(join(SCENARIOS, 'configs', scenario.config)), scenario.config);
+    for (const config of [scenario.config, scenario.fillConfig].filter((name) => name !== ''))
+      assert.ok(existsSync(join(SCENARIOS, 'configs', config)), config);
     const metrics: Record<string, number> = Object.fromEntries(
       (KIND_METRICS[scenario.kind] ?? []).map((name) => [name, 1]),
     );
     for (const load of scenario.loads) {
       loadFromFlags(load.flags);
       Object.assign(metrics, loadMetrics(load.name, RESULT));
+      if (scenario.servers.length > 0) metrics[`${load.name}.behindSeconds`] = 1;
     }
     for (const bar of scenario.bars)
       assert.ok(Number.isFinite(evaluateMetric(bar.metric, metrics)), bar.metric);
@@ -87,6 +92,7 @@ test('misspelt keys and flags are refused', () => {
   assert.equal(parseScenario('x', good).runs, 3);
   assert.throws(() => parseScenario('x', `${good}\nrun: 1`), /unknown keys run/);
   assert.throws(() => parseScenario('x', good.replace('rate', 'rates')), /no flag rates/);
+  assert.throws(() => parseScenario('x', `${good}\nservers: [kafak]`), /no server kafak/);
   assert.throws(() => parseScenario('x', good.replace('<= 1', '< 1')), /bound/);
 });
 

@@ -9,6 +9,7 @@ import { evaluateMetric, formatBound, meetsBound, readScenarios } from './scenar
 import { runIsolation } from './scenario-isolation.ts';
 import { type Metrics, type RunSettings, runOutage, runSteady } from './scenario-run.ts';
 import { runIndex, runPending, runSampling } from './scenario-sampling.ts';
+import { runConsume, runReplay } from './scenario-stored.ts';
 
 const KINDS = {
   steady: runSteady,
@@ -18,6 +19,8 @@ const KINDS = {
   sampling: runSampling,
   pending: runPending,
   index: runIndex,
+  consume: runConsume,
+  replay: runReplay,
 };
 
 export type Verdict = 'goal' | 'must' | 'MISS' | 'ERROR';
