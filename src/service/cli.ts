@@ -78,7 +78,7 @@ type CommandName = (typeof COMMANDS)[number];
 /** The Collector's earlier spellings. */
 const COMMAND_ALIASES: ReadonlyMap<string, CommandName> = new Map([['print-initial-config', 'print-config']]);
 /** Commands that read the words behind them themselves, so they are seen here only when they stand elsewhere. */
-const FIRST_WORDS: readonly string[] = ['cursors', 'deadletter', 'top', 'convert', 'sample'];
+const FIRST_WORDS: readonly string[] = ['cursors', 'deadletter', 'top', 'convert', 'sample', 'replay'];
 /** Commands of the Collector that are not here: not the same as a typing error. */
 const LATER_COMMANDS: readonly string[] = ['featuregate'];
 

@@ -1,24 +1,17 @@
 /** Sends dead letters again through the exporters of a configuration. Works beside a running engine. */
 import { unlink } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { type ClientAuthenticator, notClientAuthenticator } from '../component/auth.ts';
 import { decodeClientContext } from '../component/client-context.ts';
 import { PipelineError } from '../component/errors.ts';
-import type { ExportBatch, Exporter } from '../component/exporter.ts';
-import type { DeliveryConfig, ExporterFactory, ExtensionFactory } from '../component/factory.ts';
-import type { ComponentSettings, Logger } from '../component/settings.ts';
+import type { ExportBatch } from '../component/exporter.ts';
 import type { Signal } from '../component/signal.ts';
 import type { CollectorPlan } from '../config/collector-plan.ts';
-import { BatchSender } from '../exporters/helper/batch-sender.ts';
 import { RETRIED_SUFFIX } from '../exporters/helper/dead-letters.ts';
-import { DeliveryMetrics } from '../exporters/helper/delivery-metrics.ts';
 import type { FailedPart } from '../exporters/helper/poison.ts';
 import { lockDataDirectory } from '../queue/log/data-lock.ts';
-import { findFactory, type Registry } from '../registry/registry.ts';
+import type { Registry } from '../registry/registry.ts';
 import type { Clock } from '../stdx/clock.ts';
-import { Prng } from '../stdx/prng.ts';
 import { createLogger } from '../telemetry/logger.ts';
-import { ThreadMeter } from '../telemetry/registry.ts';
 import type { DeadletterCommand } from './deadletter-cli.ts';
 import { deadLetterRoot } from './deadletter-directory.ts';
 import {
@@ -29,6 +22,7 @@ import {
   type StoredLetter,
 } from './deadletter-files.ts';
 import { EXIT_CONFIG, EXIT_OK } from './exit-codes.ts';
+import { type ExporterRoute, ExporterRoutes, sendToEnd } from './exporter-routes.ts';
 
 const BATCH_ITEMS_MAX = 1_000;
 const BATCH_BYTES_MAX = 4 << 20;
@@ -54,26 +48,18 @@ interface Tally {
   left: number;
 }
 
-/** One exporter and signal while its letters are sent. */
-interface Route {
-  exporter: Exporter;
-  config: DeliveryConfig;
-  metrics: DeliveryMetrics;
-  logger: Logger;
-}
-
 class RetryRun {
   readonly #program: RetryProgram;
-  readonly #meter = new ThreadMeter();
-  readonly #logger: Logger;
   readonly #stop = new AbortController();
-  readonly #routes = new Map<string, Route | undefined>();
-  readonly #auths = new Map<string, Promise<ClientAuthenticator | undefined>>();
+  readonly #routes: ExporterRoutes;
+  readonly #broken = new Set<string>();
   readonly #tallies = new Map<string, Tally>();
 
   constructor(program: RetryProgram) {
     this.#program = program;
-    this.#logger = createLogger(program.plan.telemetry.logs, program.clock);
+    const { plan, registry, clock, command } = program;
+    const logger = createLogger(plan.telemetry.logs, clock);
+    this.#routes = new ExporterRoutes({ plan, registry, clock, logger, dataDir: command.dataDir });
     program.onSignal(() => this.#stop.abort());
   }
 
@@ -82,7 +68,7 @@ class RetryRun {
     try {
       for (const file of this.#program.files) await this.#retryFile(file);
     } finally {
-      await this.#shutdown();
+      await this.#routes.shutdown(this.#program.clock.monotonicMs() + SHUTDOWN_MS);
     }
     const tallies = [...this.#tallies];
     for (const [key, { delivered, refused, left }] of tallies) {
@@ -128,88 +114,21 @@ class RetryRun {
   }
 
   /** What was refused again; undefined when the batch could not be brought to an end. */
-  async #send(route: Route, batch: ExportBatch, signal: Signal): Promise<FailedPart[] | undefined> {
-    if (this.#stop.signal.aborted) return undefined;
-    const { clock } = this.#program;
-    const failed: FailedPart[] = [];
-    const { config, exporter, metrics, logger } = route;
-    const sender = new BatchSender({
-      ...{ exporter, metrics, clock, logger },
-      // Giving up must not drop: what is not delivered stays in its file.
-      config: { ...config, retry: { ...config.retry, enabled: true } },
-      maxElapsedMs: 0,
-      deadLetters: {
-        directory: `where they were (${signal})`,
-        write: async (_, __, parts) => {
-          failed.push(...parts);
-          return 0;
-        },
-      },
-      prng: new Prng(clock.unixMs() >>> 0),
-      stop: AbortSignal.any([this.#stop.signal, AbortSignal.timeout(BATCH_PATIENCE_MS)]),
-    });
-    const { isFinished } = await sender.send(batch);
-    return isFinished ? failed : undefined;
+  #send(route: ExporterRoute, batch: ExportBatch, signal: Signal): Promise<FailedPart[] | undefined> {
+    const stop = AbortSignal.any([this.#stop.signal, AbortSignal.timeout(BATCH_PATIENCE_MS)]);
+    return sendToEnd(route, batch, `where they were (${signal})`, this.#program.clock, stop);
   }
 
-  async #route(id: string, signal: Signal): Promise<Route | undefined> {
+  /** undefined for one that cannot be started, which is said once. */
+  async #route(id: string, signal: Signal): Promise<ExporterRoute | undefined> {
     const key = `${id} ${signal}`;
-    if (!this.#routes.has(key)) {
-      const route = await this.#openRoute(id, signal).catch((error: unknown) => {
-        const message = error instanceof PipelineError ? error.message : String(error);
-        this.#program.writeError(`error: exporter ${id} (${signal}): ${message}\n`);
-        return undefined;
-      });
-      this.#routes.set(key, route);
-    }
-    return this.#routes.get(key);
-  }
-
-  async #openRoute(id: string, signal: Signal): Promise<Route> {
-    const { plan, registry } = this.#program;
-    const found = plan.exporters.find((exporter) => exporter.id === id);
-    if (found === undefined) {
-      const message = 'is not in the configuration, or in none of its pipelines';
-      throw new PipelineError('CONFIG_INVALID', message, { permanent: true });
-    }
-    const factory = findFactory(registry, 'exporter', found.type) as ExporterFactory<unknown>;
-    const settings = this.#settings(id);
-    const exporter = await factory.create(settings, found.config, signal);
-    await exporter.start();
-    const metrics = new DeliveryMetrics(this.#meter, id, signal);
-    return { exporter, config: factory.delivery(found.config), metrics, logger: settings.logger };
-  }
-
-  #settings(id: string): ComponentSettings {
-    const { clock, command } = this.#program;
-    return {
-      ...{ id, clock, meter: this.#meter, logger: this.#logger.child({ exporter: id }) },
-      dataDir: command.dataDir,
-      findClientAuth: (authId) => this.#clientAuth(authId),
-    };
-  }
-
-  #clientAuth(id: string): Promise<ClientAuthenticator | undefined> {
-    const known = this.#auths.get(id) ?? this.#startAuth(id);
-    this.#auths.set(id, known);
-    return known;
-  }
-
-  async #startAuth(id: string): Promise<ClientAuthenticator | undefined> {
-    const { plan, registry } = this.#program;
-    const found = plan.extensions.find((extension) => extension.id === id);
-    if (found === undefined) return undefined;
-    const factory = findFactory(registry, 'extension', found.type) as ExtensionFactory<unknown>;
-    if (factory.createClientAuth === undefined) throw notClientAuthenticator(id);
-    const auth = await factory.createClientAuth(this.#settings(id), found.config);
-    await auth.start();
-    return auth;
-  }
-
-  async #shutdown(): Promise<void> {
-    const deadlineMs = this.#program.clock.monotonicMs() + SHUTDOWN_MS;
-    for (const route of this.#routes.values()) await route?.exporter.shutdown(deadlineMs);
-    for (const auth of this.#auths.values()) await (await auth.catch(() => undefined))?.shutdown(deadlineMs);
+    if (this.#broken.has(key)) return undefined;
+    return this.#routes.route(id, signal).catch((error: unknown) => {
+      this.#broken.add(key);
+      const message = error instanceof PipelineError ? error.message : String(error);
+      this.#program.writeError(`error: exporter ${id} (${signal}): ${message}\n`);
+      return undefined;
+    });
   }
 }
 

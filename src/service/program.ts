@@ -44,6 +44,10 @@ export async function runProgram(program: Program): Promise<number> {
     const { runSampleCommand } = await import('./sample-command.ts');
     return runSampleCommand({ ...program, argv });
   }
+  if (word === 'replay') {
+    const { runReplayCommand } = await import('./replay-command.ts');
+    return runReplayCommand({ ...program, argv });
+  }
   const { command, issues } = parseCli(program.argv);
   if (command === undefined) {
     program.writeError(cliIssuesText(issues));

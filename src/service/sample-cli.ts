@@ -1,8 +1,8 @@
 /** The words behind `millrace sample`, as data. */
 import { availableParallelism } from 'node:os';
-import { parseDuration } from '../config/duration.ts';
 import { didYouMean } from '../stdx/nearest.ts';
 import type { CliIssue } from './cli.ts';
+import { parseTimeWord } from './time-words.ts';
 
 const VALUE_FLAGS = [
   '--policies',
@@ -21,7 +21,6 @@ type ValueFlag = (typeof VALUE_FLAGS)[number];
 const EXAMPLES_DEFAULT = 3;
 const WORKERS_MAX = 64;
 const RATIO_DEFAULT = 0.12;
-const TIME = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:\d{2})$/;
 
 export interface SampleCommand {
   policies: string;
@@ -169,9 +168,8 @@ function buildCommand(
 
 function readSince(text: string | undefined, issues: CliIssue[]): number {
   if (text === undefined) return 0;
-  if (TIME.test(text) && !Number.isNaN(Date.parse(text))) return Date.parse(text);
-  const backMs = parseDuration(text);
-  if (typeof backMs === 'number' && backMs > 0) return -backMs;
+  const time = parseTimeWord(text);
+  if (time !== undefined) return 'unixMs' in time ? time.unixMs : -time.backMs;
   const message = `--since must be a time such as 2026-03-01T08:00:00Z or a duration such as 30m, got "${text}"`;
   issues.push({ code: 'bad-value', argument: '--since', message });
   return 0;

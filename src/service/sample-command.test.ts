@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { ReadProgress } from './read-progress.ts';
 import {
   jsonLines,
   recordedRequests,
@@ -14,7 +15,6 @@ import {
   writeText,
 } from './sample.test-peer.ts';
 import { parseSampleCli } from './sample-cli.ts';
-import { SampleProgress } from './sample-progress.ts';
 
 const REQUESTS = 30;
 
@@ -189,14 +189,13 @@ test('people get tables, and a line about the speed on stderr', async (t) => {
 test('a terminal gets a bar with what is left', () => {
   let nowMs = 0;
   let shown = '';
-  const progress = new SampleProgress(
-    { ...{ kind: 'file', path: 'a', format: 'json', isGzip: false }, sizeBytes: 4000 },
-    { unixMs: () => nowMs, monotonicMs: () => nowMs },
-    (text) => {
+  const progress = new ReadProgress({
+    ...{ totalBytes: () => 4000, items: 'spans', done: 'replayed', isTerminal: true },
+    clock: { unixMs: () => nowMs, monotonicMs: () => nowMs },
+    write: (text) => {
       shown += text;
     },
-    true,
-  );
+  });
   nowMs = 1000;
   progress.show(1000, 500_000);
   nowMs = 1050;

@@ -2,9 +2,9 @@
 import type { Clock } from '../stdx/clock.ts';
 import { EXIT_CONFIG, EXIT_OK } from './exit-codes.ts';
 import { cliIssuesText } from './help.ts';
+import { ReadProgress } from './read-progress.ts';
 import { parseSampleCli, SAMPLE_HELP, type SampleCommand } from './sample-cli.ts';
 import { type PolicyFile, readPolicyFile } from './sample-policies.ts';
-import { SampleProgress } from './sample-progress.ts';
 import { buildReport } from './sample-report.ts';
 import { type PlannedInput, planInput, runSample } from './sample-run.ts';
 import { reportText } from './sample-text.ts';
@@ -69,7 +69,11 @@ async function replay(
 ): Promise<void> {
   const { clock, writeOut, writeError } = program;
   const { workers, storeRatio, from, isJson } = command;
-  const progress = new SampleProgress(input.plan, clock, writeError);
+  // How much a compressed file holds is not known before its end.
+  const totalBytes = input.plan.kind === 'file' && input.plan.isGzip ? 0 : input.plan.sizeBytes;
+  const progress = new ReadProgress({
+    ...{ totalBytes: () => totalBytes, items: 'spans', done: 'replayed', clock, write: writeError },
+  });
   const outcome = await runSample({
     ...{ input, workers, examples: command.examples },
     configs: files.map(({ config }) => config),
