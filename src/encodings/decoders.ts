@@ -1,10 +1,22 @@
 /** Decoders by signal and name. */
 import type { Signal } from '../component/signal.ts';
+import { azureDecoder } from './azure-decode.ts';
 import type { RecordDecoder } from './encoding.ts';
 import { jaegerJsonDecoder, jaegerProtoDecoder } from './jaeger-decode.ts';
 import { jsonDecoder, rawDecoder, textDecoder } from './logs-decode.ts';
+import { zipkinJsonDecoder, zipkinProtoDecoder } from './zipkin-decode.ts';
+import { zipkinThriftDecoder } from './zipkin-v1-decode.ts';
 
-const DECODERS: readonly RecordDecoder[] = [jaegerProtoDecoder, jaegerJsonDecoder, rawDecoder, jsonDecoder];
+const DECODERS: readonly RecordDecoder[] = [
+  jaegerProtoDecoder,
+  jaegerJsonDecoder,
+  zipkinProtoDecoder,
+  zipkinJsonDecoder,
+  zipkinThriftDecoder,
+  rawDecoder,
+  jsonDecoder,
+  azureDecoder,
+];
 
 /** Names for one signal, in the order of the documentation; `text_<charset>` is not in it. */
 export function decoderNames(signal: Signal): string[] {

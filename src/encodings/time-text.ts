@@ -85,3 +85,16 @@ function zoneSeconds(zone: string): number {
   const value = Number(zone.slice(1, 3)) * 3600 + Number(zone.slice(4, 6)) * 60;
   return zone.startsWith('-') ? -value : value;
 }
+
+const ISO8601 =
+  /^(\d{4})-(\d\d)(?:-(\d\d))?(?:[T ](\d\d)(?::?(\d\d)(?::?(\d\d)(?:[.,](\d+))?)?)?([Zz]|[+-]\d\d(?::?\d\d)?)?)?$/;
+
+/** Reads the forms of ISO 8601 that log records come with; what is left out is the smallest, and UTC. */
+export function parseIso8601(text: string): SplitTime | undefined {
+  const match = ISO8601.exec(text);
+  if (match === null) return undefined;
+  const [, year, month, day = '01', hour = '00', minute = '00', second = '00', fraction, zone = 'Z'] = match;
+  const long = /^[+-]/.test(zone) ? `${zone.slice(0, 3)}:${zone.slice(3).replace(':', '') || '00'}` : zone;
+  const tail = fraction === undefined ? '' : `.${fraction}`;
+  return parseRfc3339(`${year}-${month}-${day}T${hour}:${minute}:${second}${tail}${long}`);
+}
