@@ -3,10 +3,13 @@ import type { Signal } from '../component/signal.ts';
 import type { RecordEncoder } from './encoding.ts';
 import { jaegerJsonEncoder, jaegerProtoEncoder } from './jaeger-encode.ts';
 import { bodyEncoder, rawEncoder, sumoEncoder } from './logs-encode.ts';
+import { zipkinJsonEncoder, zipkinProtoEncoder } from './zipkin-encode.ts';
 
 const ENCODERS: readonly RecordEncoder[] = [
   jaegerProtoEncoder,
   jaegerJsonEncoder,
+  zipkinProtoEncoder,
+  zipkinJsonEncoder,
   rawEncoder,
   bodyEncoder,
   sumoEncoder,
