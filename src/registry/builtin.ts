@@ -21,10 +21,12 @@ import { memoryLimiterProcessorFactory } from '../processors/memory_limiter/fact
 import { probabilisticSamplerProcessorFactory } from '../processors/probabilistic_sampler/factory.ts';
 import { resourceProcessorFactory } from '../processors/resource/factory.ts';
 import { tailSamplingProcessorFactory } from '../processors/tail_sampling/factory.ts';
+import { kafkaReceiverFactory } from '../receivers/kafka/factory.ts';
 import { otlpReceiverFactory } from '../receivers/otlp/factory.ts';
 import { createRegistry } from './registry.ts';
 
 export const BUILTIN = createRegistry([
+  kafkaReceiverFactory,
   otlpReceiverFactory,
   // Processors.
   attributesProcessorFactory,

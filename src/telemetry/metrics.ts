@@ -2,6 +2,7 @@
  * The one table of the engine's own metrics: Collector names where the Collector has them, `millrace_` otherwise.
  * `<s>` of the Collector's names is spelled out, so that a search for a full name finds it here.
  */
+import { KAFKA_RECEIVER_METRICS } from './kafka-receiver-metrics.ts';
 import { SAMPLING_METRICS } from './sampling-metrics.ts';
 
 export type MetricKind = 'counter' | 'gauge' | 'histogram';
@@ -129,6 +130,7 @@ export const METRICS: readonly MetricDefinition[] = [
     'Log records by where their randomness came from and whether they were kept.',
   ),
   ...SAMPLING_METRICS,
+  ...KAFKA_RECEIVER_METRICS,
   gauge('millrace_dynamic_sampler_keys', '{key}', 'Keys that have a sample rate, of the policy `dynamic`.'),
   counter(
     'millrace_dynamic_sampler_overflowed_traces',

@@ -1,0 +1,34 @@
+import type { ReceiverFactory } from '../../component/factory.ts';
+import { SIGNALS } from '../../component/signal.ts';
+import {
+  fetchBytesMax,
+  inFlightBytesMax,
+  type KafkaReceiverConfig,
+  kafkaReceiverConfigSchema,
+  recordBytesMax,
+  signalTopics,
+} from './config.ts';
+import { isEncoding, isOtlp } from './config-topics.ts';
+
+/** Answers of brokers that are in memory at a time: one being read, joined and unpacked. */
+const FETCH_COPIES = 3;
+
+export const kafkaReceiverFactory: ReceiverFactory<KafkaReceiverConfig> = {
+  kind: 'receiver',
+  type: 'kafka',
+  stability: { traces: 'alpha', metrics: 'alpha', logs: 'alpha' },
+  configSchema: kafkaReceiverConfigSchema,
+  create: async (settings, config, next) => {
+    const { KafkaReceiver } = await import('./kafka-receiver.ts');
+    return new KafkaReceiver(settings, config, next);
+  },
+  bodyBytesMax: recordBytesMax,
+  recordEncodings: (config) =>
+    Object.fromEntries(
+      SIGNALS.map((signal) => [signal, signalTopics(config, signal).encoding] as const).filter(
+        // What is none is refused when the receiver starts, for the signals that it is used for.
+        ([signal, encoding]) => !isOtlp(encoding) && isEncoding(signal, encoding),
+      ),
+    ),
+  assemblyBytesMax: (config) => inFlightBytesMax(config) + FETCH_COPIES * fetchBytesMax(config),
+};

@@ -1,0 +1,84 @@
+/** What the engine keeps of a record besides its value: request metadata, and headers that become attributes. */
+import {
+  CLIENT_CONTEXT_BYTES_MAX,
+  type ClientKeys,
+  encodeClientContext,
+  encodeResourceAttributes,
+} from '../../component/client-context.ts';
+import type { IHeaders } from '../../kafka/client.ts';
+
+export interface RecordPlace {
+  topic: string;
+  partition: number;
+  offset: number;
+}
+
+const NO_METADATA: readonly string[] = [];
+const ATTRIBUTE_PREFIX = 'kafka.header.';
+
+export class RecordContext {
+  /** Of `header_extraction`: name in the record, name of the attribute as a byte string. */
+  readonly #extracted: readonly (readonly [header: string, attribute: string])[];
+
+  /** @param headers names that become attributes. */
+  constructor(headers: readonly string[]) {
+    this.#extracted = headers.map((name) => [name, byteString(Buffer.from(ATTRIBUTE_PREFIX + name))]);
+  }
+
+  /**
+   * @param keys what the engine asks for.
+   * @returns undefined when there is nothing of it; `too_large` when it is more than the engine carries.
+   */
+  encode(
+    keys: ClientKeys | undefined,
+    place: RecordPlace,
+    headers: IHeaders | undefined,
+  ): Uint8Array | undefined | 'too_large' {
+    const names = keys?.metadata ?? NO_METADATA;
+    if (names.length === 0 && this.#extracted.length === 0) return undefined;
+    const parts: Uint8Array[] = [];
+    if (names.length > 0) {
+      const metadata = new Map(names.map((name) => [name, metadataValues(name, place, headers)]));
+      const encoded = encodeClientContext(
+        { address: undefined, metadata, auth: new Map() },
+        { address: false, metadata: names, auth: [] },
+      );
+      if (encoded !== undefined) parts.push(encoded);
+    }
+    const attributes = this.#attributes(headers);
+    if (attributes !== undefined) parts.push(attributes);
+    if (parts.length === 0) return undefined;
+    const context = parts.length === 1 ? parts[0]! : Buffer.concat(parts);
+    return context.byteLength > CLIENT_CONTEXT_BYTES_MAX ? 'too_large' : context;
+  }
+
+  /** As in the Collector: names letter for letter, the first of several values, nothing for a header that is not there. */
+  #attributes(headers: IHeaders | undefined): Uint8Array | undefined {
+    const attributes = new Map<string, string>();
+    for (const [header, attribute] of this.#extracted) {
+      const value = headers !== undefined && Object.hasOwn(headers, header) ? headers[header] : undefined;
+      const first = Array.isArray(value) ? value[0] : value;
+      if (first !== undefined) attributes.set(attribute, byteString(first));
+    }
+    return attributes.size === 0 ? undefined : encodeResourceAttributes(attributes);
+  }
+}
+
+function metadataValues(
+  name: string,
+  { topic, partition, offset }: RecordPlace,
+  headers: IHeaders | undefined,
+): string[] {
+  if (name === 'kafka.topic') return [topic];
+  if (name === 'kafka.partition') return [String(partition)];
+  if (name === 'kafka.offset') return [String(offset)];
+  return Object.entries(headers ?? {}).flatMap(([header, value]) => {
+    if (value === undefined || header.toLowerCase() !== name) return [];
+    return (Array.isArray(value) ? value : [value]).map(byteString);
+  });
+}
+
+/** One character for each byte. */
+function byteString(value: Buffer | string): string {
+  return (typeof value === 'string' ? Buffer.from(value) : value).toString('latin1');
+}

@@ -1,0 +1,151 @@
+/** The real program with a `kafka` receiver on a real broker, and a file for each signal that shows what it stored. */
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type Kafka, Partitioners } from 'kafkajs';
+import { EngineProcess, freePort, metricSum } from '../engine-process.ts';
+import { deliveredSpans } from '../file-sink.ts';
+import type { KafkaServer } from './kafka-server.ts';
+
+export interface SentRecord {
+  value: Buffer | string | null;
+  partition?: number;
+  headers?: Record<string, string | Buffer>;
+}
+
+/** Writes records with a client that is not the engine's, and returns when all replicas have them. */
+export async function produce(
+  broker: KafkaServer,
+  topic: string,
+  records: readonly SentRecord[],
+): Promise<void> {
+  const client = await kafkaClient(broker);
+  const producer = client.producer({
+    createPartitioner: Partitioners.DefaultPartitioner,
+    allowAutoTopicCreation: false,
+  });
+  await producer.connect();
+  try {
+    await producer.send({ topic, acks: -1, messages: records.map((record) => ({ ...record })) });
+  } finally {
+    await producer.disconnect();
+  }
+}
+
+export async function kafkaClient(broker: KafkaServer): Promise<Kafka> {
+  const { Kafka: KafkaClass, logLevel } = await import('kafkajs').then((module) => module.default ?? module);
+  return new KafkaClass({ brokers: [broker.bootstrap], logLevel: logLevel.NOTHING });
+}
+
+/** By partition; -1 for what the group has never committed. */
+export async function committedOffsets(broker: KafkaServer, group: string, topic: string): Promise<number[]> {
+  const admin = (await kafkaClient(broker)).admin();
+  await admin.connect();
+  try {
+    const [found] = await admin.fetchOffsets({ groupId: group, topics: [topic] });
+    const offsets: number[] = [];
+    for (const { partition, offset } of found?.partitions ?? []) offsets[partition] = Number(offset);
+    return offsets;
+  } finally {
+    await admin.disconnect();
+  }
+}
+
+export interface ReceiverBedOptions {
+  broker: KafkaServer;
+  signals?: readonly ('traces' | 'metrics' | 'logs')[];
+  /** Keys of the receiver beside its brokers. */
+  receiver?: Record<string, unknown>;
+  processors?: Record<string, unknown>;
+  /** Instead of a directory of its own, which it deletes at the end. */
+  directory?: string;
+}
+
+export class ReceiverBed {
+  readonly directory: string;
+  readonly config: string;
+  readonly metricsPort: number;
+  engine: EngineProcess | undefined;
+
+  private constructor(directory: string, metricsPort: number, options: ReceiverBedOptions) {
+    this.directory = directory;
+    this.metricsPort = metricsPort;
+    const signals = options.signals ?? ['traces'];
+    const processors = options.processors ?? {};
+    this.config = JSON.stringify({
+      receivers: {
+        kafka: {
+          brokers: [options.broker.bootstrap],
+          group_id: 'bed',
+          initial_offset: 'earliest',
+          session_timeout: '6s',
+          heartbeat_interval: '500ms',
+          ...options.receiver,
+        },
+      },
+      processors,
+      exporters: Object.fromEntries(
+        signals.map((signal) => [
+          `file/${signal}`,
+          {
+            path: join(directory, `${signal}.out`),
+            format: signal === 'traces' ? 'proto' : 'json',
+            append: true,
+          },
+        ]),
+      ),
+      service: {
+        telemetry: {
+          metrics: {
+            readers: [{ pull: { exporter: { prometheus: { host: '127.0.0.1', port: metricsPort } } } }],
+          },
+        },
+        pipelines: Object.fromEntries(
+          signals.map((signal) => [
+            signal,
+            { receivers: ['kafka'], processors: Object.keys(processors), exporters: [`file/${signal}`] },
+          ]),
+        ),
+      },
+    });
+  }
+
+  static async create(options: ReceiverBedOptions): Promise<ReceiverBed> {
+    const directory = options.directory ?? mkdtempSync(join(tmpdir(), 'millrace-kafka-receiver-'));
+    return new ReceiverBed(directory, await freePort(), options);
+  }
+
+  async start(failpoints = ''): Promise<EngineProcess> {
+    this.engine = await EngineProcess.start({
+      config: this.config,
+      dataDir: join(this.directory, 'data'),
+      failpoints,
+    });
+    return this.engine;
+  }
+
+  spans(): Map<string, number> {
+    return deliveredSpans(join(this.directory, 'traces.out'));
+  }
+
+  /** Requests as JSON, one a line. */
+  lines(signal: 'metrics' | 'logs'): string[] {
+    try {
+      return readFileSync(join(this.directory, `${signal}.out`), 'utf8')
+        .trim()
+        .split('\n')
+        .filter((line) => line !== '');
+    } catch {
+      return [];
+    }
+  }
+
+  async metric(name: string, ...labels: string[]): Promise<number> {
+    return metricSum(await this.engine!.metrics(this.metricsPort), name, labels);
+  }
+
+  async stop(): Promise<void> {
+    if (this.engine?.hasExited === false) await this.engine.kill();
+    rmSync(this.directory, { recursive: true, force: true });
+  }
+}
