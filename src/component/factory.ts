@@ -54,6 +54,8 @@ export interface DeadLettersConfig {
 /** Keys of `sending_queue`, `retry_on_failure`, `timeout` and `dead_letters`, parsed: see exporters/helper/config.ts. */
 export interface DeliveryConfig {
   timeoutMs: number;
+  /** The exporter reads batches piece by piece, so that they may be larger than memory: `ExportBatch.readSlices`. */
+  streamsBatches?: true;
   retry: {
     enabled: boolean;
     initialIntervalMs: number;
@@ -126,6 +128,12 @@ export interface Batching {
   processorId?: string;
 }
 
+/** Delivered data that is kept all the same: since it arrived, in ms, and in bytes; a bound that is absent is none. */
+export interface RetentionConfig {
+  timeMs?: number | undefined;
+  sizeBytes?: number | undefined;
+}
+
 /** Built on the main thread, started before everything else. */
 export interface ExtensionFactory<C> extends FactoryBase<C> {
   readonly kind: 'extension';
@@ -133,6 +141,8 @@ export interface ExtensionFactory<C> extends FactoryBase<C> {
   create(settings: ComponentSettings, config: C): Component | Promise<Component>;
   /** Only storage extensions have it: the directory that `sending_queue.storage` means by naming this extension. */
   storageDirectory?(config: C): string;
+  /** Only storage extensions have it: how long what was delivered stays in the logs of that directory. */
+  retention?(config: C): RetentionConfig | undefined;
   /** Authenticators that this configuration names for whoever asks its own pages; checked before anything starts. */
   authenticators?(config: C): readonly AuthReference[];
   /** Whether its components are `ServerAuthenticator`s of component/auth.ts. */

@@ -23,6 +23,7 @@ const RUN = {
   durability: 'disk',
   workerCount: undefined,
   diskBudgetBytes: undefined,
+  retain: undefined,
   isWatching: false,
   warnings: [],
 };

@@ -1,5 +1,7 @@
 /** The command line as data: parsing only, nothing is printed or opened here. */
+import type { RetentionConfig } from '../component/factory.ts';
 import { parseByteSize } from '../config/byte-size.ts';
+import { parseDuration } from '../config/duration.ts';
 import { didYouMean } from '../stdx/nearest.ts';
 
 export type Durability = 'disk' | 'memory';
@@ -22,6 +24,8 @@ export interface RunCommand extends SourceFlags {
   workerCount: number | undefined;
   /** Bytes that waiting data may take on disk; undefined leaves it to the engine. */
   diskBudgetBytes: number | undefined;
+  /** Delivered data that stays on disk; undefined: none. */
+  retain: RetentionConfig | undefined;
   /** Reload when a file of `configs` changes. */
   isWatching: boolean;
 }
@@ -98,6 +102,7 @@ const FLAGS = {
   '--durability': { takesValue: true, commands: WITH_SOURCES },
   '--workers': { takesValue: true, commands: WITH_SOURCES },
   '--disk-budget': { takesValue: true, commands: WITH_SOURCES },
+  '--retain': { takesValue: true, commands: WITH_SOURCES },
   '--watch': { takesValue: false, commands: WITH_SOURCES },
   '--format': { takesValue: true, commands: ['print-config'] },
   '--mode': { takesValue: true, commands: ['print-config'] },
@@ -256,6 +261,7 @@ function readRun(values: Values, issues: CliIssue[]): RunCommand {
     durability: readChoice(values, '--durability', ['disk', 'memory'], issues),
     workerCount: readWorkerCount(values, issues),
     diskBudgetBytes: readDiskBudget(values, issues),
+    retain: readRetain(values, issues),
     isWatching: values.has('--watch'),
   };
 }
@@ -316,4 +322,23 @@ function readDiskBudget(values: Values, issues: CliIssue[]): number | undefined 
   const message = `--disk-budget must be a size such as 20GiB, got "${value}"`;
   issues.push({ code: 'bad-value', argument: '--disk-budget', message });
   return undefined;
+}
+
+/** A time, a size, or both with a comma between. */
+function readRetain(values: Values, issues: CliIssue[]): RetentionConfig | undefined {
+  const value = textOf(values, '--retain');
+  if (value === undefined) return undefined;
+  const retain: RetentionConfig = {};
+  for (const part of value.split(',')) {
+    const timeMs = parseDuration(part);
+    const sizeBytes = parseByteSize(part);
+    if (typeof timeMs === 'number' && timeMs > 0) retain.timeMs = timeMs;
+    else if (sizeBytes !== undefined && sizeBytes > 0) retain.sizeBytes = sizeBytes;
+    else {
+      const message = `--retain must be a time, a size or both, such as 24h,50GiB, got "${value}"`;
+      issues.push({ code: 'bad-value', argument: '--retain', message });
+      return undefined;
+    }
+  }
+  return retain;
 }

@@ -93,6 +93,9 @@ export class EngineMetrics {
     const labels = { log: log.logId };
     this.#meter.gauge('millrace_log_size_bytes', labels).set(words.sizeBytes);
     this.#meter.gauge('millrace_log_budget_bytes', labels).set(log.limits.budgetBytes);
+    this.#meter.gauge('millrace_log_retained_bytes', labels).set(words.retainedBytes);
+    if (words.oldestUnixMs > 0)
+      this.#meter.gauge('millrace_log_oldest_time', labels).set(words.oldestUnixMs / 1000);
     this.#meter
       .gauge('millrace_log_items', labels)
       .set(Math.max(end - words.releasedByAll(end, log.cursorNames.length), 0));

@@ -189,6 +189,7 @@ export class Engine {
       pipelineWorkers: command.workerCount ?? this.#workers,
       exporterWorkers: this.#workers,
       limits: logLimits(command.diskBudgetBytes ?? DISK_BUDGET_BYTES, this.dataDir),
+      retain: command.retain,
       listNames,
       orphanCursors,
       adopterOf,
@@ -245,6 +246,7 @@ export class Engine {
     const found = await prepareLog({
       logId: log.logId,
       directory: log.directory,
+      cursorNames: log.isPending === true ? [] : log.cursorNames,
       clock,
       logger,
       setAllAside: this.#isCrashLoop,

@@ -13,7 +13,7 @@ Usage
   millrace print-config --config FILE  the configuration that takes effect, secrets hidden
   millrace config-schema               JSON Schema of the configuration, for editors
   millrace deadletter ACTION           list, show or retry (--config FILE) what a backend refused
-  millrace cursors ACTION              list, remove or adopt how far exporters are in the logs
+  millrace cursors ACTION              list, rewind, remove, adopt how far exporters are in the logs
   millrace top [--endpoint URL]        what a running engine does, once a second, from its metrics
   millrace convert refinery FILE       sampling rules of Refinery as processors
   millrace sample --policies FILE      what sampling policies would keep of recorded traces (--from)
@@ -38,6 +38,8 @@ Flags
   --durability MODE     disk (default) or memory, see below
   --disk-budget SIZE    most that waiting data may take on disk, such as 500MB or 20GiB;
                         when it is used up, senders are asked to retry later
+  --retain WHAT         keep delivered data for cursors rewind: a time, a size or both, such as
+                        24h,50GiB; part of the disk budget, and the first to go when it is full
   --workers N           threads that decode and write; default: one less than the cores
   --watch               take a changed configuration file over without a restart; SIGHUP does
                         so at any time. A wrong one changes nothing

@@ -79,6 +79,7 @@ function fusedCursor(cursor: LogCursor, fuse: Fuse): LogCursor {
   return {
     name: cursor.name,
     origin: cursor.origin,
+    generation: cursor.generation,
     get ordinal() {
       return cursor.ordinal;
     },

@@ -28,7 +28,7 @@ export function storedCursors(logDirectory: string, logId: string): StoredCursor
   const found: StoredCursor[] = [];
   for (const name of listNames(cursorsDirectory(logDirectory)).toSorted()) {
     const directory = join(cursorsDirectory(logDirectory), name);
-    const state = readPosition(join(directory, 'position'));
+    const state = readCursorFile(join(directory, 'position'));
     if (state === 'absent') continue;
     const isOurs = state !== 'damaged' && state.logHash === hash;
     found.push({
@@ -48,16 +48,6 @@ export function orphanCursors(
 ): StoredCursor[] {
   const known = new Set(configured.map(cursorDirectoryName));
   return storedCursors(logDirectory, logId).filter(({ directory }) => !known.has(basename(directory)));
-}
-
-function readPosition(path: string): ReturnType<typeof readCursorFile> {
-  try {
-    return readCursorFile(path);
-  } catch (error) {
-    // Something else than an exporter's directory.
-    if ((error as NodeJS.ErrnoException).code === 'ENOTDIR') return 'absent';
-    throw error;
-  }
 }
 
 /** The reverse of `cursorDirectoryName`; a shortened name, which has a tilde, stays as it is. */

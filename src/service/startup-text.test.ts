@@ -35,6 +35,7 @@ function text(options: {
     durability: options.durability ?? 'disk',
     workerCount: undefined,
     diskBudgetBytes: undefined,
+    retain: undefined,
     isWatching: false,
     warnings: [],
   };

@@ -38,6 +38,7 @@ async function startEngine(t: TestContext, failpoints: string, dataDir?: string)
       durability: 'disk',
       workerCount: 1,
       diskBudgetBytes: undefined,
+      retain: undefined,
       isWatching: false,
       warnings: [],
     },

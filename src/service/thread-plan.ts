@@ -8,6 +8,7 @@ import type {
   ExporterFactory,
   ExtensionFactory,
   ReceiverFactory,
+  RetentionConfig,
 } from '../component/factory.ts';
 import type { Signal } from '../component/signal.ts';
 import type { CollectorPlan, PipelinePlan } from '../config/collector-plan.ts';
@@ -18,6 +19,7 @@ import { batchingOf } from './batching.ts';
 import { authClientKeys, carriedClientKeys, storedClientKeys } from './client-plan.ts';
 import { cutChain, HOLDING_CURSOR, HOLDING_WORKERS_MAX, holds } from './holding-plan.ts';
 import type { ChainPlan, ExporterPlan, RoutePlan } from './messages.ts';
+import { type RetentionPlan, RetentionPlans } from './retention-plan.ts';
 
 export interface ThreadPlanOptions {
   dataDir: string;
@@ -25,6 +27,8 @@ export interface ThreadPlanOptions {
   pipelineWorkers: number;
   exporterWorkers: number;
   limits: LogLimits;
+  /** Of logs whose storage does not say itself what to retain. */
+  retain?: RetentionConfig | undefined;
   /** Names in a directory; empty when it does not exist. Injected so that planning stays testable. */
   listNames(directory: string): string[];
   /** Positions beside a log of exporters that it does not have any more; none when absent. */
@@ -61,6 +65,7 @@ interface LogGroup {
   exporterIds: string[];
   /** It holds what a processor has not let go on. */
   isPending?: true;
+  retain: RetentionPlan | undefined;
   queues: DeliveryConfig['queue'][];
 }
 
@@ -120,6 +125,7 @@ function boundedLimits(queues: readonly DeliveryConfig['queue'][], options: Thre
 
 function groupLogs(plan: CollectorPlan, registry: Registry, options: ThreadPlanOptions): LogGroup[] {
   const groups: LogGroup[] = [];
+  const retentions = new RetentionPlans(plan, registry, options.retain);
   for (const pipeline of plan.pipelines) {
     const byStorage = new Map<string, LogGroup>();
     for (const exporterId of pipeline.exporters) {
@@ -130,7 +136,8 @@ function groupLogs(plan: CollectorPlan, registry: Registry, options: ThreadPlanO
       if (group === undefined) {
         const name = logGroupName(pipeline.id, storage);
         const directory = storage === undefined ? options.dataDir : storageDirectory(plan, registry, storage);
-        group = { name, pipeline, directory: join(directory, 'logs'), exporterIds: [], queues: [] };
+        const retain = retentions.of(storage);
+        group = { name, pipeline, directory: join(directory, 'logs'), exporterIds: [], retain, queues: [] };
         byStorage.set(key, group);
       }
       group.exporterIds.push(exporterId);
@@ -151,6 +158,7 @@ function pendingGroup(pipeline: PipelinePlan, options: ThreadPlanOptions): LogGr
     directory: join(options.dataDir, 'logs'),
     exporterIds: [HOLDING_CURSOR],
     isPending: true,
+    retain: undefined,
     queues: [],
   };
 }
@@ -180,6 +188,7 @@ function describeLog(
   for (const [index, { ordinal }] of orphans.entries())
     words.setReleasedOrdinal(group.exporterIds.length + index, ordinal);
   budget.logs.push(shared);
+  group.retain?.logs.push(shared);
   return {
     logId,
     signal: group.pipeline.signal,
@@ -191,6 +200,7 @@ function describeLog(
     shared,
     ...(group.isPending === true ? { isPending: true as const } : {}),
     group: budget,
+    ...(group.retain === undefined ? {} : { retain: group.retain }),
   };
 }
 

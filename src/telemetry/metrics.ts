@@ -205,6 +205,13 @@ export const METRICS: readonly MetricDefinition[] = [
     'Bytes on disk that a log may take, if the others of the engine leave it so much of their common budget.',
     'basic',
   ),
+  gauge(
+    'millrace_log_retained_bytes',
+    'By',
+    'Bytes on disk of segments that every exporter has delivered, kept as `retain` says.',
+    'basic',
+  ),
+  gauge('millrace_log_oldest_time', 's', 'When the oldest item arrived that a log holds, Unix time.'),
   gauge('millrace_log_items', '{item}', 'Items in a log that its slowest exporter has not finished.'),
   counter('millrace_log_flushed_items', '{item}', 'Items that a log has taken and flushed since the start.'),
   counter('millrace_log_commits', '{commits}', 'Group commits that were flushed.'),

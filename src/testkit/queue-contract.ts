@@ -18,6 +18,8 @@ export interface LogHarness {
   open(): Promise<OpenLog>;
   /** Ends the handles as kill -9 would; the next open() sees what was on disk. */
   crash(log: OpenLog): Promise<void>;
+  /** Moves the cursor back while nothing is open; only logs that retain everything have it. */
+  rewind?(ordinal: number): Promise<void>;
   dispose(): Promise<void>;
 }
 
@@ -28,7 +30,8 @@ type Command =
   | { kind: 'freeze'; items: number }
   | { kind: 'finish'; which: number }
   | { kind: 'reopen' }
-  | { kind: 'crash' };
+  | { kind: 'crash' }
+  | { kind: 'rewind'; at: number; isCrash: boolean };
 
 const commandArbitrary: fc.Arbitrary<Command> = fc.oneof(
   {
@@ -55,6 +58,14 @@ const commandArbitrary: fc.Arbitrary<Command> = fc.oneof(
   { weight: 3, arbitrary: fc.record({ kind: fc.constant('finish' as const), which: fc.nat(5) }) },
   { weight: 1, arbitrary: fc.constant({ kind: 'reopen' as const }) },
   { weight: 1, arbitrary: fc.constant({ kind: 'crash' as const }) },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      kind: fc.constant('rewind' as const),
+      at: fc.double({ min: 0, max: 1, noNaN: true }),
+      isCrash: fc.boolean(),
+    }),
+  },
 );
 
 /** Records that are full are stored early by some logs; before the commit a crash may take them all the same. */
@@ -79,6 +90,7 @@ class Model {
   pending: Entry[] = [];
   end = 0;
   cursorOrdinal = 0;
+  generation = 0;
   frozen: BatchBoundary[] = [];
   finishedEarly = new Set<BatchBoundary>();
 
@@ -210,6 +222,32 @@ function checkAll(log: OpenLog, model: Model): void {
   assert.deepEqual(seen, expected);
 }
 
+/** Everything is there from the new position on, and nothing of what was under way before is remembered. */
+async function rewind(
+  command: { at: number; isCrash: boolean },
+  log: OpenLog,
+  harness: LogHarness,
+  model: Model,
+): Promise<OpenLog> {
+  const next = await restart(command.isCrash ? 'crash' : 'reopen', log, harness, model);
+  if (harness.rewind === undefined) return next;
+  for (const part of [next.reader, next.cursor, next.writer]) await part.close();
+  const ordinal = Math.floor(command.at * model.cursorOrdinal);
+  await harness.rewind(ordinal);
+  model.cursorOrdinal = ordinal;
+  model.generation += 1;
+  model.frozen = [];
+  model.finishedEarly = new Set();
+  const rewound = await harness.open();
+  assert.equal(rewound.reader.beginOrdinal(), 0, 'a log that retains everything gave something up');
+  assert.equal(rewound.cursor.ordinal, ordinal);
+  assert.equal(rewound.cursor.frozenEnd, ordinal);
+  assert.deepEqual(rewound.cursor.frozen, []);
+  assert.equal(rewound.cursor.generation, model.generation);
+  checkAll(rewound, model);
+  return rewound;
+}
+
 async function restart(
   kind: 'reopen' | 'crash',
   log: OpenLog,
@@ -238,6 +276,7 @@ async function restart(
   }
   // Otherwise items of a batch that finished early would be sent again under another batch's boundaries.
   assert.equal(next.cursor.frozenEnd, frozenEndBefore);
+  assert.equal(next.cursor.generation, model.generation);
   adoptCursor(next.cursor, model);
   checkAll(next, model);
   return next;
@@ -279,6 +318,8 @@ export function testLogContract(
           for (const command of commands) {
             if (command.kind === 'reopen' || command.kind === 'crash') {
               log = await restart(command.kind, log, harness, model);
+            } else if (command.kind === 'rewind') {
+              log = await rewind(command, log, harness, model);
             } else {
               await runCommand(command, log, model);
             }

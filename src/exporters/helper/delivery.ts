@@ -15,6 +15,7 @@ import type { DeadLetterSink } from './dead-letters.ts';
 import type { BatchProcessorMetrics, DeliveryMetrics } from './delivery-metrics.ts';
 import type { ExporterSpans } from './exporter-spans.ts';
 import type { SendSlots } from './send-slots.ts';
+import { assembleStreamed, isStreamed, StreamedAssembler } from './streamed-batch.ts';
 
 /** Bytes of batches that one delivery holds in memory, sent or waiting for a retry. One batch always may. */
 export const IN_FLIGHT_BYTES_MAX = 64 << 20;
@@ -51,10 +52,11 @@ const MAX_ELAPSED_MEMORY_MS = 300_000;
 export class Delivery {
   readonly #deps: DeliveryDependencies;
   readonly #stop = new AbortController();
-  readonly #assembler: BatchAssembler;
+  readonly #assembler: BatchAssembler | StreamedAssembler;
   readonly #sender: BatchSender;
   readonly #sends = new Set<Promise<void>>();
   readonly #partition: Partition | undefined;
+  readonly #idPrefix: string;
   /** Parts of frozen batches that wait for a send slot: they come before whatever is read next. */
   #waitingParts = 0;
   #inFlightBytes = 0;
@@ -63,10 +65,15 @@ export class Delivery {
   constructor(deps: DeliveryDependencies) {
     this.#deps = deps;
     const { cursor, reader, config } = deps;
+    // A backend that remembers ids must take what is wanted a second time for new.
+    const again = cursor.generation === 0 ? '' : `.r${cursor.generation}`;
+    this.#idPrefix = `${reader.logId}.${reader.incarnation}${again}`;
     const start = Math.max(cursor.frozenEnd, reader.beginOrdinal());
     const { batch } = config.queue;
     if (batch.partition !== undefined) this.#partition = new Partition(batch.partition);
-    this.#assembler = new BatchAssembler(reader, deps.signal, batch, start, this.#partition);
+    this.#assembler = isStreamed(config)
+      ? new StreamedAssembler(reader, deps.signal, batch, start)
+      : new BatchAssembler(reader, deps.signal, batch, start, this.#partition);
     this.#sender = new BatchSender({
       ...deps,
       maxElapsedMs: config.retry.maxElapsedMs ?? (deps.isDurable ? 0 : MAX_ELAPSED_MEMORY_MS),
@@ -77,10 +84,11 @@ export class Delivery {
 
   /** Runs until `stop`. Rejects only when the log itself fails. */
   async run(): Promise<void> {
+    const assemble = this.#deps.config.streamsBatches === true ? assembleStreamed : assembleBoundary;
     for (const boundary of [...this.#deps.cursor.frozen]) {
       if (!(await this.#untilReadable(boundary.end))) break;
       this.#deps.slots.take();
-      this.#startSend(assembleBoundary(this.#deps.reader, this.#deps.signal, boundary, this.#partition));
+      this.#startSend(assemble(this.#deps.reader, this.#deps.signal, boundary, this.#partition));
     }
     while (!this.#isStopped) {
       const endOrdinal = this.#deps.reader.endOrdinal();
@@ -130,7 +138,7 @@ export class Delivery {
       for (const part of batch.parts?.values() ?? [batch])
         this.#deps.batchMetrics?.cut(part.itemCount, part.sizeBytes, batch.isFull);
       batches.push(batch);
-      bytes += batch.sizeBytes;
+      bytes += heldBytes(batch);
     }
     return batches;
   }
@@ -177,7 +185,7 @@ export class Delivery {
   /** The batch's slot is taken already and is given back at its end. */
   #startSend(batch: AssembledBatch): void {
     const { slots, metrics } = this.#deps;
-    this.#inFlightBytes += batch.sizeBytes;
+    this.#inFlightBytes += heldBytes(batch);
     metrics.inFlight.set(slots.inFlight);
     const send = this.#send(batch)
       .catch((error: unknown) => {
@@ -185,7 +193,7 @@ export class Delivery {
         this.#stop.abort();
       })
       .finally(() => {
-        this.#inFlightBytes -= batch.sizeBytes;
+        this.#inFlightBytes -= heldBytes(batch);
         this.#sends.delete(send);
         // Parts have given theirs back; whoever waited for one may have waited for the memory as well.
         if (batch.parts === undefined) slots.give();
@@ -248,21 +256,27 @@ export class Delivery {
   }
 
   async #sendPart({ boundary }: AssembledBatch, part: BatchPart): Promise<SendEnd> {
-    const { reader, signal, metrics, clock } = this.#deps;
-    const { slices, itemCount, sizeBytes, receivedUnixMs, client, idSuffix = '' } = part;
+    const { signal, metrics, clock } = this.#deps;
+    const { slices, itemCount, sizeBytes, receivedUnixMs, client, idSuffix = '', readSlices } = part;
     if (itemCount === 0) return { isFinished: true, isAbandoned: false };
     metrics.batchBegins(itemCount, sizeBytes);
     const batch: ExportBatch = {
       signal,
-      batchId: `${reader.logId}.${reader.incarnation}-${boundary.first}-${boundary.end - 1}${idSuffix}`,
+      batchId: `${this.#idPrefix}-${boundary.first}-${boundary.end - 1}${idSuffix}`,
       slices,
       itemCount,
       sizeBytes,
       receivedUnixMs,
       ...(client === undefined ? {} : { client }),
+      ...(readSlices === undefined ? {} : { readSlices }),
     };
     const end = await this.#sender.send(batch);
     if (end.isFinished) metrics.deliveryAge.record((clock.unixMs() - receivedUnixMs) * 1000);
     return end;
   }
+}
+
+/** What is read piece by piece costs its exporter as much as may be in flight: one such batch at a time. */
+function heldBytes({ readSlices, sizeBytes }: AssembledBatch): number {
+  return readSlices === undefined ? sizeBytes : IN_FLIGHT_BYTES_MAX;
 }

@@ -1,4 +1,14 @@
-import { boolean, duration, ignored, integer, refused, section, string } from '../../config/field-kinds.ts';
+import type { RetentionConfig } from '../../component/factory.ts';
+import {
+  boolean,
+  byteCount,
+  duration,
+  ignored,
+  integer,
+  refused,
+  section,
+  string,
+} from '../../config/field-kinds.ts';
 import { defineConfig, defineShape } from '../../config/schema.ts';
 
 /** Where the log of every exporter is that names this extension in `sending_queue.storage`. */
@@ -7,6 +17,8 @@ export interface FileStorageConfig {
   createsDirectory: boolean;
   /** Octal text, e.g. `0750`. */
   directoryPermissions: string;
+  /** undefined: what `--retain` says. */
+  retain: RetentionConfig | undefined;
 }
 
 const WHOLE_SEGMENTS = 'disk space is given back by deleting whole segments, without compaction';
@@ -22,6 +34,21 @@ const compactionShape = defineShape({
   checkIntervalMs: duration('check_interval', { default: '5s', doc: 'Time between two checks.' }),
   cleanupOnStart: boolean('cleanup_on_start', { default: false, doc: 'Remove temporary copies at start.' }),
 });
+
+const retainShape = defineShape<RetentionConfig>(
+  {
+    timeMs: duration('time', {
+      doc: 'Kept until everything in a segment has been here for so long.',
+    }),
+    sizeBytes: byteCount('size', {
+      doc: 'Most that delivered segments of all logs in the directory take, such as 50GiB; the oldest go first.',
+    }),
+  },
+  ({ timeMs, sizeBytes }) =>
+    timeMs === undefined && sizeBytes === undefined
+      ? [{ key: '', message: 'needs `time`, `size` or both' }]
+      : [],
+);
 
 export const fileStorageConfigSchema = defineConfig<FileStorageConfig>(
   {
@@ -40,6 +67,10 @@ export const fileStorageConfigSchema = defineConfig<FileStorageConfig>(
       pattern: /^0?[0-7]{3}$/,
       patternHint: 'must be octal permissions in quotes, such as "0750"',
       doc: 'Permissions of a directory that is created.',
+    }),
+    retain: section('retain', retainShape, {
+      optional: true,
+      doc: 'Delivered data that is kept for `millrace cursors rewind`; ours, the Collector refuses it. Not set: as `--retain` says.',
     }),
   },
   undefined,

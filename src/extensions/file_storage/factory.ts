@@ -12,4 +12,5 @@ export const fileStorageExtensionFactory: ExtensionFactory<FileStorageConfig> = 
     return new FileStorageExtension(settings, config);
   },
   storageDirectory: (config) => config.directory,
+  retention: (config) => config.retain,
 };

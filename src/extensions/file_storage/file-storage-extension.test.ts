@@ -62,6 +62,7 @@ test('all keys of the Collector are accepted; those without effect warn', () => 
     directory: '/data',
     createsDirectory: true,
     directoryPermissions: '0700',
+    retain: undefined,
   });
   assert.deepEqual(
     parsed.warnings?.map((warning) => warning.key),
@@ -106,4 +107,19 @@ test('a file in place of the directory, and a directory without write permission
   await chmod(directory, 0o500);
   await assert.rejects(startWith({ directory }), failsWith(/not readable and writable/));
   await chmod(directory, 0o700);
+});
+
+test('retain takes a time, a size or both, and nothing else', () => {
+  const retained = (retain: unknown) => fileStorageConfigSchema.parse({ retain });
+  assert.deepEqual(retained({ time: '24h', size: '50GiB' }).value?.retain, {
+    timeMs: 86_400_000,
+    sizeBytes: 50 * 2 ** 30,
+  });
+  assert.equal(retained({ time: '90m' }).value?.retain?.timeMs, 5_400_000);
+  const messages = [{}, { time: 'a day' }, { bytes: 5 }].map((raw) =>
+    retained(raw).issues.map((issue) => `${issue.path.join('::')}: ${issue.message}`),
+  );
+  assert.deepEqual(messages[0], ['retain: needs `time`, `size` or both']);
+  assert.match(messages[1]!.join(), /^retain::time: /);
+  assert.match(messages[2]!.join(), /unknown key "bytes"/);
 });

@@ -12,6 +12,7 @@ import type { LogDescriptor, LogLimits } from './contract.ts';
 import { openLogCursor } from './file-cursor.ts';
 import { MemoryLog } from './memory-log.ts';
 import { openLogReader, openLogWriter } from './open.ts';
+import { rewindCursor } from './rewind.ts';
 import { createSharedWords } from './shared-words.ts';
 
 /** Small enough for several records a group and several segments a run. */
@@ -23,7 +24,13 @@ const LIMITS = {
   flushTimeoutMs: 30_000,
 };
 
-function createDescriptor(directory: string, limits: Partial<LogLimits>, flush = true): LogDescriptor {
+function createDescriptor(
+  directory: string,
+  limits: Partial<LogLimits>,
+  flush = true,
+  isRetained = false,
+): LogDescriptor {
+  const shared = createSharedWords(1);
   return {
     logId: 'traces~0',
     signal: 'traces',
@@ -31,17 +38,22 @@ function createDescriptor(directory: string, limits: Partial<LogLimits>, flush =
     limits: { ...LIMITS, ...limits },
     flush,
     cursorNames: ['debug'],
-    shared: createSharedWords(1),
+    shared,
+    ...(isRetained ? { retain: { logs: [shared] } } : {}),
   };
 }
 
-async function createLmdbHarness(flush: boolean, limits: Partial<LogLimits> = {}): Promise<LogHarness> {
+async function createLmdbHarness(
+  flush: boolean,
+  limits: Partial<LogLimits> = {},
+  isRetained = false,
+): Promise<LogHarness> {
   const parent = mkdtempSync(join(tmpdir(), 'log-contract-'));
   let generation = 0;
   const directory = (): string => join(parent, String(generation));
   return {
     open: async () => {
-      const descriptor = createDescriptor(directory(), limits, flush);
+      const descriptor = createDescriptor(directory(), limits, flush, isRetained);
       const writer = await openLogWriter(descriptor, { clock: systemClock });
       return { writer, reader: openLogReader(descriptor), cursor: await openLogCursor(descriptor, 'debug') };
     },
@@ -55,12 +67,19 @@ async function createLmdbHarness(flush: boolean, limits: Partial<LogLimits> = {}
       await log.writer.close();
       rmSync(from, { recursive: true, force: true });
     },
+    ...(isRetained
+      ? {
+          rewind: async (ordinal: number) => {
+            rewindCursor({ logDirectory: directory(), logId: 'traces~0', name: 'debug', ordinal });
+          },
+        }
+      : {}),
     dispose: async () => rmSync(parent, { recursive: true, force: true }),
   };
 }
 
-async function createMemoryHarness(limits: Partial<LogLimits> = {}): Promise<LogHarness> {
-  const log = new MemoryLog(createDescriptor('', limits));
+async function createMemoryHarness(limits: Partial<LogLimits> = {}, isRetained = false): Promise<LogHarness> {
+  const log = new MemoryLog(createDescriptor('', limits, true, isRetained));
   return {
     open: async () => ({
       writer: log.openWriter(),
@@ -68,12 +87,15 @@ async function createMemoryHarness(limits: Partial<LogLimits> = {}): Promise<Log
       cursor: log.openCursor('debug'),
     }),
     crash: async () => log.crash(),
+    ...(isRetained ? { rewind: async (ordinal: number) => log.rewindCursor('debug', ordinal) } : {}),
     dispose: async () => undefined,
   };
 }
 
-testLogContract('memory log', createMemoryHarness, 100);
+testLogContract('memory log', () => createMemoryHarness(), 100);
+testLogContract('memory log that retains', () => createMemoryHarness({}, true), 100);
 testLogContract('lmdb log', () => createLmdbHarness(true), 50);
+testLogContract('lmdb log that retains', () => createLmdbHarness(true, {}, true), 40);
 testLogContract('lmdb log without flushes', () => createLmdbHarness(false), 15);
-testLogBounds('memory log', createMemoryHarness);
+testLogBounds('memory log', (limits) => createMemoryHarness(limits));
 testLogBounds('lmdb log', (limits) => createLmdbHarness(true, limits));

@@ -12,6 +12,9 @@
  * | flush fails or times out               | unknown                       | rejects STORAGE_FAILED, for ever    |
  * | crash between freeze() and finish()    | still there                   | the same boundaries again on open   |
  * | record damaged on disk                 | skipped                       | `damaged` with its item range       |
+ * | passed by every cursor                 | kept as `retain` says, then   | `beginOrdinal` of readers moves on  |
+ * |                                        | deleted in whole segments     |                                     |
+ * | the budget or the disk needs space     | kept ones go first            | nothing is refused for them         |
  */
 import type { Signal } from '../../component/signal.ts';
 
@@ -152,6 +155,11 @@ export interface LogCursor {
    */
   readonly freezable: number;
   /**
+   * How often the cursor was moved back over items that it had finished; part of batch ids. Whoever moves it back wants
+   * the items sent again, and a backend that remembers ids must not take them for repetitions.
+   */
+  readonly generation: number;
+  /**
    * Writes boundaries durably, before their first attempt. They ascend from where the last frozen one ended; items
    * left out in between are finished together with the batch behind them. Freezing several at once costs one flush.
    * Rejects STORAGE_FAILED, for ever, when they could not be written.
@@ -171,6 +179,16 @@ export interface BudgetGroup {
   /** Bytes on disk for all of them, each with what it keeps to write over. */
   budgetBytes: number;
   /** Shared words of every log, the own one included; complete before the first descriptor goes to a thread. */
+  logs: readonly SharedArrayBuffer[];
+}
+
+/** How long segments stay that every cursor has passed, so that a cursor can be moved back over them. */
+export interface Retention {
+  /** Since the last item of a segment arrived, ms; absent: no bound of its own. */
+  timeMs?: number;
+  /** Bytes on disk of such segments of all these logs together, the oldest go first; absent: no bound of its own. */
+  sizeBytes?: number;
+  /** Shared words of every log that `sizeBytes` counts, the own one included. */
   logs: readonly SharedArrayBuffer[];
 }
 
@@ -197,4 +215,6 @@ export interface LogDescriptor {
   shared: SharedArrayBuffer;
   /** Bound that this log shares with others, beside its own in `limits`. */
   group?: BudgetGroup;
+  /** Absent: what every cursor has passed is deleted at once. */
+  retain?: Retention;
 }

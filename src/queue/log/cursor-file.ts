@@ -5,7 +5,7 @@
  *
  * | offset | type     | field of a slot                                             |
  * | ------ | -------- | ----------------------------------------------------------- |
- * | 0      | u32      | magic "MLC1"                                                |
+ * | 0      | u32      | magic "MLC1", or "MLC2" when there is a generation          |
  * | 4      | u32      | CRC-32 of everything from offset 8 to the end of the state  |
  * | 8      | f64      | sequence; the valid slot with the larger one counts         |
  * | 16     | f64      | ordinal: everything before it is finished                   |
@@ -13,6 +13,7 @@
  * | 28     | u32      | hash of the log id                                          |
  * | 32     | 3 x f64  | first, end and 1 when finished, of each frozen batch behind |
  * |        |          | the ordinal: a finished one behind an unfinished one stays  |
+ * | ...    | f64      | MLC2 only: generation, how often the cursor was moved back  |
  */
 import { readFileSync } from 'node:fs';
 import { assert } from '../../stdx/assert.ts';
@@ -20,11 +21,13 @@ import { crc32 } from '../../stdx/crc32.ts';
 import type { BatchBoundary } from './contract.ts';
 
 const MAGIC = 0x31434c4d;
+const MAGIC_WITH_GENERATION = 0x32434c4d;
+const GENERATION_BYTES = 8;
 export const SLOT_BYTES = 64 * 1024;
 const HEADER_BYTES = 32;
 const BOUNDARY_BYTES = 24;
 /** Far more than any number of parallel senders freezes ahead. */
-export const FROZEN_MAX = Math.floor((SLOT_BYTES - HEADER_BYTES) / BOUNDARY_BYTES);
+export const FROZEN_MAX = Math.floor((SLOT_BYTES - HEADER_BYTES - GENERATION_BYTES) / BOUNDARY_BYTES);
 
 export interface FrozenBatch extends BatchBoundary {
   isFinished: boolean;
@@ -34,15 +37,21 @@ export interface CursorState {
   sequence: number;
   ordinal: number;
   logHash: number;
+  /** How often the cursor was moved back. */
+  generation: number;
   frozen: readonly FrozenBatch[];
 }
 
 /** Bytes of one slot, only as long as the state needs. The slot is `sequence % 2`. */
 export function encodeCursorState(state: CursorState): Uint8Array {
   assert(state.frozen.length <= FROZEN_MAX, 'too many frozen batches');
-  const bytes = new Uint8Array(HEADER_BYTES + state.frozen.length * BOUNDARY_BYTES);
+  // The older format where it can say it: an engine of before goes on with it.
+  const hasGeneration = state.generation > 0;
+  const frozenEnd = HEADER_BYTES + state.frozen.length * BOUNDARY_BYTES;
+  const bytes = new Uint8Array(frozenEnd + (hasGeneration ? GENERATION_BYTES : 0));
   const view = new DataView(bytes.buffer);
-  view.setUint32(0, MAGIC, true);
+  view.setUint32(0, hasGeneration ? MAGIC_WITH_GENERATION : MAGIC, true);
+  if (hasGeneration) view.setFloat64(frozenEnd, state.generation, true);
   view.setFloat64(8, state.sequence, true);
   view.setFloat64(16, state.ordinal, true);
   view.setUint32(24, state.frozen.length, true);
@@ -60,13 +69,15 @@ export function encodeCursorState(state: CursorState): Uint8Array {
 function decodeSlot(slot: Uint8Array): CursorState | undefined {
   if (slot.byteLength < HEADER_BYTES) return undefined;
   const view = new DataView(slot.buffer, slot.byteOffset, slot.byteLength);
-  if (view.getUint32(0, true) !== MAGIC) return undefined;
+  const magic = view.getUint32(0, true);
+  if (magic !== MAGIC && magic !== MAGIC_WITH_GENERATION) return undefined;
   const count = view.getUint32(24, true);
-  const end = HEADER_BYTES + count * BOUNDARY_BYTES;
+  const frozenEnd = HEADER_BYTES + count * BOUNDARY_BYTES;
+  const end = frozenEnd + (magic === MAGIC ? 0 : GENERATION_BYTES);
   if (count > FROZEN_MAX || end > slot.byteLength) return undefined;
   if (crc32(slot.subarray(8, end)) !== view.getUint32(4, true)) return undefined;
   const frozen: FrozenBatch[] = [];
-  for (let offset = HEADER_BYTES; offset < end; offset += BOUNDARY_BYTES) {
+  for (let offset = HEADER_BYTES; offset < frozenEnd; offset += BOUNDARY_BYTES) {
     frozen.push({
       first: view.getFloat64(offset, true),
       end: view.getFloat64(offset + 8, true),
@@ -77,6 +88,7 @@ function decodeSlot(slot: Uint8Array): CursorState | undefined {
     sequence: view.getFloat64(8, true),
     ordinal: view.getFloat64(16, true),
     logHash: view.getUint32(28, true),
+    generation: magic === MAGIC ? 0 : view.getFloat64(frozenEnd, true),
     frozen,
   };
 }
@@ -87,7 +99,9 @@ export function readCursorFile(path: string): CursorState | 'absent' | 'damaged'
   try {
     bytes = readFileSync(path);
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return 'absent';
+    const { code } = error as NodeJS.ErrnoException;
+    // The second: something else than an exporter's directory.
+    if (code === 'ENOENT' || code === 'ENOTDIR') return 'absent';
     throw error;
   }
   // Made, but the first state was never confirmed.

@@ -4,7 +4,7 @@ import type { BudgetGroup, LogDescriptor, LogLimits } from './contract.ts';
 import { SharedWords } from './shared-words.ts';
 
 /** Refusals end when this share of the budget is free again, not at the first freed byte. */
-const LOW_WATER_SHARE = 0.9;
+export const LOW_WATER_SHARE = 0.9;
 const RESERVE_RESUME_SHARE = 1.1;
 /**
  * Of a budget that logs share, an equal part of this share stays with each of them: a log whose exporter is dead must
@@ -41,6 +41,11 @@ function ownShareBytes({ budgetBytes, logs }: BudgetGroup): number {
   return (budgetBytes * OWN_SHARE) / logs.length;
 }
 
+/** What is retained goes as soon as anybody needs the space, so that nobody has to do without for it. */
+function neededBytes(words: SharedWords): number {
+  return words.sizeBytes - words.retainedBytes;
+}
+
 /** What is left of a group's budget for one log, from the sizes that the others publish. One thread only. */
 class GroupShare {
   readonly ownBytes: number;
@@ -60,14 +65,19 @@ class GroupShare {
   /** What a log does not use of its own share counts as used, or there would be nothing left when it wants it. */
   sample(): void {
     let sumBytes = 0;
-    for (const words of this.#words) sumBytes += Math.max(words.sizeBytes, this.ownBytes);
-    this.#othersBytes = sumBytes - Math.max(this.#own.sizeBytes, this.ownBytes);
+    for (const words of this.#words) sumBytes += Math.max(neededBytes(words), this.ownBytes);
+    this.#othersBytes = sumBytes - Math.max(neededBytes(this.#own), this.ownBytes);
   }
 
   /** The own share holds whatever the others have taken, also when they took a little too much. */
   exceeds(usedBytes: number, share: number): boolean {
     if (usedBytes <= this.ownBytes * share) return false;
     return this.#othersBytes + Math.max(usedBytes, this.ownBytes) > this.#budgetBytes * share;
+  }
+
+  /** Share of the budget that is in use with everything that is retained. */
+  get fillShare(): number {
+    return this.#words.reduce((sum, words) => sum + words.sizeBytes, 0) / this.#budgetBytes;
   }
 }
 
@@ -98,7 +108,7 @@ export class DiskBudget {
     return this.#refusal;
   }
 
-  /** @param usedBytes of this log on disk and in memory, before the request. */
+  /** @param usedBytes of this log on disk and in memory, without what is retained, before the request. */
   admits(requestBytes: number, usedBytes: number, pendingBytes: number): boolean {
     if (this.#refusal !== undefined) return false;
     if (this.#exceeds(usedBytes + requestBytes, 1)) this.#refusal = 'budget';
@@ -116,6 +126,20 @@ export class DiskBudget {
   /** Little is left: what is kept only for speed should go. */
   isTight(usedBytes: number): boolean {
     return this.#exceeds(usedBytes, LOW_WATER_SHARE);
+  }
+
+  /**
+   * How full the disk is with everything that is retained, 1 being too full: by the budget, or by the reserve.
+   * @param sizeBytes of this log, for one that has its budget for itself.
+   */
+  fillShare(sizeBytes: number): number {
+    const ofBudget = this.#group?.fillShare ?? sizeBytes / this.#limits.budgetBytes;
+    return this.#freeAfter(0) < this.#limits.reserveBytes * RESERVE_RESUME_SHARE ? 1 : ofBudget;
+  }
+
+  /** Bytes that were deleted since: the next look at the file system comes later. */
+  gaveBack(bytes: number): void {
+    this.#writtenSinceProbe -= bytes;
   }
 
   /** Looks at what the other logs of the group use. Call at each commit, behind the publishing of the own size. */

@@ -98,7 +98,7 @@ test('a failed flush is told by the freeze that needed it and by every later one
     slot: 0,
     words,
     logHash: 1,
-    state: { sequence: 0, ordinal: 0, logHash: 1, frozen: [] },
+    state: { sequence: 0, ordinal: 0, logHash: 1, generation: 0, frozen: [] },
     origin: 'new',
     writeSlot: async () => {
       throw Object.assign(new Error('i/o error'), { code: 'EIO' });
@@ -120,7 +120,7 @@ test('moves ride on the freezes that come anyway; one that none follows is writt
     slot: 0,
     words,
     logHash: 1,
-    state: { sequence: 0, ordinal: 0, logHash: 1, frozen: [] },
+    state: { sequence: 0, ordinal: 0, logHash: 1, generation: 0, frozen: [] },
     origin: 'restored',
     writeSlot: async () => {
       writes++;
@@ -149,7 +149,7 @@ test('a full disk is waited for, but not when the cursor is closed', { timeout: 
     slot: 0,
     words,
     logHash: 1,
-    state: { sequence: 0, ordinal: 0, logHash: 1, frozen: [] },
+    state: { sequence: 0, ordinal: 0, logHash: 1, generation: 0, frozen: [] },
     origin: 'new',
     writeSlot: async (offset: number) => {
       if (refusals-- > 0) throw Object.assign(new Error('no space'), { code: 'ENOSPC', syscall: 'write' });

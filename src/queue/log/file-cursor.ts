@@ -62,7 +62,7 @@ export async function openLogCursor(
     slot,
     words: new SharedWords(descriptor.shared),
     logHash: hash,
-    state: isOurs ? stored : { sequence: 0, ordinal: begin, logHash: hash, frozen: [] },
+    state: isOurs ? stored : { sequence: 0, ordinal: begin, logHash: hash, generation: 0, frozen: [] },
     lazyMs,
     origin: isOurs ? 'restored' : stored === 'absent' ? 'new' : 'damaged',
     writeSlot: (offset, bytes) => writeSlot(file, offset, bytes, descriptor.flush),
@@ -92,6 +92,7 @@ export class FileCursor implements LogCursor {
   readonly #parts: CursorParts;
   /** Ascending; the finished ones in it lie behind one that is not. */
   readonly #frozen: FrozenBatch[];
+  readonly generation: number;
   #ordinal: number;
   #sequence: number;
   /** Counts changes of the state; what `#persisted` lacks is not on disk yet. */
@@ -109,6 +110,7 @@ export class FileCursor implements LogCursor {
     this.#frozen = parts.state.frozen.map((batch) => ({ ...batch }));
     this.#ordinal = parts.state.ordinal;
     this.#sequence = parts.state.sequence;
+    this.generation = parts.state.generation;
     // A state from disk may be released at once; a new one is not on disk yet.
     if (parts.origin === 'restored') parts.words.setReleasedOrdinal(parts.slot, this.#ordinal);
     else this.#changed();
@@ -195,6 +197,7 @@ export class FileCursor implements LogCursor {
       sequence,
       ordinal,
       logHash: this.#parts.logHash,
+      generation: this.generation,
       frozen: this.#frozen,
     });
     try {

@@ -4,6 +4,8 @@
  *   <directory>/identity                     random name of this incarnation of the log
  *   <directory>/clean                        present after a clean close: what the segments looked like
  *   <directory>/segments/<first ordinal>/    one storage environment, sixteen hex digits
+ *     since                                  when its first item arrived, ms since the epoch in digits
+ *     unverified                             passed by every cursor and not looked into since a crash
  *   <directory>/segments/<name>.corrupt-<t>  set aside, never read again by the engine
  *   <directory>/segments/trash-<name>        on its way out
  *   <directory>/cursors/<exporter>/position  two slots, see cursor-file.ts
@@ -18,6 +20,8 @@ const SET_ASIDE_NAME = /^([0-9a-f]{16})\.corrupt-/;
 export const TRASH_PREFIX = 'trash-';
 export const DATA_FILE = 'data.mdb';
 export const LOCK_FILE = 'lock.mdb';
+export const SINCE_FILE = 'since';
+export const UNVERIFIED_FILE = 'unverified';
 
 export function segmentsDirectory(logDirectory: string): string {
   return join(logDirectory, 'segments');
@@ -50,6 +54,23 @@ export function listSetAside(logDirectory: string): { firstOrdinal: number; size
     setAside.push({ firstOrdinal: Number.parseInt(match[1] as string, 16), sizeBytes });
   }
   return setAside;
+}
+
+/** When the first item of a segment arrived, ms since the epoch; undefined where nothing tells. */
+export function segmentSince(logDirectory: string, firstOrdinal: number): number | undefined {
+  try {
+    const text = readFileSync(join(segmentDirectory(logDirectory, firstOrdinal), SINCE_FILE), 'utf8');
+    return /^\d+$/.test(text) ? Number(text) : undefined;
+  } catch {
+    // Of an earlier version, or lost in a crash: worth no error.
+    return undefined;
+  }
+}
+
+/** When something was last written to a segment: nothing in it arrived later. 0 when it is gone. */
+export function segmentUntil(logDirectory: string, firstOrdinal: number): number {
+  const path = join(segmentDirectory(logDirectory, firstOrdinal), DATA_FILE);
+  return statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0;
 }
 
 /** Names in a directory; none when it does not exist, or is none. */

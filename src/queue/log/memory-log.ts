@@ -21,6 +21,7 @@ import { createSharedWords, LOG_STATE_CLOSED, LOG_STATE_OPEN, SharedWords } from
 
 interface StoredCursor {
   ordinal: number;
+  generation?: number;
   frozen: (BatchBoundary & { isFinished: boolean })[];
 }
 
@@ -34,6 +35,8 @@ export class MemoryLog {
   readonly cursors = new Map<string, StoredCursor>();
   words: SharedWords;
   nextOrdinal = 0;
+  /** Wall clock of retention; set by whoever wants time to pass. */
+  unixMs = 0;
 
   constructor(descriptor: LogDescriptor) {
     this.descriptor = descriptor;
@@ -73,11 +76,32 @@ export class MemoryLog {
     return ends.filter((end) => end > released);
   }
 
-  dropReleased(): void {
+  /** Records stand for segments here: what is passed goes when it is too old, too much, or in the way. */
+  dropReleased(neededBytes = 0): void {
+    const { retain, limits } = this.descriptor;
     const released = this.words.releasedByAll(this.words.flushedEnd);
-    while (this.records.length > 0 && (this.records[0] as LogRecord).endOrdinal <= released)
+    for (let oldest = this.records[0]; oldest !== undefined && oldest.endOrdinal <= released; ) {
+      const isTooOld = (retain?.timeMs ?? Number.POSITIVE_INFINITY) + oldest.receivedUnixMs <= this.unixMs;
+      const isTooMuch = this.passedBytes(released) > (retain?.sizeBytes ?? Number.POSITIVE_INFINITY);
+      const isInTheWay = this.storedBytes + neededBytes > limits.budgetBytes;
+      if (retain !== undefined && !isTooOld && !isTooMuch && !isInTheWay) break;
       this.records.shift();
+      oldest = this.records[0];
+    }
+    this.words.retainedBytes = this.passedBytes(released);
+    this.words.oldestUnixMs = this.records[0]?.receivedUnixMs ?? 0;
     this.words.beginOrdinal = this.records[0]?.firstOrdinal ?? this.words.flushedEnd;
+  }
+
+  passedBytes(released: number): number {
+    const passed = this.records.filter((record) => record.endOrdinal <= released);
+    return passed.reduce((sum, record) => sum + record.payload.byteLength, 0);
+  }
+
+  /** Moves a cursor that nobody has open, as `rewindCursor` does with a file. */
+  rewindCursor(name: string, ordinal: number): void {
+    const generation = (this.cursors.get(name)?.generation ?? 0) + 1;
+    this.cursors.set(name, { ordinal, generation, frozen: [] });
   }
 }
 
@@ -131,7 +155,7 @@ class MemoryLogWriter implements LogWriter {
   ): boolean {
     assert(payload.byteLength > 0 && itemCount > 0, 'an empty request has nothing to store');
     const { limits } = this.#log.descriptor;
-    this.#log.dropReleased();
+    this.#log.dropReleased(this.#openBytes + payload.byteLength);
     this.lastRefusal = undefined;
     if (this.#isClosed) this.lastRefusal = 'closed';
     else if (!isOwed && this.sizeBytes + payload.byteLength > limits.budgetBytes) this.lastRefusal = 'budget';
@@ -277,6 +301,10 @@ class MemoryLogCursor implements LogCursor {
     return this.#state.frozen
       .filter((batch) => !batch.isFinished)
       .map((batch) => ({ first: batch.first, end: batch.end }));
+  }
+
+  get generation(): number {
+    return this.#state.generation ?? 0;
   }
 
   get frozenEnd(): number {

@@ -2,7 +2,7 @@
  * Makes a log fit to be opened: on the main thread, before any worker exists. The directory is checked as plain files,
  * suspicious or unverified segments are scanned in a child process, and what fails is set aside under a new name.
  */
-import { mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Logger } from '../../component/settings.ts';
 import type { Clock } from '../../stdx/clock.ts';
@@ -18,9 +18,11 @@ import {
   segmentName,
   segmentsDirectory,
   TRASH_PREFIX,
+  UNVERIFIED_FILE,
 } from './layout.ts';
 import { Probe } from './lmdb/probe.ts';
 import type { ScanResult } from './lmdb/scan-segment.ts';
+import { placeNewCursors, slowestPosition } from './new-cursors.ts';
 import { preflightSegment } from './preflight.ts';
 
 const MAP_SLACK_BYTES = 64 * 1024 * 1024;
@@ -28,6 +30,8 @@ const MAP_SLACK_BYTES = 64 * 1024 * 1024;
 export interface PrepareLogSettings {
   logId: string;
   directory: string;
+  /** Exporters that will read it: those that have no position get one. */
+  cursorNames?: readonly string[];
   clock: Clock;
   logger: Logger;
   /** The crash-loop breaker: nothing of earlier starts is opened. */
@@ -49,6 +53,8 @@ export interface LogPreparation {
   segmentCount: number;
   sizeBytes: number;
   scannedCount: number;
+  /** Passed by every cursor and kept, so that nobody reads them unless a cursor is moved back: looked into then. */
+  unverifiedCount: number;
   /** Records that the reader will skip and report as damaged; only scans count them. */
   damagedRecords: number;
   quarantined: QuarantinedSegment[];
@@ -63,6 +69,7 @@ export interface LogPreparation {
 export async function prepareLog(settings: PrepareLogSettings): Promise<LogPreparation> {
   try {
     makeWritable(settings.directory);
+    placeNewCursors(settings.directory, settings.logId, settings.cursorNames ?? []);
     return await checkSegments(settings);
   } catch (error) {
     throw unusableDirectory(settings.directory, error);
@@ -86,17 +93,23 @@ function makeWritable(directory: string): void {
 async function checkSegments(settings: PrepareLogSettings): Promise<LogPreparation> {
   const segments = listSegments(settings.directory);
   const clean = cleanSegments(settings.directory);
+  // Nobody reads before it: newcomers begin there, too.
+  const passedEnd = slowestPosition(settings.directory, settings.logId) ?? 0;
   const probe = new Probe(settings.scanTimeoutMs === undefined ? {} : { timeoutMs: settings.scanTimeoutMs });
   const result: LogPreparation = {
     segmentCount: 0,
     sizeBytes: 0,
     scannedCount: 0,
+    unverifiedCount: 0,
     damagedRecords: 0,
     quarantined: [],
   };
   try {
     for (const [index, firstOrdinal] of segments.entries()) {
-      const verdict = await checkSegment(settings, firstOrdinal, clean.has(firstOrdinal), probe);
+      const isPassed = (segments[index + 1] ?? Number.POSITIVE_INFINITY) <= passedEnd;
+      const state = { isClean: clean.has(firstOrdinal), isPassed };
+      const verdict = await checkSegment(settings, firstOrdinal, state, probe);
+      if (verdict.isUnverified === true) result.unverifiedCount++;
       if (verdict.scan !== undefined) result.scannedCount++;
       if (verdict.isVoid === true) {
         rmSync(segmentDirectory(settings.directory, firstOrdinal), { recursive: true, force: true });
@@ -127,25 +140,37 @@ interface Verdict {
   reason?: string;
   /** A directory without a data file: what a crash leaves between making the one and the other. */
   isVoid?: boolean;
+  /** Left for later: a crash must not make a start wait for what nobody reads. */
+  isUnverified?: boolean;
 }
 
 async function checkSegment(
   settings: PrepareLogSettings,
   firstOrdinal: number,
-  isClean: boolean,
+  { isClean, isPassed }: { isClean: boolean; isPassed: boolean },
   probe: Probe,
 ): Promise<Verdict> {
   const directory = segmentDirectory(settings.directory, firstOrdinal);
+  const mark = join(directory, UNVERIFIED_FILE);
   const preflight = preflightSegment(directory);
   const { sizeBytes } = preflight;
   if (preflight.outcome === 'void') return { sizeBytes, isVoid: true };
   if (preflight.outcome === 'bad') return { sizeBytes, reason: preflight.reason };
   if (settings.setAllAside === true) return { sizeBytes, reason: 'unverified after starts that died early' };
-  if (preflight.outcome === 'good' && isClean) return { sizeBytes };
+  if (preflight.outcome === 'good') {
+    if (isClean && !existsSync(mark)) return { sizeBytes };
+    if (isPassed) {
+      writeFileSync(mark, '', { mode: 0o600 });
+      return { sizeBytes, isUnverified: true };
+    }
+  }
   const mapBytes = sizeBytes + MAP_SLACK_BYTES;
   const job = { directory, firstOrdinal, logHash: logHash(settings.logId), mapBytes };
   const scan = await probe.scan(job, sizeBytes);
-  if (scan.fault === undefined) return { sizeBytes, scan };
+  if (scan.fault === undefined) {
+    rmSync(mark, { force: true });
+    return { sizeBytes, scan };
+  }
   const reason = preflight.outcome === 'suspect' ? `${preflight.reason}, ${scan.fault}` : scan.fault;
   return { sizeBytes, scan, reason };
 }

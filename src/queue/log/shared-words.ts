@@ -6,6 +6,8 @@
  * | 0                      | writer               | one past the last flushed item                            |
  * | 8                      | writer               | oldest ordinal that the log still holds                   |
  * | 16                     | writer               | bytes of all segments on disk plus what waits in memory   |
+ * | 17                     | writer               | of those, segments that every cursor has passed           |
+ * | 18                     | writer               | when the oldest item arrived, ms; 0 when that is unknown  |
  * | 24 (as Int32 word 48)  | writer               | doorbell: changes after every flush                       |
  * | 24 (as Int32 word 49)  | writer               | state: 0 not open yet, 1 open, 2 closed, 3 storage failed |
  * | 24 (as Int32 word 50)  | writer               | not 0 while the disk budget or the reserve refuses data   |
@@ -20,6 +22,8 @@ const LINE_WORDS = 8;
 const WORD_FLUSHED_END = 0;
 const WORD_BEGIN = 8;
 const WORD_SIZE_BYTES = 16;
+const WORD_RETAINED_BYTES = 17;
+const WORD_OLDEST_UNIX_MS = 18;
 const INT32_DOORBELL = 48;
 const INT32_STATE = 49;
 const INT32_REFUSING = 50;
@@ -77,6 +81,22 @@ export class SharedWords {
 
   set sizeBytes(bytes: number) {
     this.#store(WORD_SIZE_BYTES, bytes);
+  }
+
+  get retainedBytes(): number {
+    return this.#load(WORD_RETAINED_BYTES);
+  }
+
+  set retainedBytes(bytes: number) {
+    this.#store(WORD_RETAINED_BYTES, bytes);
+  }
+
+  get oldestUnixMs(): number {
+    return this.#load(WORD_OLDEST_UNIX_MS);
+  }
+
+  set oldestUnixMs(unixMs: number) {
+    this.#store(WORD_OLDEST_UNIX_MS, Math.round(unixMs));
   }
 
   get state(): number {

@@ -13,7 +13,8 @@ import { QueueBound } from '../queue-bound.ts';
 import { BufferPool, finishRecord, RecordBuilder, type SealedRecord } from '../record-builder.ts';
 import { SegmentPacer } from '../segment-pacer.ts';
 import { LOG_STATE_CLOSED, LOG_STATE_FAILED, LOG_STATE_OPEN, SharedWords } from '../shared-words.ts';
-import type { LogWriterParts } from './log-writer-parts.ts';
+import { type LogWriterParts, pagesOf, withTimeout } from './log-writer-parts.ts';
+import { RetainedSegments } from './retained-segments.ts';
 import { isSpaceError, type SegmentStore, StoreError } from './store.ts';
 
 /** Pages and key of a record beyond its bytes. */
@@ -35,6 +36,7 @@ export class LmdbLogWriter implements LogWriter {
   readonly #words: SharedWords;
   readonly #pool: BufferPool;
   readonly #budget: DiskBudget;
+  readonly #retained: RetainedSegments;
   readonly #bound: QueueBound;
   readonly #pacer: SegmentPacer;
   readonly #sweepTimer: NodeJS.Timeout;
@@ -42,6 +44,8 @@ export class LmdbLogWriter implements LogWriter {
   /** Directory entry of the newest segment is on disk; awaited by its first commit. */
   #isListingFlushed = false;
   #storeBytes = 0;
+  /** When the last group was stored, wall clock. */
+  #writtenUnixMs = 0;
   #appended: number;
   #flushedEnd: number;
   /** End of the newest record that is really stored. */
@@ -65,6 +69,7 @@ export class LmdbLogWriter implements LogWriter {
     this.#words = new SharedWords(descriptor.shared);
     this.#pool = new BufferPool(descriptor.limits.recordBytes, WRITER_POOL_BYTES_MAX);
     this.#budget = new DiskBudget(descriptor, parts.clock.monotonicMs(), parts.probeFreeBytes);
+    this.#retained = new RetainedSegments(descriptor, parts.chain, this.#budget, parts.clock);
     this.#bound = new QueueBound(descriptor.limits, parts.waitingEnds);
     this.#pacer = new SegmentPacer(segmentBytesOf(descriptor), parts.clock.monotonicMs());
     this.#appended = nextOrdinal;
@@ -94,6 +99,11 @@ export class LmdbLogWriter implements LogWriter {
 
   get sizeBytes(): number {
     return this.#parts.chain.sizeBytes + this.#pendingBytes;
+  }
+
+  /** Without what is only kept in case that somebody wants it again. */
+  get #neededBytes(): number {
+    return this.sizeBytes - this.#retained.bytes;
   }
 
   get #pendingBytes(): number {
@@ -129,7 +139,7 @@ export class LmdbLogWriter implements LogWriter {
       if (refusal !== undefined) return refusal;
     }
     if (isOwed) return undefined;
-    const usedBytes = this.#parts.chain.sizeBytes + pendingBytes;
+    const usedBytes = this.#neededBytes;
     const isAdmitted = this.#budget.admits(payloadBytes + RECORD_OVERHEAD_BYTES, usedBytes, pendingBytes);
     if (!isAdmitted) {
       this.#words.isRefusing = true;
@@ -209,6 +219,7 @@ export class LmdbLogWriter implements LogWriter {
       await withTimeout(Promise.all(work), descriptor.limits.flushTimeoutMs);
     }
     this.#isListingFlushed = true;
+    if (this.#storeBytes === 0) this.#parts.chain.noteSince((records[0] as SealedRecord).receivedUnixMs);
     onFlush?.(clock.monotonicMs() - startMs, groupBytes);
   }
 
@@ -241,6 +252,7 @@ export class LmdbLogWriter implements LogWriter {
     const nowMs = this.#parts.clock.monotonicMs();
     if (error === undefined) {
       this.#storedEnd = (records.at(-1) as SealedRecord).endOrdinal;
+      this.#writtenUnixMs = this.#parts.clock.unixMs();
       this.#flushedEnd = this.#storedEnd;
       this.#budget.wrote(storedBytes);
       this.#words.publishFlushedEnd(this.#flushedEnd);
@@ -294,23 +306,23 @@ export class LmdbLogWriter implements LogWriter {
   #deleteReleased(nowMs: number): void {
     const { chain } = this.#parts;
     const released = this.#words.releasedByAll(this.#flushedEnd);
-    if (chain.hasReleased(released)) {
-      try {
-        chain.deleteReleased(released, this.#pacer.targetBytes / 2);
-      } catch (error) {
-        this.#fail(error);
-        return;
+    this.#publishSize();
+    try {
+      if (this.#retained.trim(released, this.#pacer.targetBytes / 2)) {
+        this.#words.beginOrdinal = chain.firstOrdinal;
+        // Readers that wait at the end let go of the segment, or its blocks stay taken.
+        this.#words.ring();
       }
-      this.#words.beginOrdinal = chain.firstOrdinal;
-      // Readers that wait at the end let go of the segment, or its blocks stay taken.
-      this.#words.ring();
+    } catch (error) {
+      this.#fail(error);
+      return;
     }
     this.#publishSize();
-    this.#budget.refresh(nowMs, this.sizeBytes, this.#pendingBytes);
+    this.#budget.refresh(nowMs, this.#neededBytes, this.#pendingBytes);
     this.#words.isRefusing = this.#budget.refusal !== undefined;
     // Spares are worth their bytes only while nobody waits for them; here, and not at the next refusal of this log,
     // because another one of the group may be the one that is refused.
-    if (this.#budget.isTight(this.sizeBytes) && chain.dropSpares()) this.#publishSize();
+    if (this.#budget.isTight(this.#neededBytes) && chain.dropSpares()) this.#publishSize();
   }
 
   /** Gives disk back while nothing is committed, the newest segment included once everything in it is finished. */
@@ -320,7 +332,9 @@ export class LmdbLogWriter implements LogWriter {
     if (isIdle) this.#parts.chain.dropSpares();
     if (this.#current !== undefined || this.#builder !== undefined || this.#sealed.length > 0) return;
     const isPassed = this.#words.releasedByAll(this.#flushedEnd) >= this.#appended;
-    const isWorth = this.#storeBytes >= Math.min(IDLE_ROLL_BYTES_MIN, this.#pacer.targetBytes / 2);
+    const isWorth =
+      this.#storeBytes >= Math.min(IDLE_ROLL_BYTES_MIN, this.#pacer.targetBytes / 2) &&
+      this.#retained.isOver(this.#writtenUnixMs);
     const isUsed = this.#flushedEnd > this.#parts.chain.newestOrdinal;
     if (isPassed && isUsed && ((isIdle && isWorth) || this.#budget.refusal === 'budget')) this.#rollIdle();
     if (this.#failure !== undefined) return;
@@ -358,17 +372,6 @@ export class LmdbLogWriter implements LogWriter {
   }
 }
 
-const PAGE_BYTES = 4096;
-/** Tree and meta pages that a transaction writes anew beside its records. */
-const TREE_PAGES = 4;
-
-/** Bytes that a group takes in the file: each record has whole pages of its own. */
-function pagesOf(records: readonly SealedRecord[]): number {
-  let pages = TREE_PAGES;
-  for (const { bytes } of records) pages += Math.ceil((bytes.byteLength + 16) / PAGE_BYTES);
-  return pages * PAGE_BYTES;
-}
-
 function createGroup(): Group {
   let resolve: () => void = () => undefined;
   let reject: (error: PipelineError) => void = () => undefined;
@@ -379,11 +382,4 @@ function createGroup(): Group {
   // Someone who joined a group may have gone; the failure is also told by `failed` and by the next commit.
   settled.catch(() => undefined);
   return { settled, resolve, reject };
-}
-
-function withTimeout(work: Promise<unknown>, timeoutMs: number): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => reject(new Error(`flush took longer than ${timeoutMs} ms`)), timeoutMs);
-    work.then(() => resolve(), reject).finally(() => clearTimeout(timer));
-  });
 }

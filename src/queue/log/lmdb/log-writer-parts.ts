@@ -1,6 +1,7 @@
 /** What a writer of a log is built from, apart from the writer so that tests can put failing parts together. */
 import type { Clock } from '../../../stdx/clock.ts';
 import type { LogDescriptor } from '../contract.ts';
+import type { SealedRecord } from '../record-builder.ts';
 import type { SegmentChain } from './segment-chain.ts';
 import type { SegmentStore } from './store.ts';
 
@@ -22,4 +23,23 @@ export interface LogWriterParts {
   probeFreeBytes: () => number;
   /** Called once per flushed group, for metrics. */
   onFlush?: (durationMs: number, storedBytes: number) => void;
+}
+
+const PAGE_BYTES = 4096;
+/** Tree and meta pages that a transaction writes anew beside its records. */
+const TREE_PAGES = 4;
+
+/** Bytes that a group takes in the file: each record has whole pages of its own. */
+export function pagesOf(records: readonly SealedRecord[]): number {
+  let pages = TREE_PAGES;
+  for (const { bytes } of records) pages += Math.ceil((bytes.byteLength + 16) / PAGE_BYTES);
+  return pages * PAGE_BYTES;
+}
+
+/** @throws when the work takes longer. */
+export function withTimeout(work: Promise<unknown>, timeoutMs: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => reject(new Error(`flush took longer than ${timeoutMs} ms`)), timeoutMs);
+    work.then(() => resolve(), reject).finally(() => clearTimeout(timer));
+  });
 }

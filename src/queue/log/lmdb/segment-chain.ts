@@ -8,6 +8,7 @@ import {
   renameSync,
   rmSync,
   statSync,
+  writeFileSync,
   writeSync,
 } from 'node:fs';
 import { open, rm } from 'node:fs/promises';
@@ -17,15 +18,23 @@ import {
   DATA_FILE,
   LOCK_FILE,
   listSegments,
+  SINCE_FILE,
   segmentDirectory,
   segmentName,
+  segmentSince,
   segmentsDirectory,
+  segmentUntil,
   TRASH_PREFIX,
+  UNVERIFIED_FILE,
 } from '../layout.ts';
 
 interface ChainLink {
   firstOrdinal: number;
   sizeBytes: number;
+  /** When its first item arrived, ms since the epoch; undefined where nothing tells. */
+  sinceUnixMs: number | undefined;
+  /** Nothing in it arrived later; 0 while it is written to. */
+  untilUnixMs: number;
 }
 
 /** A segment that every cursor has passed, out of the listing, waiting to be written over. */
@@ -51,6 +60,9 @@ export class SegmentChain {
   /** First pages of an environment without a record; undefined until one was made in this process. */
   #emptyPages: Uint8Array | undefined;
   #sizeBytes: number;
+  /** Links from the oldest on that every cursor has passed, and their bytes. */
+  #passedCount = 0;
+  #passedBytes = 0;
 
   /** Takes over the segments that exist. */
   constructor(logDirectory: string) {
@@ -59,6 +71,8 @@ export class SegmentChain {
     this.#links = listSegments(logDirectory).map((firstOrdinal) => ({
       firstOrdinal,
       sizeBytes: dataBytes(logDirectory, firstOrdinal),
+      sinceUnixMs: segmentSince(logDirectory, firstOrdinal),
+      untilUnixMs: segmentUntil(logDirectory, firstOrdinal),
     }));
     this.#sizeBytes = this.#links.reduce((sum, link) => sum + link.sizeBytes, 0);
   }
@@ -92,7 +106,9 @@ export class SegmentChain {
     const spare = this.#takeSpare();
     if (spare === undefined) mkdirSync(directory, { recursive: true, mode: 0o700 });
     else renameSync(spare.directory, directory);
-    this.#links.push({ firstOrdinal, sizeBytes: spare?.sizeBytes ?? 0 });
+    if (last !== undefined) last.untilUnixMs = segmentUntil(this.#logDirectory, last.firstOrdinal);
+    const sizeBytes = spare?.sizeBytes ?? 0;
+    this.#links.push({ firstOrdinal, sizeBytes, sinceUnixMs: undefined, untilUnixMs: 0 });
     return directory;
   }
 
@@ -123,7 +139,8 @@ export class SegmentChain {
       } finally {
         closeSync(file);
       }
-      rmSync(join(spare.directory, LOCK_FILE), { force: true });
+      for (const file of [LOCK_FILE, SINCE_FILE, UNVERIFIED_FILE])
+        rmSync(join(spare.directory, file), { force: true });
       return spare;
     } catch {
       // Whatever is wrong with it, a new directory is as good.
@@ -153,35 +170,72 @@ export class SegmentChain {
     if (newest !== undefined && newest.sizeBytes < sizeBytes) this.setNewestBytes(sizeBytes);
   }
 
-  /** Whether a segment behind `releasedOrdinal` could be deleted. */
-  hasReleased(releasedOrdinal: number): boolean {
-    const second = this.#links[1];
-    return second !== undefined && second.firstOrdinal <= releasedOrdinal;
+  /** Notes when the first item of the newest segment arrived, for whoever looks for a time later. */
+  noteSince(unixMs: number): void {
+    const newest = this.#links.at(-1) as ChainLink;
+    newest.sinceUnixMs = unixMs;
+    const directory = segmentDirectory(this.#logDirectory, newest.firstOrdinal);
+    try {
+      writeFileSync(join(directory, SINCE_FILE), String(Math.round(unixMs)), { mode: 0o600 });
+    } catch {
+      // A full disk: the time is then unknown after the next start, which costs nothing but that.
+    }
+  }
+
+  /** Takes in how far all cursors have come; they may have been moved back. */
+  setPassed(releasedOrdinal: number): void {
+    for (let next = this.#links[this.#passedCount + 1]; next !== undefined; ) {
+      if (next.firstOrdinal > releasedOrdinal) break;
+      this.#passedBytes += (this.#links[this.#passedCount] as ChainLink).sizeBytes;
+      this.#passedCount += 1;
+      next = this.#links[this.#passedCount + 1];
+    }
+    while (this.#passedCount > 0) {
+      if ((this.#links[this.#passedCount] as ChainLink).firstOrdinal <= releasedOrdinal) break;
+      this.#passedCount -= 1;
+      this.#passedBytes -= (this.#links[this.#passedCount] as ChainLink).sizeBytes;
+    }
+  }
+
+  /** The oldest segment, when every cursor has passed all of it; never the newest one. */
+  get oldestPassed(): Readonly<ChainLink> | undefined {
+    return this.#passedCount > 0 ? this.#links[0] : undefined;
+  }
+
+  /** Bytes of the segments that every cursor has passed. */
+  get passedBytes(): number {
+    return this.#passedBytes;
+  }
+
+  /** When the oldest item arrived, ms since the epoch; undefined where nothing tells. */
+  get oldestUnixMs(): number | undefined {
+    return this.#links[0]?.sinceUnixMs;
   }
 
   /**
-   * Removes every segment whose items all lie before `releasedOrdinal`, except the newest. They leave the listing
-   * at once; a few stay as spares, the blocks of the others are freed by a pool thread, since unlinking 256 MiB
-   * takes tens of milliseconds.
+   * Removes `oldestPassed`. It leaves the listing at once; a few stay as spares, the blocks of the others are freed by
+   * a pool thread, since unlinking 256 MiB takes tens of milliseconds.
    * @param spareBytesMin a smaller segment would have to grow again and is not worth keeping.
+   * @returns bytes of disk that this gives back, 0 for a spare.
    */
-  deleteReleased(releasedOrdinal: number, spareBytesMin: number): void {
-    while (this.hasReleased(releasedOrdinal)) {
-      const link = this.#links.shift() as ChainLink;
-      const from = segmentDirectory(this.#logDirectory, link.firstOrdinal);
-      const trash = join(
-        segmentsDirectory(this.#logDirectory),
-        TRASH_PREFIX + segmentName(link.firstOrdinal),
-      );
-      renameSync(from, trash);
-      const isSpare =
-        this.#emptyPages !== undefined && this.#spares.length < SPARES_MAX && link.sizeBytes >= spareBytesMin;
-      if (isSpare) this.#spares.push({ directory: trash, sizeBytes: link.sizeBytes });
-      else {
-        this.#sizeBytes -= link.sizeBytes;
-        this.#remove(trash);
-      }
+  deleteOldest(spareBytesMin: number): number {
+    assert(this.#passedCount > 0, 'no segment may be deleted');
+    const link = this.#links[0] as ChainLink;
+    const from = segmentDirectory(this.#logDirectory, link.firstOrdinal);
+    const trash = join(segmentsDirectory(this.#logDirectory), TRASH_PREFIX + segmentName(link.firstOrdinal));
+    renameSync(from, trash);
+    this.#links.shift();
+    this.#passedCount -= 1;
+    this.#passedBytes -= link.sizeBytes;
+    const isSpare =
+      this.#emptyPages !== undefined && this.#spares.length < SPARES_MAX && link.sizeBytes >= spareBytesMin;
+    if (isSpare) {
+      this.#spares.push({ directory: trash, sizeBytes: link.sizeBytes });
+      return 0;
     }
+    this.#sizeBytes -= link.sizeBytes;
+    this.#remove(trash);
+    return link.sizeBytes;
   }
 
   #remove(directory: string): void {

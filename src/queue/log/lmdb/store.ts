@@ -44,6 +44,8 @@ export interface SegmentView {
   ceilingKey(ordinal: number): number | undefined;
   /** Largest key. */
   lastKey(): number | undefined;
+  /** All keys, in their order. */
+  keys(): number[];
   close(): Promise<void>;
 }
 
@@ -301,6 +303,16 @@ class LmdbSegmentView implements SegmentView {
 
   lastKey(): number | undefined {
     return this.floorKey(LAST_ORDINAL);
+  }
+
+  keys(): number[] {
+    try {
+      const found: number[] = [];
+      for (const key of this.#db.getKeys()) found.push(decodeKey(key));
+      return found;
+    } finally {
+      this.#db.resetReadTxn();
+    }
   }
 
   #firstKey(range: { start: Uint8Array; reverse?: boolean; limit: number }): number | undefined {
