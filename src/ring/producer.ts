@@ -82,6 +82,11 @@ export class RingProducer {
     Atomics.notify(this.#words, WORD_WAITING);
   }
 
+  /** A consumer that is awake sees every write before it sleeps. */
+  get isConsumerAsleep(): boolean {
+    return Atomics.load(this.#words, WORD_WAITING) !== 0;
+  }
+
   get capacityBytes(): number {
     return this.#dataBytes;
   }

@@ -21,6 +21,7 @@ import type { Clock } from '../stdx/clock.ts';
 import { ACK_RING_BYTES, OUTSTANDING_MAX } from './ack-channel.ts';
 import { countDispatch, frameRequestId, RequestMetaWriter, readAck } from './frame.ts';
 import type { RoutePlan } from './messages.ts';
+import { WakePacer } from './wake-pacer.ts';
 
 const RETRY_AFTER_MS = 1000;
 /** A frame that was being worked on when this many workers died is poison and is not given to a third. */
@@ -101,8 +102,10 @@ export class Ingest {
   readonly #logger: Logger;
   readonly #meta = new RequestMetaWriter();
   readonly #parts: Uint8Array[] = [];
+  readonly #pacer = new WakePacer();
   #nextRequestId = 1;
   #isWakeScheduled = false;
+  #wakeTimer: NodeJS.Timeout | undefined;
   #isClosed = false;
   #isRefusing = false;
 
@@ -220,14 +223,30 @@ export class Ingest {
     return best;
   }
 
-  /** One wake-up for everything that arrived in the same turn of the event loop. */
+  /** One wake-up for everything that arrived in the same turn of the event loop, or while the pacer waits. */
   #scheduleWake(): void {
     if (this.#isWakeScheduled) return;
+    // Whoever is awake looks for more before it sleeps.
+    if (!this.lanes.some(({ requestRing }) => requestRing.isConsumerAsleep)) return this.#pacer.woken();
+    const waitMs = this.#pacer.arrived(this.#clock.monotonicMs());
+    clearTimeout(this.#wakeTimer);
+    if (waitMs > 0) {
+      this.#wakeTimer = setTimeout(() => {
+        this.#pacer.expired();
+        this.#wake();
+      }, waitMs);
+      return;
+    }
     this.#isWakeScheduled = true;
     setImmediate(() => {
       this.#isWakeScheduled = false;
-      for (const lane of this.lanes) lane.requestRing.wake();
+      this.#wake();
     });
+  }
+
+  #wake(): void {
+    this.#pacer.woken();
+    for (const lane of this.lanes) lane.requestRing.wake();
   }
 
   async #pumpAcks(lane: WorkerLane): Promise<void> {
