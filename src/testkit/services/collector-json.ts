@@ -17,7 +17,7 @@ export interface WrittenRequest {
   signal: Signal;
   /** Export request in protobuf, encoded by protobufjs. */
   bytes: Uint8Array;
-  /** `service.name` of the first resource. */
+  /** `service.name` of the first resource, empty when it has none. */
   service: string;
 }
 
@@ -55,8 +55,11 @@ export function encodeOtlpJson(signal: Signal, json: Json): Uint8Array {
 }
 
 function serviceOf(signal: Signal, json: Json): string {
-  const [first] = json[TOP_KEYS[signal]] as { resource: { attributes: { key: string; value: Json }[] } }[];
-  return first!.resource.attributes.find(({ key }) => key === 'service.name')!.value.stringValue as string;
+  const [first] = json[TOP_KEYS[signal]] as {
+    resource?: { attributes?: { key: string; value: Json }[] };
+  }[];
+  const name = first?.resource?.attributes?.find(({ key }) => key === 'service.name');
+  return (name?.value.stringValue as string | undefined) ?? '';
 }
 
 function toMessage(type: protobuf.Type, json: Json): Json {
