@@ -18,7 +18,10 @@ const VARINT_BYTES_MAX = 10;
 const LENGTH_BYTES = 4;
 const OPEN_BRACE = 0x7b;
 
-/** Chunks until there is enough for the next step: each byte is copied once, however large an element is. */
+/**
+ * Chunks until there is enough for the next step: each byte is copied once, however large an element is. Where messages
+ * are cut does not depend on the sizes of chunks, so that the same object gives the same messages each time.
+ */
 abstract class ChunkCutter implements MessageCutter {
   #pieces: Uint8Array[] = [];
   #haveBytes = 0;
@@ -29,10 +32,13 @@ abstract class ChunkCutter implements MessageCutter {
   push(chunk: Uint8Array, out: ArchiveMessage[]): void {
     this.#pieces.push(chunk);
     this.#haveBytes += chunk.length;
-    if (this.#haveBytes < this.#needBytes) return;
-    const bytes = this.#pieces.length === 1 ? chunk : Buffer.concat(this.#pieces);
-    const { used, need } = this.cut(bytes, this.#offset, out);
-    if (need > ELEMENT_BYTES_MAX) throw elementTooLarge(this.#offset + used);
+    if (this.#haveBytes >= this.#needBytes) this.#step(out, false);
+  }
+
+  #step(out: ArchiveMessage[], isLast: boolean): void {
+    const bytes = this.#pieces.length === 1 ? this.#pieces[0]! : Buffer.concat(this.#pieces);
+    const { used, need } = this.cut(bytes, this.#offset, isLast, out);
+    if (need > ELEMENT_BYTES_MAX + MESSAGE_BYTES_WANTED) throw elementTooLarge(this.#offset + used);
     const rest = bytes.subarray(used);
     this.#pieces = rest.length === 0 ? [] : [rest];
     this.#haveBytes = rest.length;
@@ -40,24 +46,29 @@ abstract class ChunkCutter implements MessageCutter {
     this.#offset += used;
   }
 
-  end(): void {
+  end(out: ArchiveMessage[]): void {
+    if (this.#haveBytes > 0) this.#step(out, true);
     if (this.#haveBytes > 0) throw malformed('the object ends within a message', this.#offset);
   }
 
-  /** @returns bytes that are done with, and how many the next step wants from there on. */
+  /**
+   * @param isLast nothing comes behind the bytes.
+   * @returns bytes that are done with, and how many the next step wants from there on.
+   */
   protected abstract cut(
     bytes: Uint8Array,
     offset: number,
+    isLast: boolean,
     out: ArchiveMessage[],
   ): { used: number; need: number };
 }
 
 /** Messages of one type back to back are one message: any number of them is cut between its fields. */
 export class ProtoCutter extends ChunkCutter {
-  protected override cut(bytes: Uint8Array, offset: number, out: ArchiveMessage[]) {
+  protected override cut(bytes: Uint8Array, offset: number, isLast: boolean, out: ArchiveMessage[]) {
     let runStart = 0;
     let at = 0;
-    let need = 1;
+    let need = 0;
     const flush = () => {
       if (at > runStart)
         out.push({ encoding: 'proto', signal: undefined, bytes: bytes.subarray(runStart, at) });
@@ -70,14 +81,14 @@ export class ProtoCutter extends ChunkCutter {
         throw malformed('no protobuf field', offset + at);
       }
       if (end === INCOMPLETE || end > bytes.length) {
-        need = end === INCOMPLETE ? bytes.length - at + 1 : end - at;
+        need = end === INCOMPLETE ? bytes.length - runStart + 1 : end - runStart;
         break;
       }
       at = end;
       if (at - runStart >= MESSAGE_BYTES_WANTED) flush();
     }
-    flush();
-    return { used: at, need };
+    if (isLast) flush();
+    return { used: runStart, need: Math.max(need, MESSAGE_BYTES_WANTED) };
   }
 }
 
@@ -119,7 +130,7 @@ function readVarint(bytes: Uint8Array, start: number): { value: number; end: num
 
 /** What the `file` exporter writes as `format: proto`: each message behind its length, 4 bytes, big end first. */
 export class FramedCutter extends ChunkCutter {
-  protected override cut(bytes: Uint8Array, offset: number, out: ArchiveMessage[]) {
+  protected override cut(bytes: Uint8Array, offset: number, _isLast: boolean, out: ArchiveMessage[]) {
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     let at = 0;
     let need = LENGTH_BYTES;

@@ -2,6 +2,7 @@
  * When the objects of a folder were written, as the folders say: `year=2026/month=03/day=01/hour=10/minute=05`,
  * `dt=2026-03-01/hour=10`, `2026/03/01/10`. The beginning of such a path stands for the whole year, month, day.
  */
+import { ZoneClock } from './zoned-time.ts';
 
 /** Half open, in milliseconds since the epoch. */
 export interface TimeSpan {
@@ -10,6 +11,7 @@ export interface TimeSpan {
 }
 
 const UNITS = ['year', 'month', 'day', 'hour', 'minute'] as const;
+const MINUTE_MS = 60_000;
 type Unit = (typeof UNITS)[number];
 const NAMED = /^(year|month|day|hour|minute)=(\d{1,4})$/;
 const DATE = /^(?:dt=|date=|day=)?(\d{4})-(\d{2})-(\d{2})$/;
@@ -21,7 +23,7 @@ const HIGHEST = [2199, 12, 31, 23, 59] as const;
 /**
  * @param path folders of a key, or the beginning of them, with or without a slash at the end; an object's own name
  * must not be in it.
- * @param timezone IANA name of what the folders are written in.
+ * @param timezone of what the folders are written in, an IANA name or `Local`.
  * @returns undefined when the folders name no year.
  */
 export function timeOfFolders(path: string, timezone: string): TimeSpan | undefined {
@@ -61,36 +63,14 @@ function readUnits(folders: readonly string[]): number[] | undefined {
   return values;
 }
 
+const ZONES = new Map<string, ZoneClock>();
+
 function unixMsOf([year, month, day, hour, minute]: Moment, timezone: string): number {
   const asUtc = Date.UTC(year, month - 1, day, hour, minute);
   if (timezone === 'UTC') return asUtc;
+  const zone = ZONES.get(timezone) ?? new ZoneClock(timezone);
+  ZONES.set(timezone, zone);
+  const offsetMs = (unixMs: number) => zone.at(unixMs).offsetMinutes * MINUTE_MS;
   // The offset at the time itself is wanted, and known only for what is taken for it: the second look settles it.
-  const nearMs = asUtc - offsetMs(asUtc, timezone);
-  return asUtc - offsetMs(nearMs, timezone);
-}
-
-const FORMATS = new Map<string, Intl.DateTimeFormat>();
-
-/** What the clocks of a time zone show, less UTC. @throws RangeError for a name that is none. */
-function offsetMs(unixMs: number, timezone: string): number {
-  let format = FORMATS.get(timezone);
-  if (format === undefined) {
-    const numeric = 'numeric' as const;
-    const fields = { year: numeric, month: numeric, day: numeric, hour: numeric, minute: numeric };
-    format = new Intl.DateTimeFormat('en-US', { ...fields, timeZone: timezone, hourCycle: 'h23' });
-    FORMATS.set(timezone, format);
-  }
-  const shown = new Map(format.formatToParts(unixMs).map(({ type, value }) => [type, Number(value)]));
-  const minutes = unixMs - (unixMs % 60_000);
-  const [year, month, day] = [shown.get('year')!, shown.get('month')!, shown.get('day')!];
-  return Date.UTC(year, month - 1, day, shown.get('hour'), shown.get('minute')) - minutes;
-}
-
-export function isTimezone(name: string): boolean {
-  try {
-    new Intl.DateTimeFormat('en-US', { timeZone: name });
-    return true;
-  } catch {
-    return false;
-  }
+  return asUtc - offsetMs(asUtc - offsetMs(asUtc));
 }

@@ -2,7 +2,7 @@
 import { SIGNALS, type Signal } from '../component/signal.ts';
 import { parseByteSize } from '../config/byte-size.ts';
 import { parseDuration } from '../config/duration.ts';
-import { isTimezone } from '../s3/archive-time.ts';
+import { isTimeZone } from '../s3/zoned-time.ts';
 import { type CliIssue, DEFAULT_DATA_DIR } from './cli.ts';
 import { readFlagWords } from './flag-words.ts';
 import { parseTimeWord } from './time-words.ts';
@@ -95,7 +95,8 @@ From where
                               or 6h, which counts back from now. The folders of a key say when
                               (year=2026/month=03/..., dt=2026-03-01/hour=08, 2026/03/01/08), else the
                               time of the object. It is when data was written, some time after it arose
-  --timezone ZONE             what those folders are written in; default UTC
+  --timezone ZONE             what those folders are written in; default UTC. An exporter without
+                              s3_partition_timezone writes the time of its machine: Local
   --signal traces,logs        only these. For protobuf whose name does not say: which signal it is
   --s3-endpoint URL, --s3-region REGION, --s3-path-style, --s3-role ARN
                               other stores than that of AWS, as the exporter's configuration names them
@@ -262,7 +263,7 @@ class Reader {
 
   #timezone(): string {
     const name = this.#text('--timezone') ?? 'UTC';
-    if (!isTimezone(name))
+    if (!isTimeZone(name))
       this.#issue(
         'bad-value',
         '--timezone',

@@ -11,33 +11,53 @@ export class ReplayJob {
   readonly counts: ReplayCounts = emptyReplayCounts();
   /** All objects are read and cut. */
   isRead = false;
+  /** Objects up to the last one that was damaged. */
+  #epoch = 0;
+  /** Within the epoch, and of all. */
   #number = 0;
-  readonly #delivered: Set<number>;
+  #emitted = 0;
+  #settled = 0;
+  readonly #delivered: Set<string>;
 
-  /** @param delivered numbers of batches that a run before this one delivered. */
-  constructor(group: ReplayGroup, delivered: readonly number[]) {
+  /** @param delivered labels of batches that a run before this one delivered. */
+  constructor(group: ReplayGroup, delivered: readonly string[]) {
     this.group = group;
     this.#delivered = new Set(delivered);
   }
 
-  get delivered(): number[] {
+  get delivered(): string[] {
     return [...this.#delivered];
   }
 
   get isDone(): boolean {
-    return this.isRead && this.#delivered.size === this.#number;
+    return this.isRead && this.#settled === this.#emitted;
   }
 
-  nextNumber(): number {
-    return this.#number++;
+  /** Of the next batch, unique in the group. */
+  nextLabel(): string {
+    this.#emitted++;
+    return `${this.#epoch}-${this.#number++}`;
   }
 
-  isDelivered(number: number): boolean {
-    return this.#delivered.has(number);
+  /**
+   * Behind a damaged object labels begin anew: how much of it can be read is not the same each time, and the batches
+   * behind it must be.
+   */
+  beginEpoch(objectIndex: number): void {
+    this.#epoch = objectIndex + 1;
+    this.#number = 0;
   }
 
-  deliver(number: number): void {
-    this.#delivered.add(number);
+  /** Whether a run before this one delivered the batch, which is settled then. */
+  settlesAtOnce(label: string): boolean {
+    if (!this.#delivered.has(label)) return false;
+    this.#settled++;
+    return true;
+  }
+
+  deliver(label: string): void {
+    this.#delivered.add(label);
+    this.#settled++;
   }
 
   addTo(counts: ReplayCounts): void {

@@ -99,10 +99,12 @@ export class ReplayRun {
       job = new ReplayJob(group, this.#options.position.partial[group.id] ?? []);
       this.#jobs.push(job);
     }
-    await this.#readObject(job, object.key, this.#counted(chunks));
-    if (!isLast || this.#stop.aborted) return;
+    const isWhole = await this.#readObject(job, object.key, this.#counted(chunks));
+    if (this.#stop.aborted || (isWhole && !isLast)) return;
     for (const [signal, cutter] of job.cutters)
       for (const batch of cutter.end()) await this.#emit(job, signal, batch);
+    if (!isWhole) job.beginEpoch(group.objects.indexOf(object));
+    if (!isLast) return;
     if (this.#stop.aborted) return;
     job.isRead = true;
     this.#settle();
@@ -115,13 +117,14 @@ export class ReplayRun {
     }
   }
 
-  async #readObject(job: ReplayJob, key: string, chunks: AsyncIterable<Uint8Array>): Promise<void> {
+  /** @returns false when some of it could not be read. */
+  async #readObject(job: ReplayJob, key: string, chunks: AsyncIterable<Uint8Array>): Promise<boolean> {
     const { signals, objectBytesMax } = this.#options;
     const name = parseArchiveName(key);
     const isOther = name.signal !== undefined && !signals.includes(name.signal);
     if (name.format === 'manifest' || isOther) {
       job.counts.leftOut++;
-      return;
+      return true;
     }
     let itemCount = 0;
     let reason: string | undefined;
@@ -140,7 +143,7 @@ export class ReplayRun {
           if (!isAboutObject(error)) throw error;
           reason ??= error.message;
         }
-        if (this.#stop.aborted) return;
+        if (this.#stop.aborted) return true;
       }
     } catch (error) {
       if (!isAboutObject(error)) throw error;
@@ -148,6 +151,7 @@ export class ReplayRun {
     }
     job.counts.objects++;
     if (reason !== undefined) addWrong(job.counts, { key, reason, itemCount });
+    return reason === undefined;
   }
 
   async #cutterOf(job: ReplayJob, signal: Signal): Promise<BatchCutter> {
@@ -160,8 +164,8 @@ export class ReplayRun {
 
   /** Waits for its turn, and lets the batch go. */
   async #emit(job: ReplayJob, signal: Signal, cut: CutBatch): Promise<void> {
-    const number = job.nextNumber();
-    if (job.isDelivered(number)) return;
+    const label = job.nextLabel();
+    if (job.settlesAtOnce(label)) return;
     const sendsMax = await this.#options.target.sendsMax(signal);
     const isFull = () =>
       this.#inFlight >= sendsMax ||
@@ -171,7 +175,7 @@ export class ReplayRun {
     if (this.#stop.aborted) return;
     this.#inFlight++;
     this.#inFlightBytes += cut.sizeBytes;
-    void this.#send(job, number, signal, cut);
+    void this.#send(job, label, signal, cut);
   }
 
   async #pace(itemCount: number): Promise<void> {
@@ -183,13 +187,13 @@ export class ReplayRun {
     if (dueMs > nowMs) await sleepUnlessAborted(dueMs - nowMs, this.#stop);
   }
 
-  async #send(job: ReplayJob, number: number, signal: Signal, cut: CutBatch): Promise<void> {
+  async #send(job: ReplayJob, label: string, signal: Signal, cut: CutBatch): Promise<void> {
     const { target, counts } = this.#options;
     try {
       const failed = await target.send(
         {
           ...{ signal, slices: cut.slices, itemCount: cut.itemCount, sizeBytes: cut.sizeBytes },
-          batchId: `replay-${job.group.id}-${number}`,
+          batchId: `replay-${job.group.id}-${label}`,
           receivedUnixMs: job.group.modifiedUnixMs,
         },
         this.#stop,
@@ -202,7 +206,7 @@ export class ReplayRun {
       }
       counts.batches++;
       counts.delivered[signal] += cut.itemCount - refusedCount;
-      job.deliver(number);
+      job.deliver(label);
     } catch (error) {
       this.#fail(error);
     } finally {
@@ -221,7 +225,7 @@ export class ReplayRun {
       job.addTo(counts);
       this.#after = job.group.objects.at(-1)!.key;
     }
-    const partial: Record<string, number[]> = {};
+    const partial: Record<string, string[]> = {};
     for (const job of this.#jobs) {
       const { delivered } = job;
       if (delivered.length > 0) partial[job.group.id] = delivered;

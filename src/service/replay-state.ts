@@ -23,8 +23,8 @@ const SAVED_EVERY_MS = 500;
 export interface ReplayPosition {
   /** Everything up to this key is done with. */
   after: string;
-  /** Of groups behind it: numbers of the batches that are delivered. */
-  partial: Record<string, number[]>;
+  /** Of groups behind it: labels of the batches that are delivered. */
+  partial: Record<string, string[]>;
 }
 
 export interface StoredReplay extends ReplayPosition {

@@ -5,8 +5,8 @@ import { type CheckIssue, defineConfig, defineShape, mapShape } from '../../conf
 import { type S3ConnectionConfig, s3ConnectionShape } from '../../s3/config.ts';
 import { HAS_ZSTD, NO_ZSTD_MESSAGE } from '../helper/body-compression.ts';
 import { deliveryShape } from '../helper/config.ts';
-import { formatIssue } from './strftime.ts';
-import { isTimeZone } from './zoned-time.ts';
+import { formatIssue } from '../../s3/strftime.ts';
+import { isTimeZone } from '../../s3/zoned-time.ts';
 
 export const MARSHALERS = ['otlp_json', 'otlp_proto', 'sumo_ic', 'body'] as const;
 export type Marshaler = (typeof MARSHALERS)[number];

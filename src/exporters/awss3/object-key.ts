@@ -10,8 +10,8 @@ import { createHash } from 'node:crypto';
 import { posix } from 'node:path';
 import type { ExportBatch } from '../../component/exporter.ts';
 import type { Signal } from '../../component/signal.ts';
-import { formatTime } from './strftime.ts';
-import { ZoneClock } from './zoned-time.ts';
+import { formatTime } from '../../s3/strftime.ts';
+import { ZoneClock } from '../../s3/zoned-time.ts';
 
 export interface KeySettings {
   exporterId: string;
