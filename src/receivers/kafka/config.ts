@@ -33,6 +33,7 @@ import {
 export interface KafkaReceiverConfig {
   client: KafkaClientConfig;
   groupId: string;
+  groupInstanceId: string;
   rackId: string;
   initialOffset: string;
   sessionTimeoutMs: number;
@@ -99,6 +100,10 @@ export const kafkaReceiverConfigSchema = defineConfig<KafkaReceiverConfig>(
   {
     client: squash(kafkaClientShape),
     groupId: string('group_id', { default: 'otel-collector', doc: 'Consumer group.' }),
+    groupInstanceId: string('group_instance_id', {
+      default: '',
+      doc: 'Name of this member, another one for each process: it has its partitions again when it is back within `session_timeout`, and the group does not rebalance. Without it membership ends with the process.',
+    }),
     rackId: string('rack_id', {
       default: '',
       doc: 'Read from the replica of this rack where brokers offer it.',
@@ -164,10 +169,6 @@ export const kafkaReceiverConfigSchema = defineConfig<KafkaReceiverConfig>(
 
 function otherKeys() {
   return [
-    refused(
-      'group_instance_id',
-      'is not supported: the Kafka client has no static membership; a member that comes back waits for "session_timeout"',
-    ),
     refused('profiles', 'is not supported: the engine has no profiles'),
     ignored(
       boolean('use_leader_epoch', { doc: 'Send the epoch of the leader with fetches.' }),

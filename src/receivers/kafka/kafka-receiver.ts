@@ -8,6 +8,7 @@ import { type KafkaClient, openKafkaClient } from '../../kafka/client.ts';
 import { GroupConsumer } from '../../kafka/consumer-group.ts';
 import type { ConsumerKeys } from '../../kafka/consumer-session.ts';
 import { isFound, type TopicSelection } from '../../kafka/consumer-topics.ts';
+import { joinAsInstance } from '../../kafka/static-member.ts';
 import { Prng } from '../../stdx/prng.ts';
 import {
   fetchBytesMax,
@@ -74,6 +75,8 @@ export class KafkaReceiver implements Component {
     this.#checkSignals();
     const { id, logger, clock } = this.#settings;
     this.#client = await openKafkaClient({ id: `receiver ${id}`, logger }, this.#config.client);
+    const { groupInstanceId } = this.#config;
+    if (groupInstanceId !== '') joinAsInstance(this.#client.kafka, groupInstanceId);
     this.#signals = this.#signalsNow();
     this.#consumer = new GroupConsumer({
       client: this.#client,
