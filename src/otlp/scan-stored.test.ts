@@ -4,7 +4,7 @@ import { RequestIndex } from '../pdata/request-index.ts';
 import { generateRequest } from '../testkit/generators.ts';
 import { requestType } from '../testkit/otlp-root.ts';
 import { scanRequest } from './scan.ts';
-import { scanStoredSpans } from './scan-stored.ts';
+import { scanStoredSpans, settleTraceIds } from './scan-stored.ts';
 
 /** What readers of stored requests use of an index. */
 function contentOf(index: RequestIndex): unknown {
@@ -61,4 +61,25 @@ test('another shape is left to the whole scan', () => {
     [0x0a, 4, 0x12, 2, 0x18, 1],
   ])
     assert.equal(scanStoredSpans(Uint8Array.from(odd), 0, odd.length, index), false);
+});
+
+/** A field of up to 127 bytes. */
+function field(tag: number, content: Uint8Array): Uint8Array {
+  return Uint8Array.from([tag, content.length, ...content]);
+}
+
+test('of several trace ids the one that counts is found, and the request says the same as before', () => {
+  const type = requestType('traces');
+  const ids = [1, 2, 3].map((byte) => field(0x0a, new Uint8Array(16).fill(byte)));
+  const spanId = field(0x12, new Uint8Array(8).fill(9));
+  const span = field(0x12, Uint8Array.from([...ids[0]!, ...ids[1]!, ...spanId, ...ids[2]!]));
+  const bytes = field(0x0a, field(0x12, span));
+  const before = type.toObject(type.decode(bytes));
+  const index = new RequestIndex();
+  scanRequest('traces', bytes, 0, bytes.length, index);
+  assert.equal(bytes[index.itemTraceId[0]!], 3);
+  settleTraceIds(bytes, index);
+  assert.equal(scanStoredSpans(bytes, 0, bytes.length, index), true);
+  assert.equal(bytes[index.itemTraceId[0]!], 3);
+  assert.deepEqual(type.toObject(type.decode(bytes)), before);
 });

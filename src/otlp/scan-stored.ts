@@ -20,7 +20,7 @@ const ONE_BYTE_TAG_MAX = 0x7f;
 
 /**
  * Fills `index` with items, scopes and resources; the ranges of schema URLs and of scope messages stay empty. Of trace
- * ids that come twice in a span the first is noted.
+ * ids that come twice in a span the first is noted, which `settleTraceIds` has made the one that counts.
  *
  * @param index reset first; its content is undefined after false.
  * @returns false where the shape is not the one that SDKs send: use `scanRequest` then.
@@ -34,6 +34,22 @@ export function scanStoredSpans(bytes: Uint8Array, start: number, end: number, i
     pos = containerEnd;
   }
   return true;
+}
+
+/**
+ * Makes a request ready for `scanStoredSpans`: where a span has several trace ids, of which the last one counts, the
+ * first becomes the same. What the request says stays as it is.
+ *
+ * @param index of `bytes`, from `scanRequest`.
+ */
+export function settleTraceIds(bytes: Uint8Array, index: RequestIndex): void {
+  const { itemBody, itemTraceId, itemCount } = index;
+  for (let item = 0; item < itemCount; item++) {
+    const body = itemBody[item]!;
+    const at = itemTraceId[item]!;
+    if (at === body + 2 || bytes[body] !== 0x0a || bytes[body + 1] !== TRACE_ID_BYTES) continue;
+    bytes.copyWithin(body + 2, at, at + TRACE_ID_BYTES);
+  }
 }
 
 function contentOf(bytes: Uint8Array, lengthAt: number, end: number): number {

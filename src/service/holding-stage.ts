@@ -8,7 +8,7 @@ import type { ProcessorRequest } from '../component/processor.ts';
 import type { Counter, Gauge, Logger, Meter } from '../component/settings.ts';
 import type { Signal } from '../component/signal.ts';
 import { scanRequest } from '../otlp/scan.ts';
-import { scanStoredSpans } from '../otlp/scan-stored.ts';
+import { scanStoredSpans, settleTraceIds } from '../otlp/scan-stored.ts';
 import { withoutRejected } from '../otlp/slice.ts';
 import { RequestIndex } from '../pdata/request-index.ts';
 import type { LogCursor, LogReader, LogRecord, LogWriter } from '../queue/log/contract.ts';
@@ -164,9 +164,10 @@ export class HoldingStage {
 
   /** Stores a request with an item at least. @returns why it was not taken; undefined when it was. */
   take(request: Readonly<ProcessorRequest>, receivedUnixMs: number): PipelineError | undefined {
-    const { holder, pending } = this.#parts;
+    const { holder, pending, signal } = this.#parts;
     const { bytes, start, end, itemCount } = request;
     const index = request.index();
+    if (signal === 'traces') settleTraceIds(bytes, index);
     const refusal = holder.refusal(bytes, index);
     if (refusal !== undefined) {
       this.#wake?.();

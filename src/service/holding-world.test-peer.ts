@@ -236,11 +236,14 @@ export class World {
 
   /** @returns whether it was acknowledged. */
   async send(spans: readonly SpanModel[]): Promise<boolean> {
-    const bytes = encodeSpans(spans);
+    return this.sendBytes(encodeSpans(spans), spans.length);
+  }
+
+  async sendBytes(bytes: Uint8Array, itemCount: number): Promise<boolean> {
     const index = new RequestIndex();
     scanRequest('traces', bytes, 0, bytes.length, index);
     const request = {
-      ...{ signal: 'traces' as const, bytes, start: 0, end: bytes.length, itemCount: spans.length },
+      ...{ signal: 'traces' as const, bytes, start: 0, end: bytes.length, itemCount },
       index: () => index,
     };
     if (this.stage.take(request as never, this.nowMs) !== undefined) return false;
