@@ -91,6 +91,8 @@ export interface ExporterFactory<C> extends FactoryBase<C> {
   create(settings: ComponentSettings, config: C, signal: Signal): Exporter | Promise<Exporter>;
   /** Authenticators that this configuration names; they are checked before anything starts. */
   authenticators?(config: C): readonly AuthReference[];
+  /** What of the clients it puts on what it sends; batches are parted by it. */
+  clientKeys?(config: C): ClientKeys | undefined;
   /** How the engine reads, batches and retries for this exporter. */
   delivery(config: C): DeliveryConfig;
 }

@@ -28,6 +28,7 @@ export type {
 /** Longest wait for a socket to open; the attempt that needs it has its own, mostly shorter time. */
 const CONNECT_TIMEOUT_MS = 10_000;
 const REQUEST_TIMEOUT_MS = 30_000;
+const METADATA_API_KEY = 3;
 const KEEP_ALIVE_DELAY_MS = 60_000;
 /** How often requests that wait for the end of a throttling are looked at; as in the client itself. */
 const PENDING_CHECK_MS = 10;
@@ -44,7 +45,7 @@ export interface KafkaBrokerPool {
   /** Opens a connection to one of the configured brokers, unless there is one to any broker. */
   connect(): Promise<void>;
   disconnect(): Promise<void>;
-  /** Replaces `metadata` by what is known of these topics, and what is known of the brokers. */
+  /** Replaces `metadata` by what is known of these topics, errors of theirs included, and of the brokers. */
   refreshMetadata(topics: readonly string[]): Promise<void>;
   readonly metadata: { readonly topicMetadata: readonly KafkaTopic[] } | null;
   /** Connected and authenticated, or an error. */
@@ -55,6 +56,7 @@ export interface KafkaBrokerPool {
 
 export interface KafkaTopic {
   topic: string;
+  topicErrorCode: number;
   partitionMetadata: readonly KafkaPartition[];
 }
 
@@ -117,6 +119,8 @@ export interface KafkaClient {
   /** Addresses for messages. */
   readonly peer: string;
   brokerPool(options: BrokerPoolOptions): KafkaBrokerPool;
+  /** The error that a number in an answer stands for; readKafkaError knows what it means. */
+  protocolError(code: number): Error;
   /** Ends the reading of changed certificates. */
   close(): void;
 }
@@ -159,6 +163,7 @@ export async function openKafkaClient(
     kafka: new KafkaClass(clientConfig),
     peer: brokers.join(', '),
     brokerPool: (poolOptions) => makePool({ ...shared, ...poolOptions }, config, levels.WARN, logCreator),
+    protocolError: load('kafkajs/src/protocol/error').createErrorFromCode as (code: number) => Error,
     close: () => material?.stop(),
   };
 }
@@ -171,15 +176,52 @@ function makePool(
   level: logLevel,
   logCreator: LogCreator,
 ): KafkaBrokerPool {
-  const Cluster = load('kafkajs/src/cluster') as new (options: object) => { brokerPool: KafkaBrokerPool };
+  const Cluster = load('kafkajs/src/cluster') as new (
+    options: object,
+  ) => { brokerPool: KafkaBrokerPool & { createBroker(options: object): MetadataBroker } };
   const { createLogger } = load('kafkajs/src/loggers') as { createLogger(options: object): object };
-  const cluster = new Cluster({
+  const { brokerPool } = new Cluster({
     ...shared,
     logger: createLogger({ level, logCreator }),
     allowAutoTopicCreation: allowsAutoTopicCreation,
     metadataMaxAge: config.metadata.refreshIntervalMs,
   });
-  return cluster.brokerPool;
+  const { createBroker } = brokerPool;
+  brokerPool.createBroker = (options) => withWholeMetadata(createBroker(options), allowsAutoTopicCreation);
+  return brokerPool;
+}
+
+interface MetadataBroker extends KafkaBroker {
+  metadata(topics: readonly string[]): Promise<unknown>;
+  lookupRequest(
+    apiKey: number,
+    versions: unknown,
+  ): (options: object) => { request: object; response: object };
+  readonly connectionPool: KafkaBroker['connectionPool'] & { send(request: object): Promise<unknown> };
+  disconnect(): Promise<void>;
+}
+
+/**
+ * As the library has it, one topic that does not exist, or one partition without a leader, makes the metadata of all
+ * the others an error too. Whoever asks here gets the codes and decides for each.
+ */
+function withWholeMetadata(broker: MetadataBroker, allowAutoTopicCreation: boolean): MetadataBroker {
+  const { requests } = load('kafkajs/src/protocol/requests') as { requests: Record<string, unknown> };
+  broker.metadata = async (topics) => {
+    const metadata = broker.lookupRequest(METADATA_API_KEY, requests.Metadata);
+    const { request, response } = metadata({ topics, allowAutoTopicCreation });
+    try {
+      return await broker.connectionPool.send({
+        request,
+        response: { ...response, parse: async (data: unknown) => data },
+      });
+    } catch (error) {
+      // The library does the same where it sends a request: a closed connection is not asked again.
+      if ((error as Error).name === 'KafkaJSConnectionClosedError') await broker.disconnect();
+      throw error;
+    }
+  };
+  return broker;
 }
 
 /** What the client says is about single connections; what becomes of data is said by who asked for it. */

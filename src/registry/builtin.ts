@@ -3,6 +3,7 @@ import { awss3ExporterFactory } from '../exporters/awss3/factory.ts';
 import { clickhouseExporterFactory } from '../exporters/clickhouse/factory.ts';
 import { debugExporterFactory } from '../exporters/debug/factory.ts';
 import { fileExporterFactory } from '../exporters/file/factory.ts';
+import { kafkaExporterFactory } from '../exporters/kafka/factory.ts';
 import { nopExporterFactory } from '../exporters/nop/factory.ts';
 import { otlpExporterFactory } from '../exporters/otlp/factory.ts';
 import { otlpHttpExporterFactory } from '../exporters/otlphttp/factory.ts';
@@ -21,11 +22,13 @@ import { memoryLimiterProcessorFactory } from '../processors/memory_limiter/fact
 import { probabilisticSamplerProcessorFactory } from '../processors/probabilistic_sampler/factory.ts';
 import { resourceProcessorFactory } from '../processors/resource/factory.ts';
 import { tailSamplingProcessorFactory } from '../processors/tail_sampling/factory.ts';
+import { awss3ReceiverFactory } from '../receivers/awss3/factory.ts';
 import { kafkaReceiverFactory } from '../receivers/kafka/factory.ts';
 import { otlpReceiverFactory } from '../receivers/otlp/factory.ts';
 import { createRegistry } from './registry.ts';
 
 export const BUILTIN = createRegistry([
+  awss3ReceiverFactory,
   kafkaReceiverFactory,
   otlpReceiverFactory,
   // Processors.
@@ -41,6 +44,7 @@ export const BUILTIN = createRegistry([
   clickhouseExporterFactory,
   debugExporterFactory,
   fileExporterFactory,
+  kafkaExporterFactory,
   nopExporterFactory,
   otlpExporterFactory,
   otlpHttpExporterFactory,

@@ -5,7 +5,7 @@ import type { CollectorPlan, PipelinePlan } from '../config/collector-plan.ts';
 import { findFactory, type Registry } from '../registry/registry.ts';
 import { batchingOf, withBatching } from './batching.ts';
 
-/** What the authenticators of an exporter put on its requests. */
+/** What an exporter and its authenticators put on its requests. */
 export function authClientKeys(
   plan: CollectorPlan,
   registry: Registry,
@@ -14,14 +14,15 @@ export function authClientKeys(
   const { type, config } = plan.exporters.find(({ id }) => id === exporterId)!;
   const factory = findFactory(registry, 'exporter', type) as ExporterFactory<unknown>;
   const references = factory.authenticators?.(config) ?? [];
-  return mergeClientKeys(
-    references.map((reference) => {
+  return mergeClientKeys([
+    factory.clientKeys?.(config),
+    ...references.map((reference) => {
       const extension = plan.extensions.find(({ id }) => id === reference.id);
       if (extension === undefined) return undefined;
       const owner = findFactory(registry, 'extension', extension.type) as ExtensionFactory<unknown>;
       return owner.clientKeys?.(extension.config);
     }),
-  );
+  ]);
 }
 
 /** What logs of the pipeline keep: what its exporters part batches by. */
