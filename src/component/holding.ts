@@ -13,6 +13,9 @@ import type { RequestIndex } from '../pdata/request-index.ts';
 import type { Component } from './component.ts';
 import type { PipelineError } from './errors.ts';
 
+/** Workers that can hold back for one pipeline: as many as the record of a trace can name. */
+export const HOLDING_WORKERS_MAX = 16;
+
 /** A range of the pending log, and which decisions it is read for. */
 export interface HoldingPass {
   /** [first, end) in item ordinals of the pending log. */

@@ -14,9 +14,6 @@ export interface CutChain {
 /** Name of the one reader of a pending log, where others have exporters. */
 export const HOLDING_CURSOR = 'holding';
 
-/** As many as a record of a trace can name. */
-export const HOLDING_WORKERS_MAX = 16;
-
 export function holds(registry: Registry, type: string): boolean {
   const factory = findFactory(registry, 'processor', type) as ProcessorFactory<unknown> | undefined;
   return factory?.createHolding !== undefined;

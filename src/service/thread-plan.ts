@@ -10,6 +10,7 @@ import type {
   ReceiverFactory,
   RetentionConfig,
 } from '../component/factory.ts';
+import { HOLDING_WORKERS_MAX } from '../component/holding.ts';
 import type { Signal } from '../component/signal.ts';
 import type { CollectorPlan, PipelinePlan } from '../config/collector-plan.ts';
 import type { BudgetGroup, LogDescriptor, LogLimits } from '../queue/log/contract.ts';
@@ -17,7 +18,7 @@ import { createSharedWords, SharedWords } from '../queue/log/shared-words.ts';
 import { findFactory, type Registry } from '../registry/registry.ts';
 import { batchingOf } from './batching.ts';
 import { authClientKeys, carriedClientKeys, storedClientKeys } from './client-plan.ts';
-import { cutChain, HOLDING_CURSOR, HOLDING_WORKERS_MAX, holds } from './holding-plan.ts';
+import { cutChain, HOLDING_CURSOR, holds } from './holding-plan.ts';
 import type { ChainPlan, ExporterPlan, RoutePlan } from './messages.ts';
 import { type RetentionPlan, RetentionPlans } from './retention-plan.ts';
 

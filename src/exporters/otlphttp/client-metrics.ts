@@ -6,6 +6,11 @@ interface Series {
   requestBytes: Histogram;
 }
 
+/** Who is called. A URL without a port means that of its scheme. */
+export function serverLabels({ hostname, port, protocol }: URL): Labels {
+  return { server_address: hostname, server_port: port || (protocol === 'https:' ? '443' : '80') };
+}
+
 export class HttpClientMetrics {
   readonly #meter: Meter;
   readonly #labels: Labels;
@@ -19,8 +24,7 @@ export class HttpClientMetrics {
       http_request_method: 'POST',
       network_protocol_name: 'http',
       network_protocol_version: '1.1',
-      server_address: url.hostname,
-      server_port: url.port === '' ? (isSecure ? '443' : '80') : url.port,
+      ...serverLabels(url),
       url_scheme: isSecure ? 'https' : 'http',
     };
   }

@@ -20,7 +20,7 @@ import { attemptHeaders } from '../helper/client-auth.ts';
 import { jsonBody } from '../helper/json-body.ts';
 import { acceptAnswer, connectionError, httpError, timeoutError } from '../helper/otlp-answers.ts';
 import { mergeHeaders } from '../helper/request-headers.ts';
-import { HttpClientMetrics } from './client-metrics.ts';
+import { HttpClientMetrics, serverLabels } from './client-metrics.ts';
 import { type OtlpHttpConfig, signalUrl } from './config.ts';
 import { type HttpAnswer, HttpClient } from './http-client.ts';
 
@@ -65,12 +65,7 @@ export class OtlpHttpExporter implements Exporter {
     this.#fixedHeaders = pick(this.#headers, ['content-type', 'content-encoding']);
     this.#url.username = '';
     this.#url.password = '';
-    const { hostname, port, protocol, pathname } = this.#url;
-    this.peerLabels = {
-      server_address: hostname,
-      server_port: port === '' ? (protocol === 'https:' ? '443' : '80') : port,
-      url_path: pathname,
-    };
+    this.peerLabels = { ...serverLabels(this.#url), url_path: this.#url.pathname };
     this.#metrics = new HttpClientMetrics(settings.meter, this.#url);
     this.#tls = new TlsMaterial(config.tls);
     this.#compress = bodyCompressor(config.compression || 'none', config.compressionParams.level);

@@ -11,11 +11,7 @@ export class DecisionLog {
   /** @param idAt where the four words of the trace id begin in `ids`. */
   add(ids: Uint32Array, idAt: number, verdict: number): void {
     const at = this.count * DECISION_WORDS;
-    if (at === this.words.length) {
-      const wider = new Uint32Array(this.words.length * 2);
-      wider.set(this.words);
-      this.words = wider;
-    }
+    this.#reserve(at + DECISION_WORDS);
     const { words } = this;
     words[at] = ids[idAt]!;
     words[at + 1] = ids[idAt + 1]!;
@@ -23,6 +19,23 @@ export class DecisionLog {
     words[at + 3] = ids[idAt + 3]!;
     words[at + 4] = verdict;
     this.count++;
+  }
+
+  /** Appends all of another log, which is empty afterwards. */
+  moveFrom(other: DecisionLog): void {
+    const at = this.count * DECISION_WORDS;
+    const wordCount = other.count * DECISION_WORDS;
+    this.#reserve(at + wordCount);
+    this.words.set(other.words.subarray(0, wordCount), at);
+    this.count += other.count;
+    other.clear();
+  }
+
+  #reserve(wordCount: number): void {
+    if (wordCount <= this.words.length) return;
+    const wider = new Uint32Array(Math.max(this.words.length * 2, wordCount));
+    wider.set(this.words);
+    this.words = wider;
   }
 
   dropFirst(count: number): void {

@@ -12,6 +12,8 @@
  * | facts: 4, 1, stateWords each  | trace id, flags of the record, facts since the last message    |
  * | verdicts: 4, 1 each           | trace id, verdict                                              |
  */
+import { HOLDING_WORKERS_MAX } from '../../component/holding.ts';
+import { assert } from '../../stdx/assert.ts';
 import { DecisionLog } from './decision-log.ts';
 import { DECISION_WORDS } from './journal.ts';
 import { HEADER_WORDS, INFO_DIRTY, INFO_HAS_ROOT, type TraceTable, WORD_INFO } from './trace-table.ts';
@@ -22,9 +24,9 @@ export const MESSAGE_FENCE = 3;
 export const MESSAGE_HEAD_WORDS = 2;
 /** Words of the largest message. */
 export const MESSAGE_WORDS_MAX = 16_384;
-/** Workers that a record can name as holders. */
-export const WORKERS_MAX = 16;
+/** Holders of a trace are bits of WORD_INFO from here on. */
 const HOLDERS_SHIFT = 8;
+assert(HOLDERS_SHIFT + HOLDING_WORKERS_MAX <= 32, 'holders do not fit into a word');
 
 /** Lists of one other worker. */
 class Peer {
@@ -92,21 +94,12 @@ export class Exchange {
 
   /** What is decided up to now goes into the journal entry of the present step. */
   journalBegun(): void {
-    for (const peer of this.#peers) {
-      const { made, writing } = peer;
-      for (let at = 0; at < made.count; at++)
-        writing.add(made.words, at * DECISION_WORDS, made.words[at * DECISION_WORDS + 4]!);
-      made.clear();
-    }
+    for (const { made, writing } of this.#peers) writing.moveFrom(made);
   }
 
   /** That entry is on disk. */
   journalFlushed(): void {
-    for (const { writing, ready } of this.#peers) {
-      for (let at = 0; at < writing.count; at++)
-        ready.add(writing.words, at * DECISION_WORDS, writing.words[at * DECISION_WORDS + 4]!);
-      writing.clear();
-    }
+    for (const { writing, ready } of this.#peers) ready.moveFrom(writing);
   }
 
   /**

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { type TestContext, test } from 'node:test';
+import { test } from 'node:test';
 import { Prng } from '../../stdx/prng.ts';
 import { type EngineProcess, freePorts, metricSum, until } from '../engine-process.ts';
 import { deliveredSpans } from '../file-sink.ts';
@@ -11,10 +11,9 @@ import { isKept, samplingConfig } from './sampling.test-peer.ts';
 import {
   CLEAN_EXIT,
   drained,
+  engineOnFullDisk,
   fileSink,
-  fillUp,
   ledgerClient,
-  mountSmall,
   startEngine,
   tempDirectory,
 } from './storage.test-peer.ts';
@@ -143,27 +142,11 @@ test('pending traces that may not outlive the process are dropped when it stops'
   assert.equal(deliveredSpans(sink).size, 0);
 });
 
-async function fullDisk(t: TestContext) {
-  const directory = tempDirectory(t);
-  const mount = mountSmall(t, join(directory, 'disk'), 192);
-  if (mount === undefined) return undefined;
-  const sink = join(directory, 'delivered.bin');
-  const ports = await freePorts();
-  const start = { config: samplingConfig(ports, fileSink(sink)), dataDir: join(mount, 'data') };
-  const engine = await startEngine(t, start);
-  const client = ledgerClient(t, ports.http, PRODUCERS, 10_000);
-  client.start();
-  await until('some acknowledgements', () => client.acked.size >= 50);
-  const ballast = fillUp(mount);
-  await until('a refusal', () => client.statuses.has(503));
-  return { engine, client, ballast, sink, ports, start };
-}
-
 test('a full disk while traces are pending refuses, and decisions go on when space returns', {
   timeout: 90_000,
 }, async (t) => {
-  const bed = await fullDisk(t);
-  if (bed === undefined) return t.diagnostic('mounting is not allowed here');
+  const bed = await engineOnFullDisk(t, samplingConfig);
+  if (bed === undefined) return;
   const { engine, client, ballast, sink, ports } = bed;
   await new Promise((resolve) => setTimeout(resolve, 2000));
   assert.ok(!engine.hasExited, engine.log);
@@ -178,8 +161,8 @@ test('a full disk while traces are pending refuses, and decisions go on when spa
 });
 
 test('a full disk does not hold up the stop of a sampler', { timeout: 90_000 }, async (t) => {
-  const bed = await fullDisk(t);
-  if (bed === undefined) return t.diagnostic('mounting is not allowed here');
+  const bed = await engineOnFullDisk(t, samplingConfig);
+  if (bed === undefined) return;
   const { engine, client, ballast, sink, ports, start } = bed;
   const startedMs = Date.now();
   assert.deepEqual(await engine.kill('SIGTERM'), CLEAN_EXIT, engine.log);

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Signal } from '../../component/signal.ts';
-import { engineConfig, freePort, freePorts, metricSum, until } from '../engine-process.ts';
+import { type EnginePorts, engineConfig, freePort, freePorts, metricSum, until } from '../engine-process.ts';
 import { ledgerRequest } from '../ledger-client.ts';
 import { requestType } from '../otlp-root.ts';
 import {
@@ -14,10 +14,7 @@ import {
   CLEAN_EXIT,
   diskBytes,
   drained,
-  fileSink,
-  fillUp,
-  ledgerClient,
-  mountSmall,
+  engineOnFullDisk,
   startEngine,
   tempDirectory,
 } from './storage.test-peer.ts';
@@ -34,25 +31,15 @@ async function post(port: number, signal: Signal, body: Uint8Array<ArrayBuffer>)
   return { status: response.status, retryAfter: response.headers.get('retry-after') };
 }
 
+const unsampled = (ports: EnginePorts, exporters: Record<string, unknown>) =>
+  engineConfig(ports, exporters, { signals: ['traces'] });
+
 test('A4: a full disk refuses retryably, and space that returns is used without a restart', {
   timeout: 60_000,
 }, async (t) => {
-  const directory = tempDirectory(t);
-  const mount = mountSmall(t, join(directory, 'disk'), 192);
-  if (mount === undefined) return t.diagnostic('mounting is not allowed here; the log has tests of its own');
-  const sink = join(directory, 'delivered.bin');
-  const ports = await freePorts();
-  const engine = await startEngine(t, {
-    config: engineConfig(ports, fileSink(sink), { signals: ['traces'] }),
-    dataDir: join(mount, 'data'),
-  });
-  const client = ledgerClient(t, ports.http, 4, 10_000);
-  client.start();
-  await until('some acknowledgements', () => client.acked.size >= 50);
-
-  // Faster than the engine looks at the disk: commits and positions meet a device without a free block.
-  const ballast = fillUp(mount);
-  await until('a refusal', () => client.statuses.has(503));
+  const bed = await engineOnFullDisk(t, unsampled);
+  if (bed === undefined) return;
+  const { engine, client, ballast, sink, ports } = bed;
   for (let i = 0; i < 20; i++) {
     const { status, retryAfter } = await post(ports.http, 'traces', new Uint8Array(ledgerRequest(50, i)));
     if (status === 200) continue;
@@ -76,21 +63,9 @@ test('A4: a full disk refuses retryably, and space that returns is used without 
 test('A4: a full disk does not hold the stop up, and the next start has everything', {
   timeout: 60_000,
 }, async (t) => {
-  const directory = tempDirectory(t);
-  const mount = mountSmall(t, join(directory, 'disk'), 192);
-  if (mount === undefined) return t.diagnostic('mounting is not allowed here; the log has tests of its own');
-  const sink = join(directory, 'delivered.bin');
-  const ports = await freePorts();
-  const start = {
-    config: engineConfig(ports, fileSink(sink), { signals: ['traces'] }),
-    dataDir: join(mount, 'data'),
-  };
-  const engine = await startEngine(t, start);
-  const client = ledgerClient(t, ports.http, 4, 10_000);
-  client.start();
-  await until('some acknowledgements', () => client.acked.size >= 50);
-  const ballast = fillUp(mount);
-  await until('a refusal', () => client.statuses.has(503));
+  const bed = await engineOnFullDisk(t, unsampled);
+  if (bed === undefined) return;
+  const { engine, client, ballast, sink, ports, start } = bed;
   const startedMs = Date.now();
   assert.deepEqual(await engine.kill('SIGTERM'), CLEAN_EXIT, engine.log);
   assert.ok(Date.now() - startedMs < 8500, 'stopped after the deadline');

@@ -5,7 +5,14 @@ import { mkdirSync, mkdtempSync, readdirSync, rmSync, statfsSync, statSync, writ
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
-import { EngineProcess, type EngineStart, metricSum, until } from '../engine-process.ts';
+import {
+  type EnginePorts,
+  EngineProcess,
+  type EngineStart,
+  freePorts,
+  metricSum,
+  until,
+} from '../engine-process.ts';
 import { deliveredSpans } from '../file-sink.ts';
 import { LedgerClient } from '../ledger-client.ts';
 
@@ -105,7 +112,7 @@ export function mountSmall(t: TestContext, directory: string, megabytes: number)
 }
 
 /** Takes every free block; returns the file that has them. */
-export function fillUp(mount: string): string {
+function fillUp(mount: string): string {
   const ballast = join(mount, 'ballast');
   const { bavail, bsize } = statfsSync(mount);
   try {
@@ -114,6 +121,44 @@ export function fillUp(mount: string): string {
     assert.equal((error as NodeJS.ErrnoException).code, 'ENOSPC');
   }
   return ballast;
+}
+
+export interface FullDisk {
+  engine: EngineProcess;
+  client: LedgerClient;
+  /** File that takes the space; the disk is full until it is removed. */
+  ballast: string;
+  sink: string;
+  ports: EnginePorts;
+  /** For the next start on the same data. */
+  start: EngineStart;
+}
+
+/**
+ * An engine on a disk that became full under load, and refuses because of it; undefined where mounting is not allowed.
+ * @param configOf for an engine that delivers to the file `sink`.
+ */
+export async function engineOnFullDisk(
+  t: TestContext,
+  configOf: (ports: EnginePorts, exporters: Record<string, unknown>) => string,
+): Promise<FullDisk | undefined> {
+  const directory = tempDirectory(t);
+  const mount = mountSmall(t, join(directory, 'disk'), 192);
+  if (mount === undefined) {
+    t.diagnostic('mounting is not allowed here; the log has tests of its own');
+    return undefined;
+  }
+  const sink = join(directory, 'delivered.bin');
+  const ports = await freePorts();
+  const start = { config: configOf(ports, fileSink(sink)), dataDir: join(mount, 'data') };
+  const engine = await startEngine(t, start);
+  const client = ledgerClient(t, ports.http, 4, 10_000);
+  client.start();
+  await until('some acknowledgements', () => client.acked.size >= 50);
+  // Faster than the engine looks at the disk: commits and positions meet a device without a free block.
+  const ballast = fillUp(mount);
+  await until('a refusal', () => client.statuses.has(503));
+  return { engine, client, ballast, sink, ports, start };
 }
 
 /**
