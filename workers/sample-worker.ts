@@ -1,5 +1,9 @@
 /** Entry of a worker thread of `millrace sample`: one task, told when it is done. */
-import { parentPort, workerData } from 'node:worker_threads';
+import { parentPort } from 'node:worker_threads';
+import { loadSamplingTrial } from '../src/registry/sampling-trial.ts';
 import { runSampleTask, type SampleTaskInit } from '../src/service/sample-task.ts';
 
-await runSampleTask(workerData as SampleTaskInit, parentPort!);
+const port = parentPort!;
+const init = new Promise<SampleTaskInit>((resolve) => port.once('message', resolve));
+await loadSamplingTrial();
+await runSampleTask(await init, port);

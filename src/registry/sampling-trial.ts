@@ -28,6 +28,11 @@ export async function createSamplingTrial(
   configs: readonly TrialConfig[],
   options: TrialOptions,
 ): Promise<SamplingTrial> {
-  const { createTrial } = await import('../processors/tail_sampling/trial/trial.ts');
+  const { createTrial } = await loadSamplingTrial();
   return createTrial(settings, configs as readonly TailSamplingConfig[], options);
+}
+
+/** Loads what a trial needs, for threads that wait for something else meanwhile. */
+export function loadSamplingTrial(): Promise<typeof import('../processors/tail_sampling/trial/trial.ts')> {
+  return import('../processors/tail_sampling/trial/trial.ts');
 }

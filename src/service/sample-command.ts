@@ -7,6 +7,7 @@ import { parseSampleCli, SAMPLE_HELP, type SampleCommand } from './sample-cli.ts
 import { type PolicyFile, readPolicyFile } from './sample-policies.ts';
 import { buildReport } from './sample-report.ts';
 import { type PlannedInput, planInput, runSample } from './sample-run.ts';
+import { SampleTeam } from './sample-team.ts';
 import { reportText } from './sample-text.ts';
 
 export interface SampleProgram {
@@ -30,20 +31,23 @@ export async function runSampleCommand(program: SampleProgram): Promise<number> 
   }
   const files = readFiles(program, command);
   if (files === undefined) return EXIT_CONFIG;
+  const startMs = program.clock.monotonicMs();
+  const team = new SampleTeam(command.workers);
   try {
-    const startMs = program.clock.monotonicMs();
     const input = await planInput(command);
     if ('error' in input) {
       program.writeError(`error: ${command.from}: ${input.error}\n`);
       return EXIT_CONFIG;
     }
-    await replay(program, command, files, input, startMs);
+    await replay(program, command, files, input, { team, startMs });
     return EXIT_OK;
   } catch (error) {
     // What the file system refuses is said in one line; anything else is a fault of this program.
     if ((error as NodeJS.ErrnoException).syscall === undefined) throw error;
     program.writeError(`error: ${command.from}: ${(error as Error).message}\n`);
     return EXIT_CONFIG;
+  } finally {
+    await team.close();
   }
 }
 
@@ -65,7 +69,7 @@ async function replay(
   command: SampleCommand,
   files: readonly PolicyFile[],
   input: PlannedInput,
-  startMs: number,
+  { team, startMs }: { team: SampleTeam; startMs: number },
 ): Promise<void> {
   const { clock, writeOut, writeError } = program;
   const { workers, storeRatio, from, isJson } = command;
@@ -75,7 +79,7 @@ async function replay(
     ...{ totalBytes: () => totalBytes, items: 'spans', done: 'replayed', clock, write: writeError },
   });
   const outcome = await runSample({
-    ...{ input, workers, examples: command.examples },
+    ...{ input, team, examples: command.examples },
     configs: files.map(({ config }) => config),
     onProgress: (bytes, spans) => progress.show(bytes, spans),
   });

@@ -132,9 +132,8 @@ async function listRecords(
   const view = openView(directory, firstOrdinal, skipped);
   if (view === undefined) return;
   const hash = logHash(basename(directory));
-  const keys: number[] = [];
   try {
-    for (let key = view.ceilingKey(0); key !== undefined; key = view.ceilingKey(key + 1)) keys.push(key);
+    const keys = view.keys();
     const items = (at: number) => (keys[at + 1] ?? keys[at]!) - keys[at]!;
     const itemsKnown = Math.max((keys.at(-1) ?? 0) - (keys[0] ?? 0), 1);
     const itemBytes = segmentBytes(directory, firstOrdinal) / itemsKnown;

@@ -1,14 +1,14 @@
 /** Runs a dry run in its workers, and puts their results together. */
 import { statSync } from 'node:fs';
-import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads';
+import { MessageChannel, type MessagePort } from 'node:worker_threads';
 import type { TrialCell, TrialPair, TrialResult, TrialSide } from '../component/sampling-trial.ts';
 import type { TrialConfig } from '../registry/sampling-trial.ts';
 import { exchangeMemory } from './sample-exchange.ts';
 import { planFile, readFile } from './sample-file-source.ts';
 import { findLogs, isLogDirectory, planLogs } from './sample-log-source.ts';
 import { emptyCounts, type SampleCounts, SampleSink } from './sample-sink.ts';
-import type { FromSampleTask, SamplePlan, SampleTaskInit } from './sample-task.ts';
-import { workerUrl } from './worker-url.ts';
+import type { SamplePlan, SampleTaskInit } from './sample-task.ts';
+import type { SampleTeam } from './sample-team.ts';
 
 const SKIPPED_SHOWN_MAX = 20;
 
@@ -58,7 +58,8 @@ export async function planInput(input: SampleInput): Promise<PlannedInput | { er
 export interface SampleRun {
   input: PlannedInput;
   configs: readonly TrialConfig[];
-  workers: number;
+  /** Its threads have no task yet. */
+  team: SampleTeam;
   examples: number;
   /** Bytes and spans so far, a few times a second. */
   onProgress(bytes: number, spans: number): void;
@@ -71,39 +72,28 @@ export interface SampleOutcome {
   warnings: string[];
 }
 
-/** Rejects when a worker fails; the others are ended then. */
+/** Rejects when a worker fails; the others go on until the team is closed. */
 export async function runSample(run: SampleRun): Promise<SampleOutcome> {
   const inits = taskInits(run);
-  const threads: Worker[] = [];
   const progress = inits.map(() => ({ bytes: 0, spans: 0 }));
-  try {
-    const done = await Promise.all(
-      inits.map((init, index) => {
-        const transferList = init.exchange.ports.filter((port) => port !== undefined);
-        const thread = new Worker(workerUrl('sample-worker'), { workerData: init, transferList });
-        threads.push(thread);
-        return taskDone(thread, ({ bytes, spans }) => {
-          progress[index] = { bytes, spans };
-          run.onProgress(sum(progress, 'bytes'), sum(progress, 'spans'));
-        });
-      }),
-    );
-    const counts = mergeCounts(done.map((each) => each.counts));
-    if (run.input.plan.kind === 'log') addSkipped(counts, run.input.plan.skipped);
-    return {
-      result: mergeResults(
-        done.map(({ result }) => result),
-        run.examples,
-      ),
-      counts,
-      warnings: [...new Set(done.flatMap(({ warnings }) => warnings))],
-    };
-  } finally {
-    await Promise.all(threads.map((thread) => thread.terminate()));
-  }
+  const done = await run.team.run(inits, (worker, { bytes, spans }) => {
+    progress[worker] = { bytes, spans };
+    run.onProgress(sum(progress, 'bytes'), sum(progress, 'spans'));
+  });
+  const counts = mergeCounts(done.map((each) => each.counts));
+  if (run.input.plan.kind === 'log') addSkipped(counts, run.input.plan.skipped);
+  return {
+    result: mergeResults(
+      done.map(({ result }) => result),
+      run.examples,
+    ),
+    counts,
+    warnings: [...new Set(done.flatMap(({ warnings }) => warnings))],
+  };
 }
 
-function taskInits({ input, configs, workers, examples }: SampleRun): SampleTaskInit[] {
+function taskInits({ input, configs, team, examples }: SampleRun): SampleTaskInit[] {
+  const { workers } = team;
   const shared = exchangeMemory(workers);
   const ports: (MessagePort | undefined)[][] = Array.from({ length: workers }, () =>
     new Array<MessagePort | undefined>(workers).fill(undefined),
@@ -121,20 +111,6 @@ function taskInits({ input, configs, workers, examples }: SampleRun): SampleTask
     configs,
     options: { owner: worker, owners: workers, examplesMax: examples, sinceUnixMs: input.sinceUnixMs },
   }));
-}
-
-type Done = Extract<FromSampleTask, { type: 'done' }>;
-type Progress = Extract<FromSampleTask, { type: 'progress' }>;
-
-function taskDone(thread: Worker, onProgress: (message: Progress) => void): Promise<Done> {
-  return new Promise((resolve, reject) => {
-    thread.on('message', (message: FromSampleTask) => {
-      if (message.type === 'done') resolve(message);
-      else onProgress(message);
-    });
-    thread.on('error', reject);
-    thread.on('exit', (code) => reject(new Error(`a worker ended with exit code ${code}`)));
-  });
 }
 
 function sum<K extends string>(all: readonly Record<K, number>[], key: K): number {

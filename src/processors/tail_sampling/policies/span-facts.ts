@@ -45,10 +45,8 @@ export class SpanFacts {
   #scope = NOWHERE;
   #resource = NOWHERE;
   /* Of the span that is read. */
-  #startHigh = 0;
-  #startLow = 0;
-  #endHigh = 0;
-  #endLow = 0;
+  /** Start and end, each its high and its low word: as numbers of the object the first large one changes its shape. */
+  readonly #times = new Uint32Array(4);
   #statusCode = 0;
   #hasParent = false;
   #isFlagged = false;
@@ -166,7 +164,9 @@ export class SpanFacts {
     const bytes = this.#bytes;
     const attributes = this.#misses(this.#attributeMasks, words, at) ? this.#attributes : undefined;
     attributes?.begin();
-    this.#startHigh = this.#startLow = this.#endHigh = this.#endLow = this.#statusCode = 0;
+    const times = this.#times;
+    times[0] = times[1] = times[2] = times[3] = 0;
+    this.#statusCode = 0;
     this.#hasParent = this.#isFlagged = false;
     this.#traceStateStart = this.#traceStateEnd = 0;
     let pos = start;
@@ -183,12 +183,12 @@ export class SpanFacts {
           if (attributes !== undefined) attributes.test(bytes, pos + 1, next, words, at, false);
           break;
         case TAG_START:
-          this.#startLow = word32(bytes, pos + 1);
-          this.#startHigh = word32(bytes, pos + 5);
+          times[0] = word32(bytes, pos + 5);
+          times[1] = word32(bytes, pos + 1);
           break;
         case TAG_END:
-          this.#endLow = word32(bytes, pos + 1);
-          this.#endHigh = word32(bytes, pos + 5);
+          times[2] = word32(bytes, pos + 5);
+          times[3] = word32(bytes, pos + 1);
           break;
         case TAG_STATUS:
           this.#readStatus(pos + 1, next);
@@ -220,8 +220,9 @@ export class SpanFacts {
   #addFields(words: Uint32Array, at: number): void {
     const { timesWord, statuses, sampledFlag, traceStates } = this.#layout;
     if (timesWord >= 0) {
-      keepEarlier(words, at + timesWord, this.#startHigh, this.#startLow);
-      keepLater(words, at + timesWord + 2, this.#endHigh, this.#endLow);
+      const times = this.#times;
+      keepEarlier(words, at + timesWord, times[0]!, times[1]!);
+      keepLater(words, at + timesWord + 2, times[2]!, times[3]!);
     }
     const status = this.#statusCode < STATUS_CODES ? statuses[this.#statusCode] : undefined;
     if (status !== undefined) words[at + status.word]! |= status.mask;
@@ -258,9 +259,9 @@ function keepLater(words: Uint32Array, at: number, high: number, low: number): v
   words[at + 1] = low;
 }
 
-/** Little-endian. */
+/** Little-endian, signed: whoever wants it unsigned stores it in unsigned words. */
 function word32(bytes: Uint8Array, at: number): number {
-  return (bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24)) >>> 0;
+  return bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24);
 }
 
 /** Offset behind the field that begins at `pos`. The bytes passed the scan. */
