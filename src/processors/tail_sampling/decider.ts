@@ -17,6 +17,8 @@ import {
 
 /** Traces that one step decides at most: a few milliseconds. */
 const STEP_DECISIONS_MAX = 4096;
+/** After a restart clients need a moment to find the engine again: the Collector's exporters wait so long between two tries. */
+const RETURN_MS = 5000;
 
 /** What the decider works on; the sampler owns it. */
 export interface DeciderParts {
@@ -42,6 +44,11 @@ export class Decider {
   step = 0;
   /** Nothing is waited for any more. */
   isEnding = false;
+  /** Number of the newest epoch from before the engine was away, and when it was last seen at work. */
+  #restoredNumber = 0;
+  #lastSeenMs = 0;
+  /** When it came back; 0 until the first run. */
+  #backMs = 0;
 
   constructor(parts: DeciderParts) {
     this.#parts = parts;
@@ -52,7 +59,27 @@ export class Decider {
   }
 
   dueMs(epoch: Epoch): number {
-    return this.isEnding ? 0 : epoch.startUnixMs + EPOCH_MS + this.#parts.settings.decisionWaitMs;
+    return this.isEnding ? 0 : this.#waitedMs(epoch, EPOCH_MS + this.#parts.settings.decisionWaitMs);
+  }
+
+  /** All epochs are from before the engine was away. */
+  restored(): void {
+    const { epochs } = this.#parts;
+    const newest = epochs.closedAt(epochs.closedCount - 1);
+    this.#restoredNumber = newest?.number ?? 0;
+    this.#lastSeenMs = newest?.startUnixMs ?? 0;
+    this.#backMs = 0;
+  }
+
+  /**
+   * When an epoch has waited so long. Time in which nothing could arrive is not waiting: the rest of a trace is with
+   * clients or in Kafka then, and would be late for a decision made at once.
+   */
+  #waitedMs(epoch: Epoch, waitMs: number): number {
+    const overMs = epoch.startUnixMs + waitMs;
+    if (epoch.number > this.#restoredNumber) return overMs;
+    const awayMs = Math.max(this.#backMs - this.#lastSeenMs, 0);
+    return Math.max(overMs + awayMs, this.#backMs + Math.min(waitMs, RETURN_MS));
   }
 
   /** Notes the verdict about the record at `base`, whoever made it. */
@@ -67,6 +94,7 @@ export class Decider {
   }
 
   run(nowUnixMs: number): void {
+    if (this.#backMs === 0) this.#backMs = nowUnixMs;
     this.#decideAfterRoots(nowUnixMs);
     this.#decideDue(nowUnixMs);
     this.#findDecided();
@@ -139,14 +167,16 @@ export class Decider {
     const { words, strideWords } = table;
     for (let at = 0; ; at++) {
       const epoch = epochs.closedAt(at);
-      if (epoch === undefined || epoch.startUnixMs + waitMs > nowUnixMs) return;
+      if (epoch === undefined) return;
+      const dueMs = this.#waitedMs(epoch, waitMs);
+      if (dueMs > nowUnixMs) return;
       while (roots.first < epoch.rootEnd && this.decisions.count < STEP_DECISIONS_MAX) {
         const sequence = roots.shift();
         // Its record may have been renewed or forgotten meanwhile; then it was decided.
         if (sequence < table.oldest) continue;
         const base = table.slotOf(sequence) * strideWords;
         if ((words[base + WORD_INFO]! & INFO_VERDICT) !== VERDICT_NONE) continue;
-        this.decideNow(base, epoch.startUnixMs + waitMs);
+        this.decideNow(base, dueMs);
       }
     }
   }

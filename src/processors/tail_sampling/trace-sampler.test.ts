@@ -33,7 +33,8 @@ class Bed {
   ordinal = 0;
   nowMs = 1_700_000_000_000;
 
-  constructor(settings: Partial<SamplerSettings>) {
+  /** @param restore sends what the log held at the start. */
+  constructor(settings: Partial<SamplerSettings>, restore?: (bed: Bed) => void) {
     this.sampler = new TraceSampler({
       decisionWaitMs: 5000,
       decisionWaitAfterRootMs: 0,
@@ -48,6 +49,7 @@ class Bed {
       seed: 7,
       ...settings,
     });
+    restore?.(this);
     this.sampler.restored();
   }
 
@@ -164,4 +166,30 @@ test('spans that come late follow the decision, also when their trace is forgott
   bed.nowMs += 5200;
   bed.settle();
   assert.equal(bed.metric('otelcol_processor_tail_sampling_early_releases_from_cache_decision'), 1);
+});
+
+test('time in which the engine was away is no time of waiting, and clients have a moment to come back', () => {
+  const halves = new RequestGenerator({
+    ...{ signal: 'traces', itemsPerRequest: 8, itemsPerTrace: 8, requestsPerTrace: 2, seed: 5 },
+  });
+  const [first, second] = [halves.next(0, 0).slice(), halves.next(1, 0).slice()];
+  const lastSign = generateRequest({ signal: 'traces', itemsPerRequest: 1, itemsPerTrace: 1, seed: 9 });
+  for (const { waitedMs, restMs } of [
+    { waitedMs: 1000, restMs: 9100 },
+    { waitedMs: 9500, restMs: 5000 },
+  ]) {
+    const bed = new Bed({ decisionWaitMs: 10_000, policies: moreThan(4) }, (restoring) => {
+      restoring.send(first);
+      restoring.nowMs += waitedMs;
+      restoring.send(lastSign);
+    });
+    bed.nowMs += 3_600_000;
+    assert.equal(bed.settle().decisions, 0, 'decided at once after an hour');
+    bed.nowMs += restMs - 1;
+    assert.equal(bed.settle().decisions, 0);
+    bed.send(second);
+    bed.nowMs += 1;
+    assert.equal(bed.settle().decisions, 2, 'not decided when the rest of the wait was over');
+    assert.equal(bed.metric('millrace_sampling_late_spans'), 0);
+  }
 });

@@ -380,6 +380,7 @@ export class TraceSampler implements HoldingProcessor {
     this.#metrics.report(this.#table.count, this.#decider.undecided, 0, this.#table.touchedBytes);
     this.#epochs.close(this.#table.next, this.#roots.end);
     this.#planner.restored();
+    this.#decider.restored();
     const last = this.#lastRestored;
     this.#lastRestored = undefined;
     this.#isStepOpen = last !== undefined && last.passes.length > 0;
