@@ -14,7 +14,7 @@ export type Compression = (typeof COMPRESSIONS)[number];
 /** A complete export request as it came off the socket. The main thread never looks inside. */
 export interface RawRequest {
   signal: Signal;
-  transport: Transport | 'kafka';
+  transport: Transport | 'kafka' | 's3';
   encoding: (typeof REQUEST_ENCODINGS)[number];
   compression: Compression;
   /** The body in order; copied before `tryConsume` returns, so the receiver may reuse the memory. */

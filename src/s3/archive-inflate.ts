@@ -4,12 +4,13 @@ import * as zlib from 'node:zlib';
 import { Decompress as ZstdDecoder } from 'fzstd';
 import { PipelineError } from '../component/errors.ts';
 import type { ArchiveCompression } from './archive-name.ts';
+import { ZstdFrames } from './zstd-stream.ts';
 
 const CHUNK_BYTES = 1024 * 1024;
 /** RFC 8878 asks decoders for 8 MiB; writers of archives may take more for the sake of size. */
 const WINDOW_LOG_MAX = 27;
-/** Magic number, descriptor, window descriptor: what tells how much memory a zstd frame wants. */
-const ZSTD_HEAD_BYTES = 14;
+/** Steps of the decoder in JavaScript: a block makes at most 128 KiB of a few bytes. */
+const STEP_BYTES = 64 * 1024;
 
 type Chunks = AsyncIterable<Uint8Array>;
 interface ZstdOptions {
@@ -53,11 +54,23 @@ export async function* inflate(
 
 function decoded(stored: Chunks, compression: ArchiveCompression): Chunks {
   if (compression === 'none') return stored;
-  if (compression === 'gzip')
-    return throughNode(stored, zlib.createGunzip({ chunkSize: CHUNK_BYTES }), 'gzip');
-  if (createZstd === undefined) return zstdInJavaScript(stored);
+  if (compression === 'zstd') return zstd(stored);
+  return throughNode(stored, zlib.createGunzip({ chunkSize: CHUNK_BYTES }), 'gzip');
+}
+
+async function* zstd(stored: Chunks): AsyncGenerator<Uint8Array> {
+  const frames = new ZstdFrames(stored, 2 ** WINDOW_LOG_MAX);
+  try {
+    while (await frames.hasNext())
+      yield* createZstd === undefined ? zstdInJavaScript(frames.next()) : zstdByNode(frames.next());
+  } finally {
+    await frames.close();
+  }
+}
+
+function zstdByNode(frame: Chunks): Chunks {
   const params = { [ZSTD_D_WINDOW_LOG_MAX]: WINDOW_LOG_MAX };
-  return throughNode(stored, createZstd({ chunkSize: CHUNK_BYTES, params }), 'zstd');
+  return throughNode(frame, createZstd!({ chunkSize: CHUNK_BYTES, params }), 'zstd');
 }
 
 function failed(format: string, cause: unknown): PipelineError {
@@ -87,10 +100,11 @@ async function* throughNode(
   }
 }
 
-async function* zstdInJavaScript(stored: Chunks): AsyncGenerator<Uint8Array> {
+async function* zstdInJavaScript(frame: Chunks): AsyncGenerator<Uint8Array> {
   let parts: Uint8Array[] = [];
   const decoder = new ZstdDecoder((part) => {
-    parts.push(part);
+    // The decoder uses its memory again.
+    if (part.length > 0) parts.push(part.slice());
   });
   const push = (chunk: Uint8Array, isLast: boolean) => {
     try {
@@ -102,32 +116,9 @@ async function* zstdInJavaScript(stored: Chunks): AsyncGenerator<Uint8Array> {
     parts = [];
     return out;
   };
-  let head: Uint8Array | undefined = new Uint8Array(0);
-  for await (const chunk of stored) {
-    if (head === undefined) {
-      // A block makes at most 128 KiB of a few bytes: small steps bound what one of them brings forth.
-      for (let at = 0; at < chunk.length; at += BLOCK_STEP_BYTES)
-        yield* push(chunk.subarray(at, at + BLOCK_STEP_BYTES), false);
-      continue;
-    }
-    head = Buffer.concat([head, chunk]);
-    if (head.length < ZSTD_HEAD_BYTES) continue;
-    assertWindow(head);
-    yield* push(head, false);
-    head = undefined;
+  for await (const chunk of frame) {
+    for (let at = 0; at < chunk.length; at += STEP_BYTES)
+      yield* push(chunk.subarray(at, at + STEP_BYTES), false);
   }
-  yield* push(head ?? new Uint8Array(0), true);
-}
-
-const BLOCK_STEP_BYTES = 64 * 1024;
-
-/** The decoder would ask for whatever the frame says. */
-function assertWindow(head: Uint8Array): void {
-  const isSingleSegment = (head[4]! & 0x20) !== 0;
-  if (isSingleSegment) {
-    const sizeBytes = 1 << (head[4]! >> 6);
-    const bytes = Buffer.from(head.subarray(5, 5 + sizeBytes));
-    const contentBytes = sizeBytes <= 6 ? bytes.readUIntLE(0, sizeBytes) : Number(bytes.readBigUInt64LE(0));
-    if (contentBytes > 2 ** WINDOW_LOG_MAX) throw failed('zstd', 'its window is too large');
-  } else if (10 + (head[5]! >> 3) > WINDOW_LOG_MAX) throw failed('zstd', 'its window is too large');
+  yield* push(new Uint8Array(0), true);
 }

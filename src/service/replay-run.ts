@@ -7,6 +7,7 @@ import type { ExportBatch } from '../component/exporter.ts';
 import type { Signal } from '../component/signal.ts';
 import { IN_FLIGHT_BYTES_MAX } from '../exporters/helper/delivery.ts';
 import type { FailedPart } from '../exporters/helper/poison.ts';
+import { type InTurn, readAhead } from '../s3/archive-ahead.ts';
 import { type ArchiveRange, listArchive } from '../s3/archive-list.ts';
 import { parseArchiveName } from '../s3/archive-name.ts';
 import { readArchiveObject } from '../s3/archive-object.ts';
@@ -18,7 +19,7 @@ import { addRefusal, addWrong, type ReplayCounts } from './replay-counts.ts';
 import { decodeMessage, signalOfMessage } from './replay-decode.ts';
 import { groupObjects } from './replay-groups.ts';
 import { ReplayJob } from './replay-job.ts';
-import { readAhead, type TurnedObject } from './replay-source.ts';
+import { type GroupedObject, objectsOf } from './replay-source.ts';
 import type { ReplayPosition } from './replay-state.ts';
 
 /** Where batches go. */
@@ -76,7 +77,7 @@ export class ReplayRun {
     const { store, range, stop } = this.#options;
     const groups = groupObjects(store.name, listArchive(store, { ...range, after: this.#after }));
     try {
-      for await (const turned of readAhead(store, groups, this.#stop)) {
+      for await (const turned of readAhead(store, objectsOf(groups), this.#stop)) {
         await this.#take(turned);
         if (this.#stop.aborted) break;
       }
@@ -93,7 +94,7 @@ export class ReplayRun {
     this.#failed.abort();
   }
 
-  async #take({ group, object, isLast, chunks }: TurnedObject): Promise<void> {
+  async #take({ entry: { group, object, isLast }, chunks }: InTurn<GroupedObject>): Promise<void> {
     let job = this.#jobs.at(-1);
     if (job?.group !== group) {
       job = new ReplayJob(group, this.#options.position.partial[group.id] ?? []);

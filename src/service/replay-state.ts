@@ -1,17 +1,9 @@
 /** How far a replay is, in one small file that is replaced as a whole. */
 import { createHash } from 'node:crypto';
-import {
-  closeSync,
-  fsyncSync,
-  mkdirSync,
-  openSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  writeSync,
-} from 'node:fs';
-import { dirname, join } from 'node:path';
+import { readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
 import type { Clock } from '../stdx/clock.ts';
+import { replaceFileSync } from '../stdx/replace-file.ts';
 import type { BatchLimits } from './replay-batches.ts';
 import type { ReplayCommand } from './replay-cli.ts';
 import type { ReplayCounts } from './replay-counts.ts';
@@ -97,7 +89,6 @@ export class StateFile {
   constructor(path: string, clock: Clock) {
     this.#path = path;
     this.#clock = clock;
-    mkdirSync(dirname(path), { recursive: true });
   }
 
   /** On disk when it returns, or left out because the last one is young. */
@@ -105,15 +96,7 @@ export class StateFile {
     const nowMs = this.#clock.monotonicMs();
     if (!isUrgent && nowMs - this.#savedMs < SAVED_EVERY_MS) return;
     this.#savedMs = nowMs;
-    const next = `${this.#path}.new`;
-    const file = openSync(next, 'w', 0o600);
-    try {
-      writeSync(file, JSON.stringify(state));
-      fsyncSync(file);
-    } finally {
-      closeSync(file);
-    }
-    renameSync(next, this.#path);
+    replaceFileSync(this.#path, JSON.stringify(state));
   }
 
   remove(): void {

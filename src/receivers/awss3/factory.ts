@@ -1,0 +1,18 @@
+import type { ReceiverFactory } from '../../component/factory.ts';
+import { type Awss3ReceiverConfig, awss3ReceiverConfigSchema } from './config.ts';
+
+/** Read ahead, inflated and cut, with the copies on the way to the ring. */
+const AHEAD_BYTES_MAX = 128 << 20;
+
+export const awss3ReceiverFactory: ReceiverFactory<Awss3ReceiverConfig> = {
+  kind: 'receiver',
+  type: 'awss3',
+  stability: { traces: 'alpha', metrics: 'alpha', logs: 'alpha' },
+  configSchema: awss3ReceiverConfigSchema,
+  create: async (settings, config, next) => {
+    const { Awss3Receiver } = await import('./awss3-receiver.ts');
+    return new Awss3Receiver(settings, config, next);
+  },
+  bodyBytesMax: ({ messageBytesMax }) => messageBytesMax,
+  assemblyBytesMax: () => AHEAD_BYTES_MAX,
+};
