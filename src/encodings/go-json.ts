@@ -1,6 +1,6 @@
 /** JSON and other text as Go's standard library writes it, for formats whose definition is what the Collector puts out. */
 
-import { scalarText, valueText } from '../otlp/any-value-text.ts';
+import { compareUtf8, scalarText, valueText } from '../otlp/any-value-text.ts';
 import {
   ANY_ARRAY,
   ANY_BYTES,
@@ -73,21 +73,7 @@ export function objectJson(members: ReadonlyMap<string, string>): string {
 
 /** Keys in the order of their code points, which is that of their UTF-8. */
 export function sortedKeys(members: ReadonlyMap<string, unknown>): string[] {
-  return [...members.keys()].sort(compareText);
-}
-
-/** Order of UTF-8 bytes; that of UTF-16 units differs from it behind U+D7FF. */
-function compareText(a: string, b: string): number {
-  const length = Math.min(a.length, b.length);
-  for (let at = 0; at < length; at++) {
-    const left = a.charCodeAt(at);
-    const right = b.charCodeAt(at);
-    if (left === right) continue;
-    const isSurrogate = left >= 0xd800 && left < 0xe000;
-    if (isSurrogate !== (right >= 0xd800 && right < 0xe000)) return isSurrogate === left < right ? 1 : -1;
-    return left - right;
-  }
-  return a.length - b.length;
+  return [...members.keys()].sort(compareUtf8);
 }
 
 /** Attributes by key, the last of several; each value as `write` puts it. */

@@ -56,7 +56,7 @@ function doubleText(value: number): string {
 function jsonText(value: AnyValueView): string {
   switch (value.kind) {
     case ANY_STRING:
-      return JSON.stringify(value.text());
+      return quote(value.text());
     case ANY_BYTES:
       // What the Collector's encoder makes of no bytes.
       return value.end === value.start ? 'null' : `"${base64(value.bytes, value.start, value.end)}"`;
@@ -69,6 +69,13 @@ function jsonText(value: AnyValueView): string {
     default:
       return scalarText(value) ?? 'null';
   }
+}
+
+/** JavaScript of old took two line separators in strings for line ends, so Go's encoder escapes them. */
+function quote(text: string): string {
+  return JSON.stringify(text).replace(/[\u2028\u2029]/g, (mark) =>
+    mark === '\u2028' ? '\\u2028' : '\\u2029',
+  );
 }
 
 function listTexts(list: AnyValueView): string[] {
@@ -89,8 +96,22 @@ function mapTexts(map: AnyValueView): string[] {
   cursor.reset(map.bytes, map.start, map.end, TAG_KVLIST_VALUES);
   while (cursor.next()) members.set(cursor.keyText(), jsonText(cursor.value));
   return [...members.entries()]
-    .sort(([a], [b]) => (a < b ? -1 : 1))
-    .map(([key, text]) => `${JSON.stringify(key)}:${text}`);
+    .sort(([a], [b]) => compareUtf8(a, b))
+    .map(([key, text]) => `${quote(key)}:${text}`);
+}
+
+/** Order of two texts by their UTF-8, which is that of their code points; UTF-16 has pairs before U+E000. */
+export function compareUtf8(a: string, b: string): number {
+  const length = Math.min(a.length, b.length);
+  for (let at = 0; at < length; at++) {
+    const left = a.charCodeAt(at);
+    const right = b.charCodeAt(at);
+    if (left === right) continue;
+    const isPair = left >= 0xd800 && left < 0xe000;
+    if (isPair !== (right >= 0xd800 && right < 0xe000)) return isPair ? 1 : -1;
+    return left - right;
+  }
+  return a.length - b.length;
 }
 
 export function base64(bytes: Uint8Array, start: number, end: number): string {
