@@ -2,10 +2,10 @@ import assert from 'node:assert/strict';
 import test, { type TestContext } from 'node:test';
 import { systemClock } from '../../stdx/clock.ts';
 import { freePort } from '../../testkit/engine-process.ts';
-import { GrpcChannel } from './channel.ts';
-import type { GrpcConnection } from './connection.ts';
+import { GrpcChannel } from '../helper/grpc/channel.ts';
+import type { GrpcConnection } from '../helper/grpc/connection.ts';
+import { parseTarget } from '../helper/grpc/target.ts';
 import { startGrpcBackend } from './grpc-backend.test-peer.ts';
-import { parseTarget } from './target.ts';
 
 /** Behind the name are a port where nobody listens and two servers: names cannot do that, so the lookup is replaced. */
 async function startChannel(t: TestContext, balancer: 'round_robin' | 'pick_first') {

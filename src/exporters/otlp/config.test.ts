@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { HAS_ZSTD } from '../helper/body-compression.ts';
-import { isPlainText, otlpConfigSchema } from './config.ts';
-import { parseTarget } from './target.ts';
+import { isPlainText } from '../helper/grpc/config.ts';
+import { parseTarget } from '../helper/grpc/target.ts';
+import { otlpConfigSchema } from './config.ts';
 
 test('defaults are the Collector’s, batches are bounded by bytes', () => {
   const { value, issues } = otlpConfigSchema.parse({ endpoint: 'collector:4317' });

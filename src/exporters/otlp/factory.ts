@@ -1,5 +1,6 @@
 import type { ExporterFactory } from '../../component/factory.ts';
-import { type OtlpConfig, otlpConfigSchema } from './config.ts';
+import type { OtlpConfig } from '../helper/grpc/config.ts';
+import { otlpConfigSchema } from './config.ts';
 
 /** Exporter `otlp` (`otlp_grpc`): OTLP over gRPC, the bytes as they lie in the log. */
 export const otlpExporterFactory: ExporterFactory<OtlpConfig> = {
@@ -8,7 +9,7 @@ export const otlpExporterFactory: ExporterFactory<OtlpConfig> = {
   stability: { traces: 'beta', logs: 'beta', metrics: 'beta' },
   configSchema: otlpConfigSchema,
   create: async (settings, config, signal) => {
-    const { OtlpExporter } = await import('./otlp-exporter.ts');
+    const { OtlpExporter } = await import('../helper/grpc/otlp-exporter.ts');
     return new OtlpExporter(settings, config, signal);
   },
   authenticators: ({ auth }) =>

@@ -6,9 +6,9 @@ import type { AddressInfo } from 'node:net';
 import type { TestContext } from 'node:test';
 import type { ClientAuthenticator } from '../../component/auth.ts';
 import type { Signal } from '../../component/signal.ts';
+import { OtlpExporter } from '../helper/grpc/otlp-exporter.ts';
 import { recordingSettings } from '../helper/otlp-exporters.test-peer.ts';
 import { otlpConfigSchema } from './config.ts';
-import { OtlpExporter } from './otlp-exporter.ts';
 
 export interface TakenCall {
   headers: http2.IncomingHttpHeaders;

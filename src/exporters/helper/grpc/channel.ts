@@ -1,8 +1,8 @@
 /** Connections to all addresses behind one name; calls go to them in turn, or to the first that answers. */
 import { lookup } from 'node:dns/promises';
 import { isIP } from 'node:net';
-import { sleepUnlessAborted } from '../../stdx/abortable.ts';
-import type { Clock } from '../../stdx/clock.ts';
+import { sleepUnlessAborted } from '../../../stdx/abortable.ts';
+import type { Clock } from '../../../stdx/clock.ts';
 import type { Balancer } from './config.ts';
 import { type ConnectionOptions, type ConnectionTls, GrpcConnection } from './connection.ts';
 import type { GrpcTarget } from './target.ts';

@@ -9,9 +9,9 @@ import {
   GRPC_UNIMPLEMENTED,
   GRPC_UNKNOWN,
   type RpcStatus,
-} from '../../otlp/status.ts';
-import { decodeStatus, PEER_MESSAGE_CHARS_MAX, RESPONSE_BYTES_MAX } from '../../otlp/status-decode.ts';
-import { loadSnappy } from '../helper/snappy-codec.ts';
+} from '../../../otlp/status.ts';
+import { decodeStatus, PEER_MESSAGE_CHARS_MAX, RESPONSE_BYTES_MAX } from '../../../otlp/status-decode.ts';
+import { loadSnappy } from '../snappy-codec.ts';
 
 export const FRAME_HEAD_BYTES = 5;
 

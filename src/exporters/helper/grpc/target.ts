@@ -1,6 +1,6 @@
 /** Endpoints of gRPC clients: `host:port`, a URL whose scheme decides about TLS, or a gRPC target. */
-import type { HostPort } from '../../config/host-port.ts';
-import { parseHostPort } from '../../config/host-port.ts';
+import type { HostPort } from '../../../config/host-port.ts';
+import { parseHostPort } from '../../../config/host-port.ts';
 
 export interface GrpcTarget {
   /** What the endpoint itself says about TLS; undefined leaves it to the `tls` section. */

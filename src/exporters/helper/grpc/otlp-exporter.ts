@@ -1,22 +1,17 @@
-import { type ClientAuthenticator, findClientAuthenticator } from '../../component/auth.ts';
-import type { ClientContext } from '../../component/client-context.ts';
-import { PipelineError } from '../../component/errors.ts';
-import type { ExportBatch, Exporter, ExportReceipt } from '../../component/exporter.ts';
-import type { ComponentSettings, Labels } from '../../component/settings.ts';
-import type { Signal } from '../../component/signal.ts';
-import { GRPC_DEADLINE_EXCEEDED, GRPC_UNAVAILABLE } from '../../otlp/status.ts';
-import { decodeExportResponse, RESPONSE_BYTES_MAX } from '../../otlp/status-decode.ts';
-import { userAgent } from '../../stdx/product.ts';
-import { TlsMaterial, type TlsOptions, tlsPeerOptions } from '../../stdx/tls-material.ts';
-import {
-  type BodyCompression,
-  bodyCompressor,
-  type CompressBody,
-  totalBytes,
-} from '../helper/body-compression.ts';
-import { attemptHeaders } from '../helper/client-auth.ts';
-import { acceptAnswer, connectionError, grpcError, timeoutError } from '../helper/otlp-answers.ts';
-import { mergeHeaders } from '../helper/request-headers.ts';
+import { type ClientAuthenticator, findClientAuthenticator } from '../../../component/auth.ts';
+import type { ClientContext } from '../../../component/client-context.ts';
+import { PipelineError } from '../../../component/errors.ts';
+import type { ExportBatch, Exporter, ExportReceipt } from '../../../component/exporter.ts';
+import type { ComponentSettings, Labels } from '../../../component/settings.ts';
+import type { Signal } from '../../../component/signal.ts';
+import { GRPC_DEADLINE_EXCEEDED, GRPC_UNAVAILABLE } from '../../../otlp/status.ts';
+import { decodeExportResponse, RESPONSE_BYTES_MAX } from '../../../otlp/status-decode.ts';
+import { userAgent } from '../../../stdx/product.ts';
+import { TlsMaterial, type TlsOptions, tlsPeerOptions } from '../../../stdx/tls-material.ts';
+import { type BodyCompression, bodyCompressor, type CompressBody, totalBytes } from '../body-compression.ts';
+import { attemptHeaders } from '../client-auth.ts';
+import { acceptAnswer, connectionError, grpcError, timeoutError } from '../otlp-answers.ts';
+import { mergeHeaders } from '../request-headers.ts';
 import { CallMetrics } from './call-metrics.ts';
 import { GrpcChannel } from './channel.ts';
 import { type GrpcCompression, isPlainText, type OtlpConfig } from './config.ts';

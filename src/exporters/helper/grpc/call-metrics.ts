@@ -1,6 +1,6 @@
 /** `rpc_client_call_duration` of one method and target, as the semantic conventions of OpenTelemetry have it. */
-import type { Histogram, Labels, Meter } from '../../component/settings.ts';
-import { grpcStatusName } from '../../otlp/status.ts';
+import type { Histogram, Labels, Meter } from '../../../component/settings.ts';
+import { grpcStatusName } from '../../../otlp/status.ts';
 
 export class CallMetrics {
   readonly #meter: Meter;

@@ -2,8 +2,8 @@
 import * as http2 from 'node:http2';
 import * as net from 'node:net';
 import * as tls from 'node:tls';
-import { RESPONSE_BYTES_MAX } from '../../otlp/status-decode.ts';
-import type { TlsOptions, tlsPeerOptions } from '../../stdx/tls-material.ts';
+import { RESPONSE_BYTES_MAX } from '../../../otlp/status-decode.ts';
+import type { TlsOptions, tlsPeerOptions } from '../../../stdx/tls-material.ts';
 import type { KeepaliveConfig } from './config.ts';
 
 export type ConnectionTls = TlsOptions & ReturnType<typeof tlsPeerOptions>;
