@@ -9,6 +9,8 @@ import { BUILTIN } from '../registry/builtin.ts';
 import { CHECKOUT, listFiles } from './source-tree.ts';
 
 const files = listFiles(CHECKOUT, ['configs/examples', 'configs/docker'], '.yaml').concat(
+  'configs/scalable/gateway.yaml',
+  'configs/scalable/processor.yaml',
   'configs/default.yaml',
 );
 
