@@ -8,7 +8,7 @@ import { scrape, spansBehind } from './engine-metrics.ts';
 import { ProcessWatch } from './process-stats.ts';
 import type { Scenario } from './scenario-file.ts';
 import { loadMetrics, type Metrics, type RunSettings, Stage } from './scenario-run.ts';
-import { S3_BUCKET, S3_ENVIRONMENT } from './servers.ts';
+import { S3_BUCKET, S3_ENVIRONMENT, S3_PORT } from './servers.ts';
 
 const STALLED_AFTER_MS = 60_000;
 const POLL_MS = 200;
@@ -88,8 +88,13 @@ export async function runReplay(scenario: Scenario, settings: RunSettings): Prom
       stage.configPath,
       '--from',
       `s3://${S3_BUCKET}/`,
+      '--s3-endpoint',
+      `http://127.0.0.1:${S3_PORT}`,
+      '--s3-path-style',
       '--to',
       'clickhouse',
+      '--data-dir',
+      join(settings.workDir, 'replay'),
     ];
     const startMs = performance.now();
     const replay = new ManagedProcess('replay', args, settings.workDir, { ...S3_ENVIRONMENT });

@@ -12,11 +12,20 @@ export interface BatchLimits {
 
 type BatchKeys = DeliveryConfig['queue']['batch'];
 
-/** @param rate items a second, when they are bounded: no batch is more than a second's worth. */
+/**
+ * Seconds that one batch may stand for. Not less: a batch has another id when it is cut in another way, and what was
+ * replayed with another rate before should be known again.
+ */
+const BURST_SECONDS = 10;
+
+/** @param rate items a second, when they are bounded. */
 export function batchLimits({ sizer, minSize, maxSize }: BatchKeys, rate: number | undefined): BatchLimits {
   const size = maxSize > 0 ? Math.min(Math.max(minSize, 1), maxSize) : Math.max(minSize, 1);
   return {
-    items: Math.min(sizer === 'items' ? size : Number.MAX_SAFE_INTEGER, rate ?? Number.MAX_SAFE_INTEGER),
+    items: Math.min(
+      sizer === 'items' ? size : Number.MAX_SAFE_INTEGER,
+      (rate ?? Number.MAX_SAFE_INTEGER) * BURST_SECONDS,
+    ),
     bytes: Math.min(sizer === 'bytes' ? size : BATCH_BYTES_MAX, BATCH_BYTES_MAX),
   };
 }

@@ -35,9 +35,14 @@ async function startStore(t: TestContext): Promise<S3Server> {
 }
 
 function replayProcess(store: S3Server, directory: string, ...flags: string[]) {
-  const s3 = ['--s3-endpoint', store.endpoint, '--s3-path-style', '--data-dir', directory];
+  const isBucket = flags.some((flag) => flag.startsWith('s3://'));
+  const s3 = isBucket ? ['--s3-endpoint', store.endpoint, '--s3-path-style'] : [];
   const env = { ...process.env, ...store.environment };
-  const child = spawn(process.execPath, [MAIN, 'replay', ...s3, ...flags, '--json'], { env });
+  const child = spawn(
+    process.execPath,
+    [MAIN, 'replay', ...s3, ...flags, '--data-dir', directory, '--json'],
+    { env },
+  );
   let out = '';
   let errors = '';
   child.stdout.on('data', (chunk: Buffer) => {
@@ -110,7 +115,7 @@ for (const marshaler of ['otlp_proto', 'otlp_json'] as const) {
   });
 }
 
-test('what the Go Collector archived is replayed and received whole', async (t) => {
+test('what the Go Collector archived in S3 and in a file is replayed whole', async (t) => {
   const programs = await installPrograms();
   const store = await startStore(t);
   const directory = tempDirectory(t);
@@ -170,7 +175,7 @@ test('what the Go Collector archived is replayed and received whole', async (t) 
   }
   const fromFile = join(directory, 'sink-file');
   const flags = ['--from', file.path, '--to', 'file', '--config', fileTarget(directory, fromFile)];
-  const { code, errors } = await replayProcess(store, directory, ...flags.slice(0)).ended;
+  const { code, errors } = await replayProcess(store, directory, ...flags).ended;
   assert.equal(code, 0, errors);
   assert.equal(deliveredSpans(fromFile).size, wanted);
 });

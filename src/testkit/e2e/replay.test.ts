@@ -1,12 +1,14 @@
 /** Archives in a directory into a running engine, by the program as users run it. */
 import assert from 'node:assert/strict';
-import { execFile } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { promisify } from 'node:util';
 import { putArchive } from '../../service/replay.test-peer.ts';
-import { engineConfig, freePorts, metricSum } from '../engine-process.ts';
+import { engineConfig, freePorts, metricSum, until } from '../engine-process.ts';
 import { deliveredSpans } from '../file-sink.ts';
+import { missingStore, StoredEngine } from '../services/stored-engine.ts';
 import { LOADED_ROOT } from '../source-tree.ts';
 import { CLEAN_EXIT, drained, fileSink, startEngine, tempDirectory } from './storage.test-peer.ts';
 
@@ -79,4 +81,35 @@ test('a backend that is away is waited for, as long as patience lasts', async (t
   await drained(engine, ports.metrics);
   assert.deepEqual(await engine.kill('SIGTERM'), CLEAN_EXIT);
   assert.equal(deliveredSpans(sink).size, spans);
+});
+
+test('ClickHouse has every span once, over a kill and after the same replay again', {
+  skip: missingStore(),
+}, async (t) => {
+  const directory = tempDirectory(t);
+  const archive = join(directory, 'archive');
+  const spans = putArchive(archive, { hours: 6, objects: 5, requests: 100 });
+  const store = await StoredEngine.start();
+  t.after(() => store.stop());
+  const count = async () => {
+    const query = 'SELECT count() FROM otel_traces';
+    const result = await store.client.query({ query, format: 'JSONCompactEachRow' }).catch(() => undefined);
+    return result === undefined ? 0 : Number((await result.json<[string]>())[0]![0]);
+  };
+  const flags = ['--from', archive, '--to', 'clickhouse', '--config', `yaml:${store.config}`];
+  const argv = [...flags, '--data-dir', join(directory, 'replay')];
+  const child = spawn(process.execPath, [MAIN, 'replay', ...argv, '--rate', '4000'], { stdio: 'ignore' });
+  await until('the first rows', async () => (await count()) > 0, 30_000);
+  child.kill('SIGKILL');
+  await once(child, 'exit');
+  const before = await count();
+  assert.ok(before < spans, `${before} of ${spans} rows`);
+  const second = await replay(...argv);
+  assert.equal(second.code, 0, second.errors);
+  assert.match(second.errors, /^going on where .*\.json says/m);
+  assert.equal(await count(), spans);
+  const again = await replay(...argv, '--restart', '--json');
+  assert.equal(again.code, 0, again.errors);
+  assert.equal((JSON.parse(again.out) as { items: number }).items, spans);
+  assert.equal(await count(), spans);
 });

@@ -100,6 +100,11 @@ export class StoredEngine {
     return fileIn(this.#directory);
   }
 
+  /** For commands that use the same exporters. */
+  get config(): string {
+    return this.#config;
+  }
+
   get process(): EngineProcess {
     return this.#process!;
   }
