@@ -13,6 +13,12 @@ export interface ExportBatch {
    * Private memory, valid until `export` settles; never written to.
    */
   slices: readonly Uint8Array[];
+  /**
+   * Instead of `slices`, which are none then, where the batch is larger than memory may hold; only for exporters whose
+   * `DeliveryConfig.streamsBatches` is set. Reads from the beginning at each call, while `export` runs; a slice is valid
+   * until the next one is asked for. No attempt at such a batch has a timeout: the exporter sees to silence itself.
+   */
+  readSlices?: () => Iterable<Uint8Array>;
   /** Spans, log records or data points in all slices. */
   itemCount: number;
   sizeBytes: number;

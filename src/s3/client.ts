@@ -1,13 +1,13 @@
 /** The only file that imports the AWS client: what exporters, receivers and archive readers want of an S3 store. */
-import { Readable } from 'node:stream';
+import type { Readable } from 'node:stream';
 import type {
+  CompletedPart,
   CompleteMultipartUploadCommandInput,
   ListMultipartUploadsCommandOutput,
   PutObjectCommandInput,
 } from '@aws-sdk/client-s3';
 import { Prng } from '../stdx/prng.ts';
 import { userAgent } from '../stdx/product.ts';
-import { abortableChunks } from './abortable-chunks.ts';
 import type { S3ConnectionConfig } from './config.ts';
 import { isAlreadyThere, isNotFound, s3Error } from './errors.ts';
 import type {
@@ -20,16 +20,13 @@ import type {
   WriteResult,
 } from './objects.ts';
 import { boundedRetries } from './retry.ts';
+import { type PartRequest, uploadParts } from './upload-parts.ts';
 
 type Sdk = typeof import('@aws-sdk/client-s3');
 type SdkClient = InstanceType<Sdk['S3Client']>;
-type UploadClass = typeof import('@aws-sdk/lib-storage')['Upload'];
-type Send = SdkClient['send'];
 
 /** Objects up to this size go up in one request; larger ones in parts of it. */
-export const PART_BYTES = 8 << 20;
-/** Parts on their way at a time, each in memory; one more is being filled. */
-const PARTS_IN_FLIGHT = 2;
+export const PART_BYTES = 5 << 20;
 /** For a connection, and for silence on one. */
 const CONNECT_TIMEOUT_MS = 10_000;
 const SILENCE_TIMEOUT_MS = 60_000;
@@ -39,21 +36,18 @@ const CLEANUP_TIMEOUT_MS = 10_000;
 /** One store with one set of credentials; any number of buckets. Errors of all methods are PipelineErrors, retryable. */
 export class S3Store {
   readonly #sdk: Sdk;
-  readonly #Upload: UploadClass;
   readonly #client: SdkClient;
+  readonly #hasChecksums: boolean;
 
-  private constructor(sdk: Sdk, Upload: UploadClass, client: SdkClient) {
+  private constructor(sdk: Sdk, client: SdkClient, hasChecksums: boolean) {
     this.#sdk = sdk;
-    this.#Upload = Upload;
     this.#client = client;
+    this.#hasChecksums = hasChecksums;
   }
 
   /** Loads the client; connects with the first request. */
   static async open(config: S3ConnectionConfig, options: S3StoreOptions): Promise<S3Store> {
-    const [sdk, { Upload }] = await Promise.all([
-      import('@aws-sdk/client-s3'),
-      import('@aws-sdk/lib-storage'),
-    ]);
+    const sdk = await import('@aws-sdk/client-s3');
     const sockets = { maxSockets: options.connectionsMax };
     const checksums = config.checksumCalculation === 'when_required' ? 'WHEN_REQUIRED' : 'WHEN_SUPPORTED';
     const client = new sdk.S3Client({
@@ -76,7 +70,7 @@ export class S3Store {
         httpsAgent: sockets,
       },
     });
-    return new S3Store(sdk, Upload, client);
+    return new S3Store(sdk, client, checksums === 'WHEN_SUPPORTED');
   }
 
   /** Pages of up to 1000 objects whose keys begin with `prefix`, in ascending order of their bytes. */
@@ -169,8 +163,10 @@ export class S3Store {
   }
 
   /**
-   * In parts, as the chunks come: at most four parts are in memory. A failure, an abort or an error of the chunks
-   * gives the upload up and tells the store so.
+   * In parts, as the chunks come: three parts are in memory, and their memory is used again. A failure, an abort or an
+   * error of the chunks gives the upload up and tells the store so.
+   *
+   * @param chunks each may be overwritten when the next one is asked for.
    */
   async upload(
     bucket: string,
@@ -178,61 +174,60 @@ export class S3Store {
     chunks: AsyncIterable<Uint8Array>,
     options: WriteOptions,
     signal: AbortSignal,
-    onPart: () => void = () => undefined,
   ): Promise<WriteResult> {
-    let sizeBytes = 0;
-    const ending = new AbortController();
-    const counted = async function* (): AsyncGenerator<Uint8Array> {
-      for await (const chunk of abortableChunks(chunks, ending.signal)) {
-        sizeBytes += chunk.byteLength;
-        yield chunk;
-      }
-    };
     return this.#write(`upload s3://${bucket}/${key}`, async () => {
-      const body = Readable.from(counted(), { objectMode: true, highWaterMark: 1 });
-      const onAbort = () => ending.abort(abortError());
-      if (signal.aborted) onAbort();
-      signal.addEventListener('abort', onAbort, { once: true });
+      const target = { Bucket: bucket, Key: key };
+      const { ifAbsent, ...kept } = options;
+      const created = await this.#client.send(
+        new this.#sdk.CreateMultipartUploadCommand({
+          ...writeParams(bucket, key, { ...kept, ifAbsent: false }),
+          ...(this.#hasChecksums ? { ChecksumAlgorithm: 'CRC32' } : {}),
+        }),
+        { abortSignal: signal },
+      );
+      const upload = { ...target, UploadId: created.UploadId };
       try {
-        const upload = new this.#Upload({
-          client: this.#endingClient(ending, onPart),
-          params: { ...writeParams(bucket, key, options), Body: body },
-          partSize: PART_BYTES,
-          queueSize: PARTS_IN_FLIGHT,
+        const { parts, sizeBytes } = await uploadParts(chunks, PART_BYTES, signal, (part) =>
+          this.#sendPart(upload, part),
+        );
+        const complete = {
+          ...upload,
+          MultipartUpload: { Parts: parts },
+          ...(ifAbsent ? { IfNoneMatch: '*' } : {}),
+        };
+        await this.#client.send(new this.#sdk.CompleteMultipartUploadCommand(complete), {
+          abortSignal: signal,
         });
-        await upload.done();
+        return sizeBytes;
       } catch (error) {
-        // Parts that were still on their way fail after the first one: the first failure says why.
-        throw ending.signal.aborted ? ending.signal.reason : error;
-      } finally {
-        signal.removeEventListener('abort', onAbort);
-        body.destroy();
+        const abortSignal = AbortSignal.timeout(CLEANUP_TIMEOUT_MS);
+        const abort = new this.#sdk.AbortMultipartUploadCommand(upload);
+        // What cannot be told now is found by `abortUploads` later.
+        await this.#client.send(abort, { abortSignal }).catch(() => undefined);
+        throw error;
       }
-      return sizeBytes;
     });
   }
 
-  /**
-   * The client as an upload sees it. Left alone, an upload goes on with its other parts after one failed, and an abort
-   * of it does not reach the requests on their way: here the first failure ends them all and the body.
-   */
-  #endingClient(ending: AbortController, onPart: () => void): SdkClient {
-    const send = async (command: Parameters<Send>[0]): Promise<unknown> => {
-      if (command instanceof this.#sdk.AbortMultipartUploadCommand) {
-        const abortSignal = AbortSignal.timeout(CLEANUP_TIMEOUT_MS);
-        // What cannot be told now is found by `abortUploads` later.
-        return this.#client.send(command, { abortSignal }).catch(() => undefined);
-      }
-      try {
-        const answer = await this.#client.send(command, { abortSignal: ending.signal });
-        onPart();
-        return answer;
-      } catch (error) {
-        ending.abort(error);
-        throw error;
-      }
+  async #sendPart(
+    upload: { Bucket: string; Key: string; UploadId: string | undefined },
+    { partNumber, bytes, signal }: PartRequest,
+  ): Promise<CompletedPart> {
+    const answer = await this.#client.send(
+      new this.#sdk.UploadPartCommand({
+        ...upload,
+        PartNumber: partNumber,
+        Body: bytes,
+        ...(this.#hasChecksums ? { ChecksumAlgorithm: 'CRC32' } : {}),
+      }),
+      { abortSignal: signal },
+    );
+    const { ETag, ChecksumCRC32 } = answer;
+    return {
+      PartNumber: partNumber,
+      ETag,
+      ...(ChecksumCRC32 === undefined ? {} : { ChecksumCRC32 }),
     };
-    return { config: this.#client.config, send } as unknown as SdkClient;
   }
 
   /**
@@ -335,12 +330,6 @@ async function credentialOptions({ roleArn, externalId, region }: S3ConnectionCo
       clientConfig: region === '' ? {} : { region },
     }),
   };
-}
-
-function abortError(): Error {
-  const error = new Error('the attempt is over');
-  error.name = 'AbortError';
-  return error;
 }
 
 async function* bodyChunks(what: string, body: Readable | undefined): AsyncGenerator<Uint8Array> {

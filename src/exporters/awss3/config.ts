@@ -3,10 +3,11 @@ import type { Signal } from '../../component/signal.ts';
 import { boolean, oneOf, refused, section, squash, string, stringList } from '../../config/field-kinds.ts';
 import { type CheckIssue, defineConfig, defineShape, mapShape } from '../../config/schema.ts';
 import { type S3ConnectionConfig, s3ConnectionShape } from '../../s3/config.ts';
-import { HAS_ZSTD, NO_ZSTD_MESSAGE } from '../helper/body-compression.ts';
-import { deliveryShape } from '../helper/config.ts';
 import { formatIssue } from '../../s3/strftime.ts';
 import { isTimeZone } from '../../s3/zoned-time.ts';
+import { HAS_ZSTD, NO_ZSTD_MESSAGE } from '../helper/body-compression.ts';
+import { deliveryShape } from '../helper/config.ts';
+import { isStreamed, STREAMED_BYTES_MAX } from '../helper/streamed-batch.ts';
 
 export const MARSHALERS = ['otlp_json', 'otlp_proto', 'sumo_ic', 'body'] as const;
 export type Marshaler = (typeof MARSHALERS)[number];
@@ -196,8 +197,18 @@ function checkUploader(keys: UploaderKeys): CheckIssue[] {
   return issues;
 }
 
-function checkConfig({ uploader }: Awss3Config): CheckIssue[] {
+function checkConfig({ uploader, resourceTargets, delivery }: Awss3Config): CheckIssue[] {
   const issues: CheckIssue[] = [];
+  const hasTargets = resourceTargets.bucketAttribute !== '' || resourceTargets.prefixAttribute !== '';
+  const isStreaming = isStreamed({ ...delivery, streamsBatches: true });
+  if (hasTargets && isStreaming) {
+    const message =
+      'must not be over 32MiB together with resource_attrs_to_s3: parts of a batch are put together in memory';
+    issues.push({ key: 'sending_queue.batch.min_size', message });
+  }
+  const { minSize } = delivery.queue.batch;
+  if (isStreaming && minSize > STREAMED_BYTES_MAX)
+    issues.push({ key: 'sending_queue.batch.min_size', message: 'must not be over 1GiB' });
   if (uploader.bucket === '' && uploader.connection.endpoint !== undefined) {
     // The Collector starts without one and fails at every object whose resource does not name it.
     issues.push({ key: 's3uploader.s3_bucket', message: 'is required' });

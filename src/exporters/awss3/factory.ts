@@ -11,5 +11,5 @@ export const awss3ExporterFactory: ExporterFactory<Awss3Config> = {
     const { createExporter } = await import('./create-exporter.ts');
     return createExporter(settings, config, signal);
   },
-  delivery: (config) => config.delivery,
+  delivery: (config) => ({ ...config.delivery, streamsBatches: true }),
 };

@@ -7,10 +7,12 @@ import type { Marshaler } from './config.ts';
 
 /**
  * @param slices requests, each valid alone; may be read late and once. Borrowed while the pieces are read.
+ * @param onRefused is told of slices that cannot be said, which are left out then.
  * @returns pieces that may be the slices themselves.
- * @throws PipelineError OTLP_MALFORMED or ENCODING_FAILED, permanent, from the iterator.
+ * @throws PipelineError OTLP_MALFORMED or ENCODING_FAILED, permanent, from the iterator; not with `onRefused`.
  */
-export type Marshal = (slices: Iterable<Uint8Array>) => AsyncIterable<Uint8Array>;
+export type Marshal = (slices: Iterable<Uint8Array>, onRefused?: OnRefused) => AsyncIterable<Uint8Array>;
+export type OnRefused = (slice: Uint8Array, error: unknown) => void;
 
 /** What follows the last dot of keys, before compression. */
 export const EXTENSIONS: Readonly<Record<Marshaler, string>> = {
@@ -22,12 +24,17 @@ export const EXTENSIONS: Readonly<Record<Marshaler, string>> = {
 
 export function createMarshal(marshaler: Marshaler, signal: Signal): Marshal {
   if (marshaler === 'otlp_proto') return asTheyAre;
-  if (marshaler === 'otlp_json') return (slices) => jsonPieces(signal, slices);
+  if (marshaler === 'otlp_json') return (slices, onRefused) => jsonPieces(signal, slices, onRefused);
   const encoder = findEncoder(signal, marshaler)!;
-  return async function* (slices) {
+  return async function* (slices, onRefused) {
     for (const slice of slices) {
       const records: EncodedRecord[] = [];
-      encoder.encode([slice], records);
+      try {
+        encoder.encode([slice], records);
+      } catch (error) {
+        if (onRefused === undefined) throw error;
+        onRefused(slice, error);
+      }
       for (const { value } of records) yield value;
     }
   };

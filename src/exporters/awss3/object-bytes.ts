@@ -1,5 +1,4 @@
 /** Compression of an object as it is made, and the choice between one request and an upload in parts. */
-import { once } from 'node:events';
 import type { Transform } from 'node:stream';
 import * as zlib from 'node:zlib';
 import { DEFAULT_LEVEL } from '../helper/body-compression.ts';
@@ -8,7 +7,10 @@ import type { ObjectCompression } from './config.ts';
 /** Each full piece of output costs a way through the thread pool. */
 const CHUNK_BYTES = 256 << 10;
 
-/** The same bytes, compressed on the thread pool; at most some pieces are in memory. */
+/**
+ * The same bytes, compressed on the thread pool.
+ * @param pieces each may be overwritten when the next one is asked for; so may what is returned.
+ */
 export function compressPieces(
   pieces: AsyncIterable<Uint8Array>,
   compression: ObjectCompression,
@@ -23,12 +25,13 @@ export function compressPieces(
 
 async function* pump(pieces: AsyncIterable<Uint8Array>, compressor: Transform): AsyncGenerator<Uint8Array> {
   let failure: unknown;
+  // Ends waits for a compressor that nobody reads any more.
+  const closed = new Promise<void>((resolve) => compressor.once('close', resolve));
   const feed = async () => {
     for await (const piece of pieces) {
-      // A failed or abandoned compressor takes no more.
       if (compressor.destroyed) return;
-      if (!compressor.write(piece))
-        await Promise.race([once(compressor, 'drain'), once(compressor, 'close')]);
+      const written = new Promise<void>((resolve) => compressor.write(piece, () => resolve()));
+      await Promise.race([written, closed]);
     }
     compressor.end();
   };
@@ -46,35 +49,35 @@ async function* pump(pieces: AsyncIterable<Uint8Array>, compressor: Transform): 
   if (failure !== undefined) throw failure;
 }
 
-/** The beginning of an object, up to about `bytesMax`, and what comes behind it. */
+/** The beginning of an object, copies of about `bytesMax`, and what comes behind it. */
 export interface ObjectHead {
   chunks: Uint8Array[];
   sizeBytes: number;
   /** undefined: that was all. Otherwise the whole object again, beginning with `chunks`. */
   whole: AsyncIterable<Uint8Array> | undefined;
+  /** Lets go of the source; call it in any case. */
+  end(): void;
 }
 
 export async function readHead(source: AsyncIterable<Uint8Array>, bytesMax: number): Promise<ObjectHead> {
   const iterator = source[Symbol.asyncIterator]();
-  const head: ObjectHead = { chunks: [], sizeBytes: 0, whole: undefined };
+  const end = () => void iterator.return?.().catch(() => undefined);
+  const head: ObjectHead = { chunks: [], sizeBytes: 0, whole: undefined, end };
   while (head.sizeBytes <= bytesMax) {
     const { done, value } = await iterator.next();
     if (done === true) return head;
-    head.chunks.push(value);
+    // What comes next may overwrite it.
+    head.chunks.push(Buffer.from(value));
     head.sizeBytes += value.byteLength;
   }
   const whole = async function* (): AsyncGenerator<Uint8Array> {
-    try {
-      // Each is forgotten when it is on its way.
-      for (let chunk = head.chunks.shift(); chunk !== undefined; chunk = head.chunks.shift()) yield chunk;
-      for (;;) {
-        const { done, value } = await iterator.next();
-        if (done === true) return;
-        yield value;
-      }
-    } finally {
-      await iterator.return?.();
+    // Each is forgotten when it is on its way.
+    for (let chunk = head.chunks.shift(); chunk !== undefined; chunk = head.chunks.shift()) yield chunk;
+    for (;;) {
+      const { done, value } = await iterator.next();
+      if (done === true) return;
+      yield value;
     }
   };
-  return { ...head, chunks: head.chunks, whole: whole() };
+  return { ...head, whole: whole() };
 }

@@ -1,11 +1,12 @@
 import { PipelineError } from '../../component/errors.ts';
-import type { ExportBatch, Exporter } from '../../component/exporter.ts';
+import type { ExportBatch, Exporter, ExportReceipt } from '../../component/exporter.ts';
 import type { ComponentSettings, Labels } from '../../component/settings.ts';
+import { countItems } from '../../otlp/slice.ts';
 import { PART_BYTES, S3Store } from '../../s3/client.ts';
 import type { S3ConnectionConfig } from '../../s3/config.ts';
 import type { WriteOptions, WriteResult } from '../../s3/objects.ts';
 import type { Awss3Config } from './config.ts';
-import type { Marshal } from './marshal.ts';
+import type { Marshal, OnRefused } from './marshal.ts';
 import { compressPieces, readHead } from './object-bytes.ts';
 import type { ObjectKeys } from './object-key.ts';
 import { splitByResource } from './resource-targets.ts';
@@ -76,16 +77,18 @@ export class S3Exporter implements Exporter {
     this.#store = undefined;
   }
 
-  async export(batch: ExportBatch, signal: AbortSignal): Promise<void> {
+  async export(batch: ExportBatch, signal: AbortSignal): Promise<ExportReceipt> {
+    const refused = batch.readSlices === undefined ? undefined : new RefusedItems(this.#settings, batch);
     // One after the other: the objects of a batch are small where they are many.
-    for (const plan of this.#plan(batch)) await this.#write(plan, signal);
+    for (const plan of this.#plan(batch)) await this.#write(plan, signal, refused?.note);
+    return { rejectedCount: refused?.count ?? 0 };
   }
 
   #plan(batch: ExportBatch): ObjectPlan[] {
     const { uploader, resourceTargets } = this.#config;
     const { bucketAttribute, prefixAttribute } = resourceTargets;
     if (bucketAttribute === '' && prefixAttribute === '')
-      return [{ bucket: uploader.bucket, key: this.#keys.key(batch), slices: batch.slices }];
+      return [{ bucket: uploader.bucket, key: this.#keys.key(batch), slices: slicesOf(batch) }];
     const { targets, refusedBuckets, foldedTargets } = splitByResource(batch.slices, resourceTargets);
     const { logger } = this.#settings;
     if (refusedBuckets > 0)
@@ -103,21 +106,26 @@ export class S3Exporter implements Exporter {
     }));
   }
 
-  async #write({ bucket, key, slices }: ObjectPlan, signal: AbortSignal): Promise<void> {
+  async #write(
+    { bucket, key, slices }: ObjectPlan,
+    signal: AbortSignal,
+    onRefused: OnRefused | undefined,
+  ): Promise<void> {
     const store = this.#store;
     if (store === undefined) {
       throw new PipelineError('SHUTTING_DOWN', `${this.#settings.id} is not running`, { permanent: false });
     }
     const { compression } = this.#config.uploader;
-    const { chunks, sizeBytes, whole } = await readHead(
-      compressPieces(this.#marshal(slices), compression),
-      PART_BYTES,
-    );
-    if (whole !== undefined) await this.#upload(store, bucket, key, whole, signal);
-    else if (sizeBytes > 0) {
-      const body = chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks, sizeBytes);
-      const result = await store.put(bucket, key, body, this.#writeOptions, signal);
-      this.#report(bucket, key, result);
+    const pieces = compressPieces(this.#marshal(slices, onRefused), compression);
+    const { chunks, sizeBytes, whole, end } = await readHead(pieces, PART_BYTES);
+    try {
+      if (whole !== undefined) await this.#upload(store, bucket, key, whole, signal);
+      else if (sizeBytes > 0) {
+        const body = chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks, sizeBytes);
+        this.#report(bucket, key, await store.put(bucket, key, body, this.#writeOptions, signal));
+      }
+    } finally {
+      end();
     }
   }
 
@@ -145,6 +153,42 @@ export class S3Exporter implements Exporter {
     if (existed) logger.info('the object is there already', { bucket, key });
     else logger.debug('object written', { bucket, key, bytes: sizeBytes });
   }
+}
+
+/**
+ * What a batch that cannot be cut in memory leaves out: only requests that passed the checks of the log and yet cannot be
+ * said by the marshaler. They count as rejected, and the log says so.
+ */
+class RefusedItems {
+  count = 0;
+  readonly #settings: ComponentSettings;
+  readonly #batch: ExportBatch;
+
+  constructor(settings: ComponentSettings, batch: ExportBatch) {
+    this.#settings = settings;
+    this.#batch = batch;
+  }
+
+  readonly note: OnRefused = (slice, error) => {
+    const { signal, batchId } = this.#batch;
+    let items = 1;
+    try {
+      items = countItems(signal, slice);
+    } catch {
+      // Bytes that are no request at all: one of whatever it was.
+    }
+    this.count += items;
+    this.#settings.logger.error('requests of a batch cannot be written and are left out', {
+      error: String(error),
+      dropped_items: items,
+      batch_id: batchId,
+    });
+  };
+}
+
+/** A batch that is not in memory can be read again and again, but one reading at a time. */
+function slicesOf({ slices, readSlices }: ExportBatch): Iterable<Uint8Array> {
+  return readSlices === undefined ? slices : readSlices();
 }
 
 function writeOptions({ uploader, marshaler }: Awss3Config): WriteOptions {

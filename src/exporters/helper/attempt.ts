@@ -55,7 +55,8 @@ export class AttemptRunner {
     };
     if (stop.aborted) onStop();
     stop.addEventListener('abort', onStop, { once: true });
-    const timers = this.#startTimers(attempt, () => leave('abandoned'));
+    const timeoutMs = batch.readSlices === undefined ? this.#deps.timeoutMs : 0;
+    const timers = this.#startTimers(timeoutMs, attempt, () => leave('abandoned'));
     const startedMs = clock.monotonicMs();
     try {
       failpoint('exporter.before_send');
@@ -76,8 +77,8 @@ export class AttemptRunner {
     }
   }
 
-  #startTimers(attempt: AbortController, leave: () => void): { clear(): void } {
-    const timeoutMs = Math.min(this.#deps.timeoutMs, TIMER_MS_MAX);
+  #startTimers(limitMs: number, attempt: AbortController, leave: () => void): { clear(): void } {
+    const timeoutMs = Math.min(limitMs, TIMER_MS_MAX);
     if (timeoutMs <= 0) return { clear: () => undefined };
     let timer = setTimeout(() => {
       attempt.abort();

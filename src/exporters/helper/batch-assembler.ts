@@ -38,6 +38,8 @@ export interface AssembledBatch {
   isFull: boolean;
   /** Records that the slices view, to be given back when the batch is finished. */
   records: LogRecord[];
+  /** Instead of `slices` where they would be too large for memory: see streamed-batch.ts. */
+  readSlices?: () => Iterable<Uint8Array>;
 }
 
 /** One request of a record from an item on, counted within the request. */
@@ -47,7 +49,7 @@ interface RequestRest {
   fromItem: number;
 }
 
-function emptyBatch(first: number, partition: Partition | undefined): AssembledBatch {
+export function emptyBatch(first: number, partition: Partition | undefined): AssembledBatch {
   return {
     boundary: { first, end: first },
     slices: [],
@@ -62,7 +64,13 @@ function emptyBatch(first: number, partition: Partition | undefined): AssembledB
 }
 
 /** Appends items [from, to) of a record, counted from its first item; requests cut in two are re-framed. */
-function takeItems(batch: AssembledBatch, signal: Signal, record: LogRecord, from: number, to: number): void {
+export function takeItems(
+  batch: AssembledBatch,
+  signal: Signal,
+  record: LogRecord,
+  from: number,
+  to: number,
+): void {
   let runStart = -1;
   let runEnd = -1;
   const closeRun = () => {

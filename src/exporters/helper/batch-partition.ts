@@ -29,6 +29,8 @@ export interface BatchPart {
   client?: ClientContext;
   /** What the id of the batch gets behind it. */
   idSuffix?: string;
+  /** See `ExportBatch`; parts by client are always in memory. */
+  readSlices?: () => Iterable<Uint8Array>;
 }
 
 /** The batch that parts belong to. */

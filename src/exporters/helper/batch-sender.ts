@@ -184,6 +184,8 @@ export class BatchSender {
 
 /** Undefined for bytes that are no requests. None such are stored, but a batch of them must not stop the others. */
 function partsOf(batch: ExportBatch): BatchParts | undefined {
+  // Too large to be cut in memory; its exporter refuses what it must by itself.
+  if (batch.readSlices !== undefined) return undefined;
   try {
     return new BatchParts(batch);
   } catch {

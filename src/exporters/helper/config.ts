@@ -61,7 +61,7 @@ const BATCH_MIN_SIZE = 8192;
  * what waits, and an outage must not turn into loss. Set, both are honoured.
  */
 export function deliveryShape(defaults: DeliveryDefaults = {}): Shape<DeliveryConfig> {
-  return defineShape<DeliveryConfig>(
+  return defineShape<Omit<DeliveryConfig, 'streamsBatches'>>(
     {
       timeoutMs: duration('timeout', {
         default: defaults.timeout ?? '5s',

@@ -21,27 +21,41 @@ export interface SealedRecord {
   buffer: Uint8Array;
 }
 
+/** Largest buffer over the pool's size that is kept. */
+const LARGE_KEPT_BYTES_MAX = 8 * 1024 * 1024;
+
 /** Private buffers of one size. Memory touched before is cheaper than new memory, so the last one back goes out first. */
 export class BufferPool {
   readonly bufferBytes: number;
   readonly #keptMax: number;
   readonly #free: Uint8Array[] = [];
+  /** One for records of large requests: where these come one after the other, new memory for each is much garbage. */
+  #large: Uint8Array | undefined;
 
   constructor(bufferBytes: number, keptBytesMax: number) {
     this.bufferBytes = bufferBytes;
     this.#keptMax = Math.max(2, Math.floor(keptBytesMax / bufferBytes));
   }
 
-  /** A buffer of at least `sizeBytes`; one larger than the pool's size is not kept afterwards. */
+  /** A buffer of at least `sizeBytes`; of those larger than the pool's size one is kept afterwards. */
   take(sizeBytes: number): Uint8Array {
-    if (sizeBytes > this.bufferBytes) return new Uint8Array(sizeBytes);
-    return this.#free.pop() ?? new Uint8Array(this.bufferBytes);
+    if (sizeBytes <= this.bufferBytes) return this.#free.pop() ?? new Uint8Array(this.bufferBytes);
+    const large = this.#large;
+    if (large === undefined || large.byteLength < sizeBytes) return new Uint8Array(sizeBytes);
+    this.#large = undefined;
+    return large;
   }
 
   /** Only for buffers that no other thread reads any more. */
   give(buffer: Uint8Array): void {
-    if (buffer.byteLength !== this.bufferBytes || this.#free.length >= this.#keptMax) return;
-    this.#free.push(buffer);
+    const { byteLength } = buffer;
+    if (byteLength === this.bufferBytes) {
+      if (this.#free.length < this.#keptMax) this.#free.push(buffer);
+    } else if (
+      byteLength <= LARGE_KEPT_BYTES_MAX &&
+      byteLength > (this.#large?.byteLength ?? this.bufferBytes)
+    )
+      this.#large = buffer;
   }
 }
 
