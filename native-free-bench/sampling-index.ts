@@ -44,6 +44,7 @@ const sampler = new TraceSampler({
   nonSampledCacheSize: 0,
   policies: compilePolicySet(config, settings),
   metrics: new SamplerMetrics(meter, settings.id),
+  clock: systemClock,
   seed: 1,
 });
 sampler.restored();

@@ -30,11 +30,14 @@ export interface SamplingTrial {
    */
   endSection(arrivedUnixMs: number, sizeBytes: number): void;
   /**
-   * What was gathered for an owner in the sections since the last call; valid until the next section.
-   * @returns words in the machine's byte order.
+   * What was gathered for an owner in the sections since the last call.
+   * @returns words in the machine's byte order, in memory that is the caller's from now on.
    */
   take(owner: number): Uint32Array;
-  /** Words that some worker took for this one: all sections in their order, whoever gathered them. */
+  /**
+   * Words that some worker took for this one: all sections in their order, whoever gathered them. Their memory is given
+   * back with them.
+   */
   apply(words: Uint32Array): void;
   /** Nothing comes any more: decides about what is left. */
   finish(): TrialResult;

@@ -211,6 +211,7 @@ export class World {
       nonSampledCacheSize: 0,
       policies: keepByName(),
       metrics: new SamplerMetrics(meter, 'tail_sampling'),
+      clock: { monotonicMs: () => this.nowMs },
       seed: this.#prng.nextUint32(),
       ...this.#settings,
     });

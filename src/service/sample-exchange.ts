@@ -49,12 +49,8 @@ export class SampleExchange {
     const { worker, workers, ports } = this.#init;
     for (let owner = 0; owner < workers; owner++) {
       const words = this.#trial.take(owner);
-      if (owner !== worker) {
-        const copy = words.slice();
-        ports[owner]!.postMessage(copy, [copy.buffer]);
-      } else if (workers === 1) {
-        this.#apply(words);
-      } else this.#inboxes[worker]!.batches.push(words.slice());
+      if (owner !== worker) ports[owner]!.postMessage(words, [words.buffer as ArrayBuffer]);
+      else this.#inboxes[worker]!.batches.push(words);
     }
     this.#tell();
     this.receive();

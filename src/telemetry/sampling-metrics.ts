@@ -7,6 +7,17 @@ function of(kind: MetricKind, name: string, unit: string, doc: string): MetricDe
   return { name, kind, unit, doc, level: 'normal' };
 }
 
+const MILLISECONDS = [
+  ...[1, 2, 5, 10, 25, 50, 75, 100, 150, 200, 300, 400, 500, 750],
+  ...[1, 2, 3, 4, 5, 10, 20, 30, 50].map((seconds) => seconds * 1000),
+];
+const SECONDS = [0, 5, 10, 25, 50, 75, 100, 250, 500, 750, 1000, 2500, 5000, 7500, 10_000];
+
+/** Buckets are those of the Collector. */
+function histogram(name: string, unit: string, doc: string, bounds: readonly number[]): MetricDefinition {
+  return { ...of('histogram', `${PREFIX}${name}`, unit, doc), bounds };
+}
+
 export const SAMPLING_METRICS: readonly MetricDefinition[] = [
   of('counter', `${PREFIX}count_traces_sampled`, '{trace}', 'Votes of each policy, by what they were.'),
   of('counter', `${PREFIX}count_spans_sampled`, '{span}', 'Spans of the traces that each policy voted on.'),
@@ -41,6 +52,14 @@ export const SAMPLING_METRICS: readonly MetricDefinition[] = [
     `${PREFIX}sampling_trace_dropped_too_early`,
     '{trace}',
     'Traces decided before their time, because `num_traces` others came; none of their spans is lost.',
+  ),
+  of('counter', `${PREFIX}traces_dropped_too_large`, '{trace}', 'Traces over `maximum_trace_size_bytes`.'),
+  histogram('sampling_decision_timer_latency', 'ms', 'How long a round of decisions took.', MILLISECONDS),
+  histogram(
+    'sampling_late_span_age',
+    's',
+    'From a decision to spans that came behind it, where no decision is remembered.',
+    SECONDS,
   ),
   of('gauge', `${PREFIX}sampling_traces_on_memory`, '{trace}', 'Traces in the index, decided or not.'),
   of(

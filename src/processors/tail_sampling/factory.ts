@@ -33,6 +33,7 @@ export const tailSamplingProcessorFactory: ProcessorFactory<TailSamplingConfig> 
       workers,
       policies: compilePolicySet(config, settings, workers),
       metrics: new SamplerMetrics(settings.meter, settings.id),
+      clock: settings.clock,
       seed: new Prng(settings.clock.monotonicMs() * 1000).nextUint32(),
     });
   },

@@ -1,4 +1,5 @@
 /** What a sampler is built from. */
+import type { Clock } from '../../stdx/clock.ts';
 import type { PolicySet } from './policy-set.ts';
 import type { SamplerMetrics } from './sampler-metrics.ts';
 
@@ -19,6 +20,8 @@ export interface SamplerSettings {
   workers?: number;
   policies: PolicySet;
   metrics: SamplerMetrics;
+  /** Measures rounds of decisions. */
+  clock: Pick<Clock, 'monotonicMs'>;
   /** For the hash of trace ids. */
   seed: number;
 }

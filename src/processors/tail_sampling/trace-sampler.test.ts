@@ -46,6 +46,7 @@ class Bed {
       nonSampledCacheSize: 0,
       policies: moreThan(0),
       metrics: new SamplerMetrics(this.meter, 'tail_sampling'),
+      clock: { monotonicMs: () => this.nowMs },
       seed: 7,
       ...settings,
     });
@@ -165,7 +166,23 @@ test('spans that come late follow the decision, also when their trace is forgott
   assert.equal(bed.send(late), undefined);
   bed.nowMs += 5200;
   bed.settle();
-  assert.equal(bed.metric('otelcol_processor_tail_sampling_early_releases_from_cache_decision'), 1);
+  assert.equal(bed.metric('otelcol_processor_tail_sampling_early_releases_from_cache_decision'), 8);
+});
+
+test('spans that come late tell how old the decision is, once for each request', () => {
+  const bed = new Bed({});
+  const late = generateRequest({ signal: 'traces', itemsPerRequest: 8, itemsPerTrace: 8, seed: 8 });
+  bed.send(late);
+  bed.nowMs += 5200;
+  bed.settle();
+  bed.nowMs += 7000;
+  bed.send(late);
+  bed.settle();
+  const { histograms } = bed.meter.takeSnapshot();
+  const ages = histograms.find(({ name }) => name.endsWith('_sampling_late_span_age'));
+  assert.deepEqual([ages?.sum, ages?.counts.reduce((sum, count) => sum + count, 0)], [7, 1]);
+  assert.ok(histograms.some(({ name }) => name.endsWith('_sampling_decision_timer_latency')));
+  assert.equal(bed.metric('otelcol_processor_tail_sampling_early_releases_from_cache_decision'), 0);
 });
 
 test('time in which the engine was away is no time of waiting, and clients have a moment to come back', () => {

@@ -22,6 +22,7 @@ import {
   type JournalEntry,
   type SamplingPass,
 } from './journal.ts';
+import { LateSpans } from './late-spans.ts';
 import { PassPlanner } from './pass-planner.ts';
 import {
   OBSERVED_ROOT,
@@ -69,6 +70,7 @@ export class TraceSampler implements HoldingProcessor {
   readonly #roots: RootQueue;
   readonly #planner: PassPlanner;
   readonly #remembered: DecisionMemory;
+  readonly #late: LateSpans;
   readonly #decider: Decider;
   /** undefined with one worker. */
   readonly #exchange: Exchange | undefined;
@@ -83,6 +85,7 @@ export class TraceSampler implements HoldingProcessor {
     this.#settings = settings;
     this.#policies = settings.policies;
     this.#metrics = settings.metrics;
+    this.#late = new LateSpans(settings);
     const slack = Math.max(Math.ceil(settings.numTraces * SLACK_SHARE), SLACK_MIN);
     const capacity = settings.numTraces + slack;
     this.#table = new TraceTable(capacity, this.#policies.stateWords, settings.seed);
@@ -109,7 +112,6 @@ export class TraceSampler implements HoldingProcessor {
   }
 
   async start(): Promise<void> {}
-
   async shutdown(): Promise<void> {}
 
   get decidesAtStop(): boolean {
@@ -132,7 +134,7 @@ export class TraceSampler implements HoldingProcessor {
     let previous = -1;
     let base = 0;
     let slot = -1;
-    let lateSpans = 0;
+    let lateSlot = -1;
     let newTraces = 0;
     for (let item = 0; item < index.itemCount; item++) {
       const at = index.itemTraceId[item]!;
@@ -145,14 +147,16 @@ export class TraceSampler implements HoldingProcessor {
         table.words[base + WORD_LAST_EPOCH] = epoch.number;
       }
       if ((table.words[base + WORD_INFO]! & INFO_VERDICT) === VERDICT_NONE) this.#note(item, slot, base);
-      else lateSpans++;
+      else if (!this.#isRestoring) {
+        this.#late.note(table.words, base, slot !== lateSlot, receivedUnixMs);
+        lateSlot = slot;
+      }
       if ((table.words[base + WORD_INFO]! & INFO_VERDICT) === VERDICT_SAMPLED) epoch.hasEarly = true;
     }
     epoch.endOrdinal = endOrdinal;
     this.#endOrdinal = endOrdinal;
     epoch.sizeBytes += index.itemEnd[index.itemCount - 1]! - index.itemStart[0]!;
     this.#metrics.newTraces += newTraces;
-    this.#metrics.lateSpans += lateSpans;
   }
 
   /** A new record, decided at once when the decision is remembered. @returns 1 when the trace is new indeed. */
@@ -169,7 +173,6 @@ export class TraceSampler implements HoldingProcessor {
     this.#decider.undecided++;
     if (verdict === VERDICT_NONE || this.#isRestoring) return 1;
     this.#decider.decided(base, verdict);
-    this.#metrics.earlyReleases++;
     return 0;
   }
 
@@ -286,7 +289,9 @@ export class TraceSampler implements HoldingProcessor {
     if (this.#exchange?.isComplete === false) return undefined;
     this.#epochs.closeOld(nowUnixMs, this.#table.next, this.#roots.end);
     if (this.#decider.isOverfull) this.#epochs.close(this.#table.next, this.#roots.end);
+    const startMs = this.#settings.clock.monotonicMs();
     this.#decider.run(nowUnixMs);
+    this.#metrics.timerLatency.record(this.#settings.clock.monotonicMs() - startMs);
     const passes = this.#planner.plan(this.#decider.step + 1, this.#decider.decidedSequence, nowUnixMs);
     this.#policies.report();
     this.#report(nowUnixMs);
@@ -297,6 +302,7 @@ export class TraceSampler implements HoldingProcessor {
 
   #finishPlan(passes: SamplingPass[], nowUnixMs: number): HoldingStep {
     this.#decider.step++;
+    this.#late.noteStep(this.#decider.step, nowUnixMs);
     this.#exchange?.journalBegun();
     this.#remembered.write(this.#decider.decisions, nowUnixMs, this.#endOrdinal);
     const journal = encodeJournal({

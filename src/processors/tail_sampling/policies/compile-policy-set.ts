@@ -178,6 +178,7 @@ class CompiledPolicySet implements ExplainedPolicySet {
 
   decide(ids: Uint32Array, idAt: number, words: Uint32Array, at: number, nowMs: number): Verdict {
     this.#voteCount = 0;
+    if (this.#isTooLarge(words, at)) return VERDICT_DROPPED;
     const verdict = this.#decide(ids, idAt, words, at, nowMs);
     this.#lastVerdict = verdict;
     this.#counters.addVerdict(verdict);
@@ -186,9 +187,8 @@ class CompiledPolicySet implements ExplainedPolicySet {
 
   decideEarly(ids: Uint32Array, idAt: number, words: Uint32Array, at: number, nowMs: number): Verdict {
     this.#voteCount = 0;
-    const verdict = this.#facts.isTooLarge(words, at)
-      ? VERDICT_DROPPED
-      : this.#askEarly(ids, idAt, words, at, nowMs);
+    if (this.#isTooLarge(words, at)) return VERDICT_DROPPED;
+    const verdict = this.#askEarly(ids, idAt, words, at, nowMs);
     this.#lastVerdict = verdict;
     if (verdict !== VERDICT_NONE) this.#counters.addVerdict(verdict);
     return verdict;
@@ -198,8 +198,15 @@ class CompiledPolicySet implements ExplainedPolicySet {
     this.#counters.report();
   }
 
+  /** Such a trace is dropped without a vote, and counts as no decision of the policies. */
+  #isTooLarge(words: Uint32Array, at: number): boolean {
+    if (!this.#facts.isTooLarge(words, at)) return false;
+    this.#lastVerdict = VERDICT_DROPPED;
+    this.#counters.addTooLarge();
+    return true;
+  }
+
   #decide(ids: Uint32Array, idAt: number, words: Uint32Array, at: number, nowMs: number): Verdict {
-    if (this.#facts.isTooLarge(words, at)) return VERDICT_DROPPED;
     // What the spans did not suffice for while they came is not sampled.
     if (this.#rules.decidesAtIngest) return VERDICT_NOT_SAMPLED;
     this.#begin(ids, idAt, words, at, nowMs);

@@ -23,6 +23,7 @@ export class PolicyCounters {
   readonly #executionUs: Float64Array;
   /** By decision. */
   readonly #global = new Float64Array(DECISIONS.length);
+  readonly #tooLarge = new Float64Array(1);
   #errors = 0;
   readonly #report: (readonly [counts: Float64Array, at: number, counter: () => Counter])[] = [];
   readonly #errorCounter: Counter;
@@ -40,6 +41,7 @@ export class PolicyCounters {
       // A series appears with its first count.
       this.#report.push([counts, at, () => meter.counter(`${PREFIX}${name}`, { processor: id, ...labels })]);
     };
+    add(this.#tooLarge, 0, 'traces_dropped_too_large', {});
     for (const [decision, labels] of DECISIONS.entries()) {
       add(this.#global, decision, 'global_count_traces_sampled', labels);
     }
@@ -68,6 +70,10 @@ export class PolicyCounters {
 
   addTime(policy: number, us: number): void {
     this.#executionUs[policy]! += us;
+  }
+
+  addTooLarge(): void {
+    this.#tooLarge[0]!++;
   }
 
   addVerdict(verdict: Verdict): void {

@@ -21,13 +21,13 @@ export const SECTION_HEAD_WORDS = 3;
 const TWO_POW_32 = 0x1_0000_0000;
 const FIRST_ROWS = 1024;
 const FIRST_WORDS = 16_384;
+/** As many as come in while one batch is read. */
+const SPARES_MAX = 64;
 
-/** Words that grow; the memory is used again unless it is given away. */
+/** Words that grow. */
 class WordList {
   words = new Uint32Array(FIRST_WORDS);
   length = 0;
-  /** It was handed over, and begins anew with the next section. */
-  isTaken = false;
 
   /** @returns where the new words begin; what they hold is left over. */
   extend(count: number): number {
@@ -48,6 +48,7 @@ export class TrialRows {
   readonly #services: ServiceNames;
   readonly #shards: number;
   readonly #outputs: readonly WordList[];
+  readonly #spares: Uint32Array<ArrayBuffer>[] = [];
   #rows: Uint32Array;
   #rowCount = 0;
   /** Open addressing: row number + 1, or 0. */
@@ -105,10 +106,6 @@ export class TrialRows {
   }
 
   endSection(arrivedUnixMs: number, sizeBytes: number): void {
-    for (const output of this.#outputs) {
-      if (output.isTaken) output.length = 0;
-      output.isTaken = false;
-    }
     const { rowWords } = this;
     const counts = this.#shardCounts.fill(0);
     const rows = this.#rows;
@@ -149,12 +146,18 @@ export class TrialRows {
     }
   }
 
-  /** Valid until the next section ends. */
+  /** The memory goes along. */
   take(owner: number): Uint32Array {
     const output = this.#outputs[owner]!;
-    const length = output.isTaken ? 0 : output.length;
-    output.isTaken = true;
-    return output.words.subarray(0, length);
+    const taken = output.words.subarray(0, output.length);
+    output.words = this.#spares.pop() ?? new Uint32Array(FIRST_WORDS);
+    output.length = 0;
+    return taken;
+  }
+
+  /** Memory that somebody's `take` gave away, and that nobody reads any more. */
+  reuse({ buffer }: Uint32Array): void {
+    if (this.#spares.length < SPARES_MAX) this.#spares.push(new Uint32Array(buffer as ArrayBuffer));
   }
 
   /** Offset of the words of a trace, zeroed when it is new in this section. */

@@ -146,6 +146,7 @@ function keptBySampler(sections: readonly Section[], config: TailSamplingConfig)
     ...config,
     ...{ dropsPendingOnShutdown: false, blocksOnOverflow: false, decidesAtIngest: false, seed: 9, policies },
     metrics: new SamplerMetrics(new ThreadMeter(), 'tail_sampling'),
+    clock: { monotonicMs: () => 0 },
   });
   sampler.restored();
   const index = new RequestIndex();

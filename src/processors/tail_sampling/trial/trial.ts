@@ -104,6 +104,7 @@ class TailSamplingTrial implements SamplingTrial {
             sampledCacheSize: Math.ceil(side.config.sampledCacheSize / this.#shards),
             nonSampledCacheSize: Math.ceil(side.config.nonSampledCacheSize / this.#shards),
             seed: TABLE_SEED,
+            clock: settings.clock,
           },
           ...{ metrics: side.metrics, policies, factsInRow, tally: side.tally, comparison },
           configOrder: policies.names.map((name) => names.indexOf(name)),
@@ -154,6 +155,7 @@ class TailSamplingTrial implements SamplingTrial {
         at += count * rowWords;
       }
     }
+    this.#rows.reuse(words);
   }
 
   #applyTo(shard: number, words: Uint32Array, at: number, count: number, sizeBytes: number): void {
