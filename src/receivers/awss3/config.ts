@@ -150,9 +150,14 @@ function checkDownloader(keys: DownloaderKeys): CheckIssue[] {
   return issues;
 }
 
+/** Whether folders are read back as the span of time that is formatted like them, no longer and no shorter. */
 function namesTime(format: string): boolean {
-  const time = timeOfFolders(`${formatTime(new ZoneClock('UTC').at(SAMPLE_MS), format)}/`, 'UTC');
-  return time !== undefined && time.fromMs <= SAMPLE_MS && time.toMs > SAMPLE_MS;
+  const clock = new ZoneClock('UTC');
+  const folders = (unixMs: number) => `${formatTime(clock.at(unixMs), format)}/`;
+  const time = timeOfFolders(folders(SAMPLE_MS), 'UTC');
+  if (time === undefined) return false;
+  const isSame = (unixMs: number) => folders(unixMs) === folders(SAMPLE_MS);
+  return isSame(time.fromMs) && isSame(time.toMs - 1) && !isSame(time.fromMs - 1) && !isSame(time.toMs);
 }
 
 function checkConfig({ startTime, endTime }: Awss3ReceiverConfig): CheckIssue[] {
