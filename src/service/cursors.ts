@@ -4,11 +4,18 @@ import { basename, join } from 'node:path';
 import { parseComponentId } from '../component/component-id.ts';
 import { SIGNALS } from '../component/signal.ts';
 import { type DataLock, isDataDirectoryInUse, lockDataDirectory } from '../queue/log/data-lock.ts';
-import { cursorDirectoryName, cursorsDirectory, listNames, listSegments } from '../queue/log/layout.ts';
+import {
+  cursorDirectoryName,
+  cursorsDirectory,
+  listNames,
+  listSegments,
+  segmentSince,
+} from '../queue/log/layout.ts';
 import { Probe } from '../queue/log/lmdb/probe.ts';
 import type { Clock } from '../stdx/clock.ts';
 import { adopterOf, setAdopter } from './adopted-logs.ts';
-import { CURSORS_HELP, type CursorsCommand, parseCursorsCli } from './cursors-cli.ts';
+import { CURSORS_HELP, type CursorsCommand, parseCursorsCli, type RewindWords } from './cursors-cli.ts';
+import { rewindCursors } from './cursors-rewind.ts';
 import { EXIT_CONFIG, EXIT_OK } from './exit-codes.ts';
 import { cliIssuesText } from './help.ts';
 import { storedCursors } from './orphan-cursors.ts';
@@ -29,7 +36,7 @@ class Refusal extends Error {}
 
 /** @returns the exit code. */
 export async function runCursors(program: CursorsProgram): Promise<number> {
-  const { command, ...parsed } = parseCursorsCli(program.argv);
+  const { command, ...parsed } = parseCursorsCli(program.argv, program.clock.unixMs());
   if (command === undefined) {
     program.writeError(cliIssuesText('issues' in parsed ? (parsed.issues ?? []) : []));
     return EXIT_CONFIG;
@@ -40,6 +47,7 @@ export async function runCursors(program: CursorsProgram): Promise<number> {
   }
   try {
     if (command.action === 'list') await list(program, command);
+    else if (command.rewind !== undefined) await rewind(program, command.dataDir, command.rewind);
     else await change(program, command);
     return EXIT_OK;
   } catch (error) {
@@ -58,13 +66,24 @@ async function list(program: CursorsProgram, { dataDir }: CursorsCommand): Promi
       // The segments of a running engine are its own.
       const end = isInUse ? undefined : await logEnd(directory, probe);
       const adopter = adopterOf(directory);
+      const [oldest = 0] = listSegments(directory);
+      const sinceMs = segmentSince(directory, oldest);
+      const since = sinceMs === undefined ? '-' : new Date(sinceMs).toISOString().replace(/\.\d+Z$/, 'Z');
       for (const cursor of storedCursors(directory, logId)) {
         const items = end === undefined ? '-' : String(Math.max(end - cursor.ordinal, 0));
         const bytes = items === '0' ? 0 : bytesFrom(directory, cursor.ordinal);
         const movedMs = program.clock.unixMs() - statSync(join(cursor.directory, 'position')).mtimeMs;
         rows.push([
           adopter === undefined ? logId : `${logId} (of ${adopter})`,
-          ...[cursor.name, String(cursor.ordinal), items, String(bytes), ageText(movedMs)],
+          ...[
+            cursor.name,
+            String(cursor.ordinal),
+            items,
+            String(bytes),
+            ageText(movedMs),
+            String(oldest),
+            since,
+          ],
         ]);
       }
     }
@@ -72,16 +91,16 @@ async function list(program: CursorsProgram, { dataDir }: CursorsCommand): Promi
     probe.close();
   }
   if (rows.length === 0) program.writeOut('no logs\n');
-  else program.writeOut(tableText([['LOG', 'EXPORTER', 'POSITION', 'ITEMS', 'BYTES', 'MOVED'], ...rows]));
+  else
+    program.writeOut(
+      tableText([['LOG', 'EXPORTER', 'POSITION', 'ITEMS', 'BYTES', 'MOVED', 'OLDEST', 'SINCE'], ...rows]),
+    );
   if (isInUse) program.writeError('an engine runs on this directory: items are counted when it is stopped\n');
 }
 
 async function change(program: CursorsProgram, command: CursorsCommand): Promise<void> {
   const [log, ...names] = command.words as [string, ...string[]];
-  const directories = logsIn(command.dataDir).filter((directory) => {
-    return basename(directory) === log || basename(directory).replace(LOG_NAME, '') === log;
-  });
-  if (directories.length === 0) throw new Refusal(`there is no log ${log} in ${command.dataDir}`);
+  const directories = logsNamed(command.dataDir, log);
   let lock: DataLock | undefined;
   try {
     lock = await lockDataDirectory(command.dataDir);
@@ -128,6 +147,37 @@ function adoptLogs(program: CursorsProgram, directories: readonly string[], pipe
     setAdopter(directory, adopter === own ? undefined : adopter);
     program.writeOut(`${basename(directory)}: exporters of pipeline ${parsed.id} deliver what waits in it\n`);
   }
+}
+
+/** @param name of one log, or without its number of all that have it. */
+function logsNamed(dataDir: string, name: string): string[] {
+  const directories = logsIn(dataDir).filter((directory) => {
+    return basename(directory) === name || basename(directory).replace(LOG_NAME, '') === name;
+  });
+  if (directories.length === 0) throw new Refusal(`there is no log ${name} in ${dataDir}`);
+  return directories;
+}
+
+function logsOfPipeline(dataDir: string, pipeline: string): string[] {
+  const parsed = parseComponentId(pipeline);
+  if ('error' in parsed) throw new Refusal(parsed.error);
+  const name = logGroupName(parsed.id, undefined);
+  const directories = logsIn(dataDir).filter((directory) => {
+    // What stands behind the sign is the storage.
+    return basename(directory).replace(LOG_NAME, '').split('@')[0] === name;
+  });
+  if (directories.length === 0) throw new Refusal(`there is no log of pipeline ${pipeline} in ${dataDir}`);
+  return directories;
+}
+
+async function rewind(program: CursorsProgram, dataDir: string, words: RewindWords): Promise<void> {
+  const { log, pipeline, exporter, target } = words;
+  let directories = logsIn(dataDir);
+  if (log !== undefined) directories = logsNamed(dataDir, log);
+  else if (pipeline !== undefined) directories = logsOfPipeline(dataDir, pipeline);
+  const own = directories.filter((directory) => hasCursor(directory, exporter));
+  if (own.length === 0) throw new Refusal(`exporter ${exporter} has no position there`);
+  await rewindCursors({ dataDir, directories: own, exporter, target, writeOut: program.writeOut });
 }
 
 function logsIn(dataDir: string): string[] {

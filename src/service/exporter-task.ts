@@ -6,8 +6,7 @@ import { Delivery } from '../exporters/helper/delivery.ts';
 import { BatchProcessorMetrics, DeliveryMetrics } from '../exporters/helper/delivery-metrics.ts';
 import { ExporterSpans } from '../exporters/helper/exporter-spans.ts';
 import { SendSlots } from '../exporters/helper/send-slots.ts';
-import type { LogCursor, LogReader } from '../queue/log/contract.ts';
-import { openLogCursor } from '../queue/log/file-cursor.ts';
+import type { LogCursor } from '../queue/log/contract.ts';
 import { openLogReader } from '../queue/log/open.ts';
 import { SharedWords } from '../queue/log/shared-words.ts';
 import { BUILTIN } from '../registry/builtin.ts';
@@ -16,17 +15,12 @@ import { Prng } from '../stdx/prng.ts';
 import { withBatching } from './batching.ts';
 import { ClientAuthSet } from './client-auth-set.ts';
 import { deadLetterDirectory } from './deadletter-directory.ts';
+import { Drain } from './exporter-drain.ts';
 import type { ExporterPlan, ExporterWorkerInit } from './messages.ts';
 import { WorkerRuntime } from './worker-runtime.ts';
 
 /** Answers wait for these moves. */
 const AWAITED_PERSIST_MS = 5;
-
-interface Drain {
-  delivery: Delivery;
-  reader: LogReader;
-  cursor: LogCursor;
-}
 
 class ExporterHost {
   readonly #runtime: WorkerRuntime;
@@ -81,35 +75,31 @@ class ExporterHost {
     const { isAwaited } = config.queue;
     for (const log of plan.logs) {
       const reader = openLogReader(log);
-      const cursor = await openLogCursor(log, plan.id, isAwaited ? AWAITED_PERSIST_MS : undefined);
-      if (cursor.origin === 'damaged') {
-        logger.error('the position file is damaged: everything the log still holds is sent again', {
-          log: log.logId,
-        });
-      }
       const prng = new Prng(clock.unixMs() >>> 0);
       const batching = plan.batchings.get(log.logId);
       const processorId = config.queue.hasOwnBatch === true ? undefined : batching?.processorId;
       const batchMetrics =
         processorId === undefined ? undefined : new BatchProcessorMetrics(meter, processorId);
-      const delivery = new Delivery({
-        exporter,
-        signal: plan.signal,
-        reader,
-        cursor,
-        config: withBatching(config, batching, plan.clientKeys),
-        isDurable: this.#init.isDurable,
-        clock,
-        prng,
-        logger,
-        metrics,
-        slots,
-        onGivenUp: () => new SharedWords(log.shared).countGivenUp(log.cursorNames.indexOf(plan.id)),
-        ...(deadLetters === undefined ? {} : { deadLetters }),
-        ...(batchMetrics === undefined ? {} : { batchMetrics }),
-        ...(spans === undefined ? {} : { spans }),
-      });
-      this.#drains.push({ delivery, reader, cursor });
+      const createDelivery = (cursor: LogCursor) =>
+        new Delivery({
+          exporter,
+          signal: plan.signal,
+          reader,
+          cursor,
+          config: withBatching(config, batching, plan.clientKeys),
+          isDurable: this.#init.isDurable,
+          clock,
+          prng,
+          logger,
+          metrics,
+          slots,
+          onGivenUp: () => new SharedWords(log.shared).countGivenUp(log.cursorNames.indexOf(plan.id)),
+          ...(deadLetters === undefined ? {} : { deadLetters }),
+          ...(batchMetrics === undefined ? {} : { batchMetrics }),
+          ...(spans === undefined ? {} : { spans }),
+        });
+      const lazyMs = isAwaited ? AWAITED_PERSIST_MS : undefined;
+      this.#drains.push(await Drain.open({ log, name: plan.id, reader, logger, lazyMs, createDelivery }));
     }
   }
 
@@ -132,17 +122,17 @@ class ExporterHost {
   }
 
   async #run(): Promise<void> {
-    const runs = this.#drains.map((drain) => drain.delivery.run());
+    const runs = this.#drains.map((drain) => drain.run());
     // A failing delivery means its log failed: the thread ends with that error and is replaced.
     await Promise.race([this.#stopRequested, ...runs.map((run) => run.then(() => this.#stopRequested))]);
-    await Promise.all(this.#drains.map((drain) => drain.delivery.stop()));
+    await Promise.all(this.#drains.map((drain) => drain.stop()));
     // Closing ends the wait for space on a full disk, which a run may be in.
-    const closing = Promise.allSettled(this.#drains.map(({ cursor }) => cursor.close()));
+    const closing = Promise.allSettled(this.#drains.map((drain) => drain.closeCursor()));
     await Promise.allSettled(runs);
     const deadlineMs = this.#stopDeadlineMs ?? this.#runtime.clock.monotonicMs();
     await Promise.all(this.#exporters.map((exporter) => exporter.shutdown(deadlineMs)));
     await this.#clientAuths.shutdown(deadlineMs);
-    for (const { reader } of this.#drains) await reader.close();
+    for (const drain of this.#drains) await drain.closeReader();
     for (const closed of await closing) if (closed.status === 'rejected') throw closed.reason;
   }
 }

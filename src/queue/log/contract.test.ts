@@ -2,12 +2,8 @@ import { cpSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { systemClock } from '../../stdx/clock.ts';
-import {
-  type LogHarness,
-  type OpenLog,
-  testLogBounds,
-  testLogContract,
-} from '../../testkit/queue-contract.ts';
+import { testLogBounds } from '../../testkit/queue-bounds.ts';
+import { type LogHarness, type OpenLog, testLogContract } from '../../testkit/queue-contract.ts';
 import type { LogDescriptor, LogLimits } from './contract.ts';
 import { openLogCursor } from './file-cursor.ts';
 import { MemoryLog } from './memory-log.ts';

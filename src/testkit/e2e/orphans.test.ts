@@ -227,7 +227,7 @@ test('a renamed exporter and a renamed pipeline get what waited under the old na
   await stop(engine);
 
   const items = [
-    ...(await cursors('list', ...inDir)).out.matchAll(/otlphttp\/away +\d+ +(\d+) +(\d+) +\d+s$/gm),
+    ...(await cursors('list', ...inDir)).out.matchAll(/otlphttp\/away +\d+ +(\d+) +(\d+) +\d+s\b/gm),
   ];
   const waiting = items.reduce((sum, [, count]) => sum + Number(count), 0);
   assert.equal(waiting, client.acked.size * SPANS_PER_REQUEST);

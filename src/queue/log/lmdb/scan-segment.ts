@@ -7,12 +7,16 @@ export interface ScanJob {
   firstOrdinal: number;
   logHash: number;
   mapBytes: number;
+  /** Looks for what arrived at this time or later, ms since the epoch. */
+  sinceUnixMs?: number;
 }
 
 export interface ScanResult {
   records: number;
   items: number;
   damagedRecords: number;
+  /** The first record that may hold something that arrived since `sinceUnixMs`; absent when none does. */
+  sinceOrdinal?: number;
   /** The whole segment is of no use: why. */
   fault?: string;
 }
@@ -24,6 +28,7 @@ export async function scanSegment(job: ScanJob): Promise<ScanResult> {
   let key = view.ceilingKey(0);
   let previousKey = -1;
   const lastKey = view.lastKey();
+  let earlier: number | undefined;
   while (key !== undefined) {
     if (!(key > previousKey)) return { ...result, fault: 'keys out of order' };
     if (!isKeyOfSegment(key, job.firstOrdinal)) return { ...result, fault: 'keys of another segment' };
@@ -34,7 +39,12 @@ export async function scanSegment(job: ScanJob): Promise<ScanResult> {
     if (record === 'newer format') return { ...result, fault: 'records of a newer format' };
     if (record === 'another log') return { ...result, fault: 'records of another log' };
     if (typeof record === 'string' || record.firstOrdinal !== key) result.damagedRecords++;
-    else result.items += record.endOrdinal - record.firstOrdinal;
+    else {
+      result.items += record.endOrdinal - record.firstOrdinal;
+      if (record.receivedUnixMs < (job.sinceUnixMs ?? 0)) earlier = record.firstOrdinal;
+      // A record has the time of its first request: the one before may hold later ones.
+      else result.sinceOrdinal ??= earlier ?? record.firstOrdinal;
+    }
     previousKey = key;
     key = view.ceilingKey(key + 1);
   }
