@@ -59,6 +59,24 @@ class AcceptedSelection implements Selection {
   }
 }
 
+class OwnerSelection implements Selection {
+  readonly endItem: number;
+  readonly #owners: Int16Array;
+  readonly #owner: number;
+
+  constructor(owners: Int16Array, owner: number) {
+    this.endItem = owners.length;
+    this.#owners = owners;
+    this.#owner = owner;
+  }
+
+  keptIn(first: number, count: number): number {
+    let kept = 0;
+    for (let item = first; item < first + count; item++) if (this.#owners[item] === this.#owner) kept++;
+    return kept;
+  }
+}
+
 class Slicer {
   readonly #bytes: Uint8Array;
   readonly #writer: WireWriter;
@@ -151,6 +169,24 @@ export function sliceItems(
 ): Uint8Array<ArrayBuffer> {
   if (endItem <= firstItem) return new Uint8Array(0);
   return copySelected(signal, bytes, 0, bytes.length, new RangeSelection(firstItem, endItem));
+}
+
+/**
+ * A request that holds the items of one owner, in the same order, under the same headers.
+ *
+ * @param bytes as of `sliceItems`.
+ * @param owners by item.
+ * @returns private memory; empty when the owner has none.
+ * @throws PipelineError OTLP_MALFORMED when the framing is broken.
+ */
+export function itemsOf(
+  signal: Signal,
+  bytes: Uint8Array,
+  owners: Int16Array,
+  owner: number,
+): Uint8Array<ArrayBuffer> {
+  if (!owners.includes(owner)) return new Uint8Array(0);
+  return copySelected(signal, bytes, 0, bytes.length, new OwnerSelection(owners, owner));
 }
 
 /**

@@ -4,6 +4,7 @@ import { clickhouseExporterFactory } from '../exporters/clickhouse/factory.ts';
 import { debugExporterFactory } from '../exporters/debug/factory.ts';
 import { fileExporterFactory } from '../exporters/file/factory.ts';
 import { kafkaExporterFactory } from '../exporters/kafka/factory.ts';
+import { loadBalancingExporterFactory } from '../exporters/loadbalancing/factory.ts';
 import { nopExporterFactory } from '../exporters/nop/factory.ts';
 import { otlpExporterFactory } from '../exporters/otlp/factory.ts';
 import { otlpHttpExporterFactory } from '../exporters/otlphttp/factory.ts';
@@ -45,6 +46,7 @@ export const BUILTIN = createRegistry([
   debugExporterFactory,
   fileExporterFactory,
   kafkaExporterFactory,
+  loadBalancingExporterFactory,
   nopExporterFactory,
   otlpExporterFactory,
   otlpHttpExporterFactory,

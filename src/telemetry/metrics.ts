@@ -63,6 +63,8 @@ const histogram = (
 /** All buckets are those of the Collector, so that quantiles over both agree. */
 const SECONDS = [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10];
 const BODY_BYTES = [0, 5, 10, 25, 50, 75, 100, 250, 500, 750, 1000, 2500, 5000, 7500, 10_000];
+/** Bounds of instruments that name none. */
+const LATENCY_MS = BODY_BYTES;
 const BATCH_ITEMS = [
   ...[10, 25, 50, 75, 100, 250, 500, 750],
   ...[1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 20, 30, 50, 100].map((thousands) => thousands * 1000),
@@ -75,6 +77,12 @@ const HISTOGRAMS: readonly MetricDefinition[] = [
   histogram('http_server_request_body_size', 'By', 'Size of HTTP request bodies at receivers.', BODY_BYTES),
   histogram('http_server_request_duration', 's', 'From the head of a request to its answer.', SECONDS),
   histogram('http_server_response_body_size', 'By', 'Size of HTTP answers of receivers.', BODY_BYTES),
+  histogram(
+    'otelcol_loadbalancer_backend_latency',
+    'ms',
+    'How long backends of loadbalancing took for their shares of batches.',
+    LATENCY_MS,
+  ),
   histogram('otelcol_exporter_queue_batch_send_size', '{unit}', 'Items of a batch.', BATCH_ITEMS),
   histogram('otelcol_exporter_queue_batch_send_size_bytes', 'By', 'OTLP bytes of a batch.', BATCH_BYTES),
   histogram(
@@ -200,6 +208,22 @@ export const METRICS: readonly MetricDefinition[] = [
   counter('millrace_pipeline_requests', '{request}', 'Requests taken from rings, by outcome.'),
   counter('millrace_pipeline_decoded_bytes', 'By', 'Bytes of requests after decompression.'),
   gauge('millrace_ring_used_bytes', 'By', 'Bytes waiting in a ring at the time of the scrape.'),
+  counter(
+    'otelcol_loadbalancer_backend_outcome',
+    '{outcomes}',
+    'Shares of batches that backends of loadbalancing took, or did not.',
+  ),
+  gauge('otelcol_loadbalancer_num_backends', '{backends}', 'Backends that loadbalancing knows.'),
+  counter(
+    'otelcol_loadbalancer_num_backend_updates',
+    '{updates}',
+    'How often the backends of loadbalancing became other ones.',
+  ),
+  counter(
+    'otelcol_loadbalancer_num_resolutions',
+    '{resolutions}',
+    'How often loadbalancing has looked for its backends.',
+  ),
   gauge('millrace_ring_peak_bytes', 'By', 'Highest fill of a ring since the previous scrape.'),
   gauge('millrace_ring_capacity_bytes', 'By', 'Size of a ring.'),
   gauge('millrace_log_size_bytes', 'By', 'Bytes of a log on disk.', 'basic'),
