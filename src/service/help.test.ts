@@ -9,7 +9,8 @@ test('every example of the help is a valid command line', () => {
   const examples = helpText()
     .split('\n')
     .filter(
-      (line) => line.startsWith('  millrace ') && !/FILE|^ {2}millrace (cursors|deadletter|top) /.test(line),
+      (line) =>
+        line.startsWith('  millrace ') && !/FILE|^ {2}millrace (cursors|deadletter|replay|top) /.test(line),
     )
     .map((line) => line.trim().split(/ {2,}/)[0]!.split(' ').slice(1));
   assert.ok(examples.length >= 9);

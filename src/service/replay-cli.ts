@@ -84,38 +84,40 @@ Usage
   millrace replay --from s3://BUCKET/PREFIX|DIR|FILE --to ENDPOINT            [flags]
   millrace replay --from s3://BUCKET/PREFIX|DIR|FILE --to EXPORTER --config FILE [flags]
 
-  Reads what an exporter "awss3" wrote, of this engine or of a Collector: OTLP/JSON and OTLP protobuf,
-  plain or compressed by gzip or zstd; also what an exporter "file" wrote. Nothing is changed there.
+  Reads what an exporter "awss3" wrote, of this engine or of a Collector: OTLP/JSON and OTLP
+  protobuf, plain or compressed by gzip or zstd; also what an exporter "file" wrote. Nothing is
+  changed there.
 
 From where
   --from s3://BUCKET/PREFIX   objects whose keys begin with PREFIX. Credentials come from the usual
                               places: AWS_ACCESS_KEY_ID, AWS_PROFILE, ~/.aws, container, instance
   --from DIR|FILE             the same objects as files, or files of the exporter "file"
-  --since TIME, --until TIME  written from then on, and before then: 2026-03-01T08:00:00Z, 2026-03-01,
-                              or 6h, which counts back from now. The folders of a key say when
-                              (year=2026/month=03/..., dt=2026-03-01/hour=08, 2026/03/01/08), else the
-                              time of the object. It is when data was written, some time after it arose
+  --since TIME, --until TIME  written from then on, and before then: 2026-03-01T08:00:00Z,
+                              2026-03-01, or 6h, which counts back from now. The folders of a key
+                              say when (year=2026/month=03/..., dt=2026-03-01/hour=08,
+                              2026/03/01/08), else the time of the object. It is when data was
+                              written, some time after it arose
   --timezone ZONE             what those folders are written in; default UTC. An exporter without
                               s3_partition_timezone writes the time of its machine: Local
   --signal traces,logs        only these. For protobuf whose name does not say: which signal it is
   --s3-endpoint URL, --s3-region REGION, --s3-path-style, --s3-role ARN
-                              other stores than that of AWS, as the exporter's configuration names them
+                              other stores than that of AWS, as the exporter's keys name them
 
 To where
   --to http://HOST:4318       OTLP/HTTP; https:// with TLS
   --to grpc://HOST:4317       OTLP/gRPC; grpcs:// with TLS; HOST:4317 alone is the same as grpc://
   --to clickhouse             an exporter of the configuration, with all that is set for it there
   --config FILE, --set K=V    the configuration; may be given several times, as for a run
-  --rate N                    most items (spans, log records, data points) a second; default: no bound
+  --rate N                    most items (spans, log records, data points) a second
   --patience DURATION         give up when a backend takes nothing for so long; default ${PATIENCE_DEFAULT}
   --dry-run                   read and count everything, send nothing
 
 Going on after an interruption
-  The position is kept in a file below --data-dir (default ${DEFAULT_DATA_DIR}), or --state FILE. The same
-  command goes on where it stopped, however it stopped; --restart begins anew. A batch that was on its
-  way may be sent twice: it has the same batch id then, which ClickHouse discards the second time.
-  Running the whole replay a second time is discarded there as well, as long as the table remembers
-  (non_replicated_deduplication_window, replicated_deduplication_window).
+  The position is kept in a file below --data-dir (default ${DEFAULT_DATA_DIR}), or --state FILE.
+  The same command goes on where it stopped, however it stopped; --restart begins anew. A batch that
+  was on its way may be sent twice: it has the same batch id then, which ClickHouse discards the
+  second time. Running the whole replay a second time is discarded there as well, as long as the
+  table remembers (non_replicated_deduplication_window, replicated_deduplication_window).
 
   --object-size-max SIZE      of one object after decompression; default ${OBJECT_SIZE_DEFAULT}
   --json                      the summary as one JSON document on stdout
