@@ -9,7 +9,7 @@ import { HAS_ZSTD, NO_ZSTD_MESSAGE } from '../helper/body-compression.ts';
 import { deliveryShape } from '../helper/config.ts';
 import { isStreamed, STREAMED_BYTES_MAX } from '../helper/streamed-batch.ts';
 
-export const MARSHALERS = ['otlp_json', 'otlp_proto', 'sumo_ic', 'body'] as const;
+export const MARSHALERS = ['otlp_json', 'otlp_proto', 'sumo_ic', 'body', 'parquet'] as const;
 export type Marshaler = (typeof MARSHALERS)[number];
 export type ObjectCompression = '' | 'gzip' | 'zstd';
 
@@ -162,7 +162,7 @@ export const awss3ConfigSchema = defineConfig<Awss3Config>(
     marshaler: oneOf('marshaler', {
       values: MARSHALERS,
       default: 'otlp_json',
-      doc: 'What objects hold: one OTLP request as JSON or protobuf; for logs `body`, a line a record, or `sumo_ic`.',
+      doc: 'What objects hold: one OTLP request as JSON or protobuf; for logs `body`, a line a record, or `sumo_ic`; for traces and logs `parquet`, a row an item, which the Collector does not have.',
     }),
     resourceTargets: section('resource_attrs_to_s3', resourceTargetsShape, {
       doc: 'Objects apart by resource.',
@@ -197,7 +197,7 @@ function checkUploader(keys: UploaderKeys): CheckIssue[] {
   return issues;
 }
 
-function checkConfig({ uploader, resourceTargets, delivery }: Awss3Config): CheckIssue[] {
+function checkConfig({ uploader, marshaler, resourceTargets, delivery }: Awss3Config): CheckIssue[] {
   const issues: CheckIssue[] = [];
   const hasTargets = resourceTargets.bucketAttribute !== '' || resourceTargets.prefixAttribute !== '';
   const isStreaming = isStreamed({ ...delivery, streamsBatches: true });
@@ -205,6 +205,14 @@ function checkConfig({ uploader, resourceTargets, delivery }: Awss3Config): Chec
     const message =
       'must not be over 32MiB together with resource_attrs_to_s3: parts of a batch are put together in memory';
     issues.push({ key: 'sending_queue.batch.min_size', message });
+  }
+  if (marshaler === 'parquet' && isStreaming) {
+    const message = 'must not be over 32MiB with marshaler "parquet", whose rows are put together in memory';
+    issues.push({ key: 'sending_queue.batch.min_size', message });
+  }
+  if (marshaler === 'parquet' && uploader.compression !== '') {
+    const message = 'is not for marshaler "parquet", whose pages are compressed by themselves';
+    issues.push({ key: 's3uploader.compression', message });
   }
   const { minSize } = delivery.queue.batch;
   if (isStreaming && minSize > STREAMED_BYTES_MAX)
@@ -221,5 +229,6 @@ export function marshalerIssue(marshaler: Marshaler, signal: Signal): string | u
   if (signal === 'logs') return undefined;
   if (marshaler === 'sumo_ic') return `${signal} are not supported by sumo_ic output format`;
   if (marshaler === 'body') return `${signal} can't be marshaled into txt format`;
+  if (marshaler === 'parquet' && signal === 'metrics') return 'metrics are not supported by parquet yet';
   return undefined;
 }

@@ -12,7 +12,11 @@ const SUFFIXES = { '': '', gzip: '.gz', zstd: '.zst' } as const;
  * Builds the exporter of one signal from its configuration. Opens nothing.
  * @throws PipelineError CONFIG_INVALID when the marshaler cannot say items of this signal.
  */
-export function createExporter(settings: ComponentSettings, config: Awss3Config, signal: Signal): S3Exporter {
+export async function createExporter(
+  settings: ComponentSettings,
+  config: Awss3Config,
+  signal: Signal,
+): Promise<S3Exporter> {
   const { uploader, marshaler } = config;
   const issue = marshalerIssue(marshaler, signal);
   if (issue !== undefined)
@@ -22,5 +26,5 @@ export function createExporter(settings: ComponentSettings, config: Awss3Config,
     exporterId: settings.id,
     extension: `${EXTENSIONS[marshaler]}${SUFFIXES[uploader.compression]}`,
   });
-  return new S3Exporter(settings, config, { keys, marshal: createMarshal(marshaler, signal) });
+  return new S3Exporter(settings, config, { keys, marshal: await createMarshal(marshaler, signal) });
 }

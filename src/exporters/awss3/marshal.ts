@@ -20,9 +20,15 @@ export const EXTENSIONS: Readonly<Record<Marshaler, string>> = {
   otlp_proto: 'binpb',
   sumo_ic: 'json',
   body: 'txt',
+  parquet: 'parquet',
 };
 
-export function createMarshal(marshaler: Marshaler, signal: Signal): Marshal {
+/** Of a marshaler that can say items of this signal. */
+export async function createMarshal(marshaler: Marshaler, signal: Signal): Promise<Marshal> {
+  if (marshaler === 'parquet') {
+    const { createParquetMarshal } = await import('./parquet-file.ts');
+    return createParquetMarshal(signal);
+  }
   if (marshaler === 'otlp_proto') return asTheyAre;
   if (marshaler === 'otlp_json') return (slices, onRefused) => jsonPieces(signal, slices, onRefused);
   const encoder = findEncoder(signal, marshaler)!;
