@@ -18,7 +18,6 @@ import { TimeWords } from './time-words.ts';
 import { type JsonObject, objectOf, objectsOf, stringOf } from './zipkin-json.ts';
 
 const SCOPE_NAME = 'github.com/open-telemetry/opentelemetry-collector-contrib/pkg/translator/azure';
-const VALUE_DEPTH = 8;
 const SEVERITIES: Readonly<Record<string, number>> = {
   Informational: 9,
   Warning: 13,
@@ -115,7 +114,7 @@ function attributesOf(log: JsonObject): Map<string, PlainValue> {
     ['properties', 'azure.properties'],
   ] as const) {
     const value = log[member];
-    if (value !== null && value !== undefined) attributes.set(key, withDoubles(value, VALUE_DEPTH));
+    if (value !== null && value !== undefined) attributes.set(key, withDoubles(value));
   }
   return attributes;
 }

@@ -5,15 +5,14 @@
 import { Double, type PlainValue, writePlainValue } from '../otlp/any-value-write.ts';
 import { writeTime } from '../otlp/encode-common.ts';
 import * as tags from '../otlp/tags.ts';
-import { NESTING_DEPTH_MAX } from '../otlp/wire-reader.ts';
 import type { WireWriter } from '../otlp/wire-writer.ts';
 import { findCharset } from './charset.ts';
 import type { RecordDecoder } from './encoding.ts';
 import { encodingFailed, recordDecoder } from './guard.ts';
 
 const TEXT_PREFIX = 'text_';
-/** Levels that a request has above the body of a log record, counted generously. */
-const BODY_DEPTH = 8;
+/** A map takes three levels of messages, of which a request may have 100 together with what stands above its values. */
+export const VALUE_DEPTH_MAX = 28;
 
 export const rawDecoder: RecordDecoder = recordDecoder('logs', 'raw', (record, out) => {
   writeLog(out, undefined, () => out.writeBytesField(tags.TAG_ANY_BYTES_VALUE, record));
@@ -24,7 +23,7 @@ export const jsonDecoder: RecordDecoder = recordDecoder('logs', 'json', (record,
   if (body === null || typeof body !== 'object' || Array.isArray(body)) {
     throw encodingFailed('the record is not a JSON object');
   }
-  writeLog(out, nowUnixMs, () => writePlainValue(out, withDoubles(body, BODY_DEPTH)));
+  writeLog(out, nowUnixMs, () => writePlainValue(out, withDoubles(body)));
 });
 
 /** The decoder of `text` or `text_<charset>`; undefined for other names and for charsets that nobody knows here. */
@@ -52,8 +51,8 @@ export function parseJson(record: Uint8Array): PlainValue {
 }
 
 /** The same with all numbers as doubles, which is what a parser without a schema makes of them in the Collector. */
-export function withDoubles(value: PlainValue, depth: number): PlainValue {
-  if (depth > NESTING_DEPTH_MAX / 2) throw encodingFailed('values are nested too deeply');
+export function withDoubles(value: PlainValue, depth = 0): PlainValue {
+  if (depth > VALUE_DEPTH_MAX) throw encodingFailed('values are nested too deeply');
   if (typeof value === 'number') return new Double(value);
   if (value === null || typeof value !== 'object' || value instanceof Double) return value;
   if (Array.isArray(value)) return value.map((item) => withDoubles(item, depth + 1));

@@ -5,6 +5,7 @@
  *   link   trace id|span id|tracestate|{"key":"value"}|dropped
  */
 import type { PlainValue } from '../otlp/any-value-write.ts';
+import { VALUE_DEPTH_MAX } from './logs-decode.ts';
 import { parseHexId, SPAN_ID_BYTES, TRACE_ID_BYTES } from './zipkin-model.ts';
 
 const COUNT = /^\d{1,10}$/;
@@ -86,8 +87,6 @@ function parseAttributes(json: string): ReadonlyMap<string, PlainValue> | undefi
     Object.entries(value as Record<string, PlainValue>).map(([key, each]) => [key, exact(each)]),
   );
 }
-
-const VALUE_DEPTH_MAX = 32;
 
 function isTooDeep(value: PlainValue, depth: number): boolean {
   if (value === null || typeof value !== 'object') return false;
