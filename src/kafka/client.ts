@@ -13,6 +13,7 @@ import { TlsMaterial, tlsPeerOptions } from '../stdx/tls-material.ts';
 import type { TlsClientSettings } from '../stdx/tls-settings.ts';
 import { CODEC_IDS, KAFKA_COMPRESSIONS, recordUnpacker } from './codecs.ts';
 import { brokerAddress, type KafkaClientConfig, kafkaSasl, kafkaTls } from './config-client.ts';
+import { connectReading, type FramePool, readAnswersOf, readOwnAnswers } from './fetch-frames.ts';
 
 export type {
   Admin,
@@ -38,6 +39,8 @@ export interface KafkaClientOptions {
   bearerToken?: () => Promise<string>;
   connectTimeoutMs?: number;
   requestTimeoutMs?: number;
+  /** Answers to fetches are put together in this memory; see fetch-frames.ts. */
+  frames?: FramePool;
 }
 
 /** What producers use of kafkajs's connections, which its public interface does not show. */
@@ -142,6 +145,7 @@ export async function openKafkaClient(
     logLevel: levels,
   } = await import('kafkajs').then((module) => module.default ?? module);
   registerCodecs(CompressionCodecs);
+  if (options.frames !== undefined) readOwnAnswers(load('kafkajs/src/network/connection'));
   stopIdleTimers();
   const tls = kafkaTls(config);
   const material = tls === undefined ? undefined : await loadTls(settings, tls);
@@ -154,7 +158,7 @@ export async function openKafkaClient(
     connectionTimeout: options.connectTimeoutMs ?? CONNECT_TIMEOUT_MS,
     requestTimeout: options.requestTimeoutMs ?? REQUEST_TIMEOUT_MS,
     retry: { retries, initialRetryTime: backoffMs },
-    socketFactory: socketFactory(tls, material),
+    socketFactory: socketFactory(tls, material, options.frames),
     ...(sasl === undefined ? {} : { sasl }),
   };
   const logCreator = loggerFor(settings.logger);
@@ -253,11 +257,16 @@ async function loadTls(
   return material;
 }
 
-function socketFactory(tls: TlsClientSettings | undefined, material: TlsMaterial | undefined) {
+function socketFactory(
+  tls: TlsClientSettings | undefined,
+  material: TlsMaterial | undefined,
+  frames: FramePool | undefined,
+) {
+  const connectPlain = frames === undefined ? connectTcp : connectReading;
   return ({ host, port, onConnect }: { host: string; port: number; onConnect: () => void }): Socket => {
     const socket =
       tls === undefined || material === undefined
-        ? connectTcp({ host, port }, onConnect)
+        ? connectPlain({ host, port }, onConnect)
         : connectTls(
             {
               host,
@@ -268,6 +277,7 @@ function socketFactory(tls: TlsClientSettings | undefined, material: TlsMaterial
             },
             onConnect,
           );
+    if (frames !== undefined) readAnswersOf(socket, frames);
     // Requests are written whole: waiting for the acknowledgement of their beginning would only add a round trip.
     socket.setNoDelay(true);
     socket.setKeepAlive(true, KEEP_ALIVE_DELAY_MS);

@@ -64,7 +64,8 @@ const RECORD_BYTES_MIN = 20 * MIB;
 /** A record of the log holds no more. */
 const RECORD_BYTES_MAX = 64 * MIB;
 
-const IN_FLIGHT_BYTES_MAX = 32 * MIB;
+/** Far more than a flush takes; more would only leave the caches and wait in the rings. A larger record goes alone. */
+const IN_FLIGHT_BYTES_MAX = 8 * MIB;
 
 const COOPERATIVE = 'cooperative-sticky';
 
@@ -286,9 +287,9 @@ export function recordBytesMax({ maxPartitionFetchBytes }: KafkaReceiverConfig):
   return Math.max(maxPartitionFetchBytes, RECORD_BYTES_MIN);
 }
 
-/** Of records that are read and not yet flushed; the largest one always fits beside another. */
+/** Of records that are read and not yet flushed. */
 export function inFlightBytesMax(config: KafkaReceiverConfig): number {
-  return Math.max(IN_FLIGHT_BYTES_MAX, 2 * recordBytesMax(config));
+  return Math.max(IN_FLIGHT_BYTES_MAX, config.maxPartitionFetchBytes);
 }
 
 /** What a signal is read of, with what the old keys say. */

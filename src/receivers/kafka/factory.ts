@@ -1,5 +1,6 @@
 import type { ReceiverFactory } from '../../component/factory.ts';
 import { SIGNALS } from '../../component/signal.ts';
+import { POOL_BYTES_MAX } from '../../kafka/fetch-frames.ts';
 import {
   fetchBytesMax,
   inFlightBytesMax,
@@ -10,7 +11,7 @@ import {
 } from './config.ts';
 import { isEncoding, isOtlp } from './config-topics.ts';
 
-/** Answers of brokers that are in memory at a time: one being read, joined and unpacked. */
+/** Answers of brokers beside those whose records are in flight: one that comes, and what it unpacks to. */
 const FETCH_COPIES = 3;
 
 export const kafkaReceiverFactory: ReceiverFactory<KafkaReceiverConfig> = {
@@ -30,5 +31,6 @@ export const kafkaReceiverFactory: ReceiverFactory<KafkaReceiverConfig> = {
         ([signal, encoding]) => !isOtlp(encoding) && isEncoding(signal, encoding),
       ),
     ),
-  assemblyBytesMax: (config) => inFlightBytesMax(config) + FETCH_COPIES * fetchBytesMax(config),
+  assemblyBytesMax: (config) =>
+    Math.max(inFlightBytesMax(config), POOL_BYTES_MAX) + FETCH_COPIES * fetchBytesMax(config),
 };

@@ -8,6 +8,7 @@ import { type KafkaClient, openKafkaClient } from '../../kafka/client.ts';
 import { GroupConsumer } from '../../kafka/consumer-group.ts';
 import type { ConsumerKeys } from '../../kafka/consumer-session.ts';
 import { isFound, type TopicSelection } from '../../kafka/consumer-topics.ts';
+import { FramePool } from '../../kafka/fetch-frames.ts';
 import { joinAsInstance } from '../../kafka/static-member.ts';
 import { Prng } from '../../stdx/prng.ts';
 import {
@@ -37,6 +38,7 @@ export class KafkaReceiver implements Component {
   readonly #next: RequestConsumer;
   readonly #sources: readonly SignalSource[];
   readonly #intake: RecordIntake;
+  readonly #frames = new FramePool();
   #uses = new Map<string, TopicUse | undefined>();
   #signals = '';
   #client: KafkaClient | undefined;
@@ -62,6 +64,7 @@ export class KafkaReceiver implements Component {
       useOf: (topic) => this.#useOf(topic),
       recordBytesMax: recordBytesMax(config),
       inFlightBytesMax: inFlightBytesMax(config),
+      frames: this.#frames,
       consumer: {
         finished: () => this.#consumer?.finished(),
         hold: (offsets) => this.#consumer?.hold(offsets),
@@ -74,7 +77,9 @@ export class KafkaReceiver implements Component {
   async start(): Promise<void> {
     this.#checkSignals();
     const { id, logger, clock } = this.#settings;
-    this.#client = await openKafkaClient({ id: `receiver ${id}`, logger }, this.#config.client);
+    this.#client = await openKafkaClient({ id: `receiver ${id}`, logger }, this.#config.client, {
+      frames: this.#frames,
+    });
     const { groupInstanceId } = this.#config;
     if (groupInstanceId !== '') joinAsInstance(this.#client.kafka, groupInstanceId);
     this.#signals = this.#signalsNow();

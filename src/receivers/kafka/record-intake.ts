@@ -24,6 +24,7 @@ import type { Signal } from '../../component/signal.ts';
 import type { KafkaMessage } from '../../kafka/client.ts';
 import type { PartitionOffsets } from '../../kafka/consumer-offsets.ts';
 import type { RecordTaker } from '../../kafka/consumer-session.ts';
+import type { FramePool } from '../../kafka/fetch-frames.ts';
 import type { Prng } from '../../stdx/prng.ts';
 import type { MarkingRules } from './config-marking.ts';
 import { HeldRecords } from './held-records.ts';
@@ -54,6 +55,8 @@ export interface RecordIntakeOptions {
   recordBytesMax: number;
   inFlightBytesMax: number;
   consumer: IntakeConsumer;
+  /** Memory that values lie in. */
+  frames: Pick<FramePool, 'retain' | 'release'>;
 }
 
 /** A record between its reading and its end. */
@@ -128,7 +131,7 @@ export class RecordIntake implements RecordTaker {
   }
 
   tryTake(offsets: PartitionOffsets, offset: number, message: KafkaMessage): boolean {
-    const { useOf, next, context, inFlightBytesMax, recordBytesMax } = this.#options;
+    const { useOf, next, context, frames, inFlightBytesMax, recordBytesMax } = this.#options;
     const use = useOf(offsets.topic);
     const series = this.#series.get(offsets);
     // Until the consumer has seen that the topic is not read any more, it waits.
@@ -159,13 +162,14 @@ export class RecordIntake implements RecordTaker {
       isCopied: false,
     };
     this.#changeInFlight(sizeBytes);
+    frames.retain(value);
     if (sizeBytes > recordBytesMax || encoded === 'too_large') {
       const reason = encoded === 'too_large' ? 'headers' : 'too_large';
       this.#permanent(record, reason, 'it is larger than the engine takes');
       return true;
     }
     if (this.#consume(record)) return true;
-    this.#changeInFlight(-sizeBytes);
+    this.#letGo(record);
     return false;
   }
 
@@ -218,7 +222,9 @@ export class RecordIntake implements RecordTaker {
     if (!record.offsets.isOurs) return this.#letGo(record);
     if (!record.isCopied) {
       // A small record would keep all of the answer in memory that it came in.
-      record.request.chunks = [Buffer.from(record.request.chunks[0]!)];
+      const [value] = record.request.chunks;
+      record.request.chunks = [Buffer.from(value!)];
+      this.#options.frames.release(value!);
       record.isCopied = true;
     }
     this.#held.add(record, wasHeld);
@@ -241,6 +247,7 @@ export class RecordIntake implements RecordTaker {
   }
 
   #letGo(record: PendingRecord): void {
+    if (!record.isCopied) this.#options.frames.release(record.request.chunks[0]!);
     this.#changeInFlight(-record.sizeBytes);
   }
 
