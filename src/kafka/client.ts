@@ -30,6 +30,8 @@ export type {
 const CONNECT_TIMEOUT_MS = 10_000;
 const REQUEST_TIMEOUT_MS = 30_000;
 const METADATA_API_KEY = 3;
+/** Between one of `brokers` that is not there and the next one. */
+const SEED_RETRY_MS = 20;
 const KEEP_ALIVE_DELAY_MS = 60_000;
 /** How often requests that wait for the end of a throttling are looked at; as in the client itself. */
 const PENDING_CHECK_MS = 10;
@@ -186,6 +188,8 @@ function makePool(
   const { createLogger } = load('kafkajs/src/loggers') as { createLogger(options: object): object };
   const { brokerPool } = new Cluster({
     ...shared,
+    // Every address once; when to try again is for the producer to say, who has a batch waiting.
+    retry: { retries: config.brokers.length - 1, initialRetryTime: SEED_RETRY_MS },
     logger: createLogger({ level, logCreator }),
     allowAutoTopicCreation: allowsAutoTopicCreation,
     metadataMaxAge: config.metadata.refreshIntervalMs,
@@ -228,6 +232,9 @@ function withWholeMetadata(broker: MetadataBroker, allowAutoTopicCreation: boole
   return broker;
 }
 
+/** Their errors reach whoever called, who says what they mean for the data. */
+const CALLED_PARTS: ReadonlySet<string> = new Set(['BrokerPool', 'Cluster', 'Connection']);
+
 /** What the client says is about single connections; what becomes of data is said by who asked for it. */
 function loggerFor(logger: Logger): LogCreator {
   return () =>
@@ -235,7 +242,8 @@ function loggerFor(logger: Logger): LogCreator {
       const { message, broker, error } = log;
       const fields = { text: message, part: namespace, ...(broker === undefined ? {} : { broker }) };
       const about = error === undefined ? fields : { ...fields, error };
-      if (label === 'ERROR' || label === 'WARN') logger.warn('the Kafka client reports', about);
+      const isWarning = (label === 'ERROR' || label === 'WARN') && !CALLED_PARTS.has(namespace);
+      if (isWarning) logger.warn('the Kafka client reports', about);
       else logger.debug('the Kafka client reports', about);
     };
 }

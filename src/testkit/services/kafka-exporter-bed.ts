@@ -55,7 +55,7 @@ export async function readTopic(broker: KafkaServer, topic: string, partitions =
 }
 
 /** How often each span of a LedgerClient is in these records. */
-export function spansOf(records: readonly FoundRecord[]): Map<string, number> {
+export function spansOf(records: readonly Pick<FoundRecord, 'value'>[]): Map<string, number> {
   const counts = new Map<string, number>();
   for (const { value } of records) {
     const { resource_spans } = requestType('traces').decode(value) as unknown as DecodedTraces;
@@ -73,22 +73,41 @@ export interface ExporterBedOptions {
   bootstrap: string;
   /** Keys of the exporter beside its brokers. */
   exporter?: Record<string, unknown>;
+  /** Instead of one exporter `kafka`: their keys by id, beside the brokers. */
+  exporters?: Record<string, Record<string, unknown>>;
   signals?: readonly string[];
+  extensions?: Record<string, unknown>;
 }
 
 /** Short waits: a test must not sit out the pauses of a real outage. */
 const RETRY = { initial_interval: '200ms', max_interval: '1s' };
 
+function configOf(ports: EnginePorts, options: ExporterBedOptions): string {
+  const { bootstrap, exporter = {}, exporters = { kafka: exporter }, signals, extensions } = options;
+  const complete = Object.entries(exporters).map(([id, keys]) => [
+    id,
+    { brokers: [bootstrap], retry_on_failure: RETRY, ...keys },
+  ]);
+  return engineConfig(ports, Object.fromEntries(complete), {
+    ...(signals === undefined ? {} : { signals }),
+    ...(extensions === undefined ? {} : { extensions }),
+  });
+}
+
 export class ExporterBed {
   readonly ports: EnginePorts;
-  readonly config: string;
+  config: string;
   readonly #directory = mkdtempSync(join(tmpdir(), 'millrace-kafka-exporter-'));
   engine: EngineProcess | undefined;
 
-  private constructor(ports: EnginePorts, { bootstrap, exporter = {}, signals }: ExporterBedOptions) {
+  private constructor(ports: EnginePorts, options: ExporterBedOptions) {
     this.ports = ports;
-    const kafka = { brokers: [bootstrap], retry_on_failure: RETRY, ...exporter };
-    this.config = engineConfig(ports, { kafka }, signals === undefined ? {} : { signals });
+    this.config = configOf(ports, options);
+  }
+
+  /** For the next start of the engine. */
+  reconfigure(options: ExporterBedOptions): void {
+    this.config = configOf(this.ports, options);
   }
 
   static async start(options: ExporterBedOptions, failpoints = ''): Promise<ExporterBed> {
