@@ -1,7 +1,13 @@
 import type { Signal } from '../component/signal.ts';
 import type { BatchCutter } from './replay-batches.ts';
 import { addWrong, emptyReplayCounts, type ReplayCounts } from './replay-counts.ts';
+import { DeliveredBatches } from './replay-delivered.ts';
 import type { ReplayGroup } from './replay-groups.ts';
+
+export interface BatchLabel {
+  epoch: number;
+  number: number;
+}
 
 /** One group of objects on its way. Its counts become those of the replay when all of it is delivered. */
 export class ReplayJob {
@@ -17,16 +23,17 @@ export class ReplayJob {
   #number = 0;
   #emitted = 0;
   #settled = 0;
-  readonly #delivered: Set<string>;
+  readonly #delivered: DeliveredBatches;
 
-  /** @param delivered labels of batches that a run before this one delivered. */
+  /** @param delivered what a run before this one delivered of it. */
   constructor(group: ReplayGroup, delivered: readonly string[]) {
     this.group = group;
-    this.#delivered = new Set(delivered);
+    this.#delivered = new DeliveredBatches(delivered);
   }
 
+  /** For the position. */
   get delivered(): string[] {
-    return [...this.#delivered];
+    return this.#delivered.toStored();
   }
 
   get isDone(): boolean {
@@ -34,9 +41,9 @@ export class ReplayJob {
   }
 
   /** Of the next batch, unique in the group. */
-  nextLabel(): string {
+  nextLabel(): BatchLabel {
     this.#emitted++;
-    return `${this.#epoch}-${this.#number++}`;
+    return { epoch: this.#epoch, number: this.#number++ };
   }
 
   /**
@@ -49,14 +56,14 @@ export class ReplayJob {
   }
 
   /** Whether a run before this one delivered the batch, which is settled then. */
-  settlesAtOnce(label: string): boolean {
-    if (!this.#delivered.has(label)) return false;
+  settlesAtOnce({ epoch, number }: BatchLabel): boolean {
+    if (!this.#delivered.has(epoch, number)) return false;
     this.#settled++;
     return true;
   }
 
-  deliver(label: string): void {
-    this.#delivered.add(label);
+  deliver({ epoch, number }: BatchLabel): void {
+    this.#delivered.add(epoch, number);
     this.#settled++;
   }
 

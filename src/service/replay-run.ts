@@ -18,9 +18,11 @@ import { BatchCutter, type BatchLimits, type CutBatch } from './replay-batches.t
 import { addRefusal, addWrong, type ReplayCounts } from './replay-counts.ts';
 import { decodeMessage, signalOfMessage } from './replay-decode.ts';
 import { groupObjects } from './replay-groups.ts';
-import { ReplayJob } from './replay-job.ts';
+import { type BatchLabel, ReplayJob } from './replay-job.ts';
 import { type GroupedObject, objectsOf } from './replay-source.ts';
 import type { ReplayPosition } from './replay-state.ts';
+
+const SEND_GRACE_MS = 2_000;
 
 /** Where batches go. */
 export interface ReplayTarget {
@@ -55,6 +57,9 @@ export class ReplayRun {
   readonly #failed = new AbortController();
   /** Aborted by the user, or after something that ends the run. */
   readonly #stop: AbortSignal;
+  /** Aborted a little later: what is on its way mostly arrives, and is not sent twice then. */
+  readonly #sendStop = new AbortController();
+  #grace: NodeJS.Timeout | undefined;
   #after: string;
   #inFlight = 0;
   #inFlightBytes = 0;
@@ -65,6 +70,10 @@ export class ReplayRun {
   constructor(options: ReplayRunOptions) {
     this.#options = options;
     this.#stop = AbortSignal.any([options.stop, this.#failed.signal]);
+    this.#stop.addEventListener('abort', () => {
+      this.#grace = setTimeout(() => this.#sendStop.abort(), SEND_GRACE_MS);
+      this.#moved.notify();
+    });
     this.#after = options.position.after;
     this.#nextMs = options.clock.monotonicMs();
   }
@@ -85,6 +94,7 @@ export class ReplayRun {
       if (!this.#stop.aborted) this.#fail(error);
     }
     while (this.#inFlight > 0) await this.#moved.wait();
+    clearTimeout(this.#grace);
     if (this.#failure !== undefined) throw this.#failure;
     return !stop.aborted;
   }
@@ -188,16 +198,16 @@ export class ReplayRun {
     if (dueMs > nowMs) await sleepUnlessAborted(dueMs - nowMs, this.#stop);
   }
 
-  async #send(job: ReplayJob, label: string, signal: Signal, cut: CutBatch): Promise<void> {
+  async #send(job: ReplayJob, label: BatchLabel, signal: Signal, cut: CutBatch): Promise<void> {
     const { target, counts } = this.#options;
     try {
       const failed = await target.send(
         {
           ...{ signal, slices: cut.slices, itemCount: cut.itemCount, sizeBytes: cut.sizeBytes },
-          batchId: `replay-${job.group.id}-${label}`,
+          batchId: `replay-${job.group.id}-${label.epoch}-${label.number}`,
           receivedUnixMs: job.group.modifiedUnixMs,
         },
-        this.#stop,
+        this.#sendStop.signal,
       );
       if (failed === undefined) return;
       let refusedCount = 0;

@@ -15,7 +15,7 @@ const SAVED_EVERY_MS = 500;
 export interface ReplayPosition {
   /** Everything up to this key is done with. */
   after: string;
-  /** Of groups behind it: labels of the batches that are delivered. */
+  /** Of groups behind it: the batches that are delivered, as `DeliveredBatches` puts it. */
   partial: Record<string, string[]>;
 }
 
