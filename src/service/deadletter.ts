@@ -10,7 +10,7 @@ import { isSelected, type LetterFile, listLetterFiles, readLetterFile } from './
 import { retryDeadLetters } from './deadletter-retry.ts';
 import { EXIT_CONFIG, EXIT_OK } from './exit-codes.ts';
 import { cliIssuesText } from './help.ts';
-import { tableText } from './text-table.ts';
+import { printableLine, tableText } from './text-table.ts';
 
 export interface DeadletterProgram {
   /** Behind the word `deadletter`. */
@@ -139,6 +139,6 @@ const ERROR_CHARS = 200;
 
 /** A backend's text may hold anything, and this goes to a terminal. */
 function printable(text: string): string {
-  const line = text.replace(/[\p{C}\s]+/gu, ' ').trim();
+  const line = printableLine(text);
   return line.length <= ERROR_CHARS ? line : `${line.slice(0, ERROR_CHARS - 3)}...`;
 }

@@ -68,6 +68,12 @@ test('targets are endpoints or exporters', () => {
   assert.deepEqual(target('clickhouse/eu'), { kind: 'exporter', id: 'clickhouse/eu' });
 });
 
+test('a password in an address is neither shown nor kept', () => {
+  const { to, target } = parsed('--from x --to http://user:secret@h:4318/?token=1');
+  assert.equal(to, 'http://[REDACTED]@h:4318/?[REDACTED]');
+  assert.equal(target.kind === 'endpoint' ? target.url : '', 'http://user:secret@h:4318/?token=1');
+});
+
 test('sources are buckets or paths', () => {
   const bucket = parsed(
     '--from s3://b/a/prefix --to h:1 --s3-endpoint http://s:9000 --s3-path-style --s3-region eu-west-1',

@@ -2,6 +2,7 @@
 import { SIGNALS, type Signal } from '../component/signal.ts';
 import { parseByteSize } from '../config/byte-size.ts';
 import { parseDuration } from '../config/duration.ts';
+import { redactEndpoint } from '../config/host-port.ts';
 import { isTimeZone } from '../s3/zoned-time.ts';
 import { type CliIssue, DEFAULT_DATA_DIR } from './cli.ts';
 import { readFlagWords } from './flag-words.ts';
@@ -45,7 +46,7 @@ export interface ReplayCommand {
         forcesPathStyle: boolean;
       }
     | { kind: 'path'; path: string };
-  /** As written; empty in a dry run without a target. */
+  /** As written, but without what an address should not hold; empty in a dry run without a target. */
   to: string;
   target:
     | { kind: 'endpoint'; transport: 'http' | 'grpc'; url: string; isSecure: boolean }
@@ -179,7 +180,8 @@ class Reader {
     const isDryRun = this.#switched.has('--dry-run');
     const to = isDryRun ? (this.#text('--to') ?? '') : this.#needed('--to', 'an endpoint or an exporter');
     const command: ReplayCommand = {
-      ...{ from, to, isDryRun, source: this.#source(from), target: this.#target(to) },
+      ...{ from, to: redactEndpoint(to), isDryRun },
+      ...{ source: this.#source(from), target: this.#target(to) },
       sinceText: this.#text('--since') ?? '',
       untilText: this.#text('--until') ?? '',
       since: this.#time('--since'),

@@ -3,6 +3,7 @@ import { ITEM_SUFFIX, SIGNALS } from '../component/signal.ts';
 import type { ReplayCommand } from './replay-cli.ts';
 import { itemsDelivered, type ReplayCounts } from './replay-counts.ts';
 import { bytesText, countText } from './sample-text.ts';
+import { printableLine } from './text-table.ts';
 
 export type ReplayOutcome = 'finished' | 'stopped' | 'gave up';
 
@@ -72,7 +73,7 @@ export function replayText({ outcome, command, counts, statePath }: ReplayReport
     lines.push(`${countText(counts.invalid)} items left out that are invalid, such as spans without ids`);
   if (counts.refused > 0) {
     lines.push(`${countText(counts.refused)} items refused for good; they stay in the archive:`);
-    for (const reason of counts.refusals) lines.push(`  ${reason}`);
+    for (const reason of counts.refusals) lines.push(`  ${printableLine(reason)}`);
   }
   if (counts.wrongCount > 0) lines.push(...wrongLines(counts));
   if (outcome !== 'finished') {
@@ -89,7 +90,7 @@ function wrongLines({ wrong, wrongCount }: ReplayCounts): string[] {
   const lines = [`${countText(wrongCount)} objects could not be read, or not to their ends:`];
   for (const { key, reason, itemCount } of wrong) {
     const before = itemCount === 0 ? '' : ` (${countText(itemCount)} items before that)`;
-    lines.push(`  ${key}: ${reason}${before}`);
+    lines.push(`  ${printableLine(`${key}: ${reason}`)}${before}`);
   }
   if (wrongCount > wrong.length) lines.push(`  and ${countText(wrongCount - wrong.length)} more`);
   return lines;

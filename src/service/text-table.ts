@@ -11,3 +11,8 @@ export function tableText(rows: readonly (readonly string[])[]): string {
     )
     .join('');
 }
+
+/** For texts of others that go to a terminal: one line without control characters. */
+export function printableLine(text: string): string {
+  return text.replace(/[\p{C}\s]+/gu, ' ').trim();
+}
