@@ -6,4 +6,4 @@ import { runSampleTask, type SampleTaskInit } from '../src/service/sample-task.t
 const port = parentPort!;
 const init = new Promise<SampleTaskInit>((resolve) => port.once('message', resolve));
 await loadSamplingTrial();
-await runSampleTask(await init, port);
+await runSampleTask(await init, { post: (message) => port.postMessage(message), check: () => {} });

@@ -1,5 +1,5 @@
 /** One worker of a dry run: reads its share of the recording, and decides about its share of the traces. */
-import type { MessagePort } from 'node:worker_threads';
+import { setImmediate as turn } from 'node:timers/promises';
 import type { TrialOptions, TrialResult } from '../component/sampling-trial.ts';
 import type { ComponentSettings, Logger, Meter } from '../component/settings.ts';
 import { createSamplingTrial, TRIAL_TYPE, type TrialConfig } from '../registry/sampling-trial.ts';
@@ -22,36 +22,50 @@ export type FromSampleTask =
   | { type: 'progress'; bytes: number; spans: number }
   | { type: 'done'; result: TrialResult; counts: SampleCounts; warnings: string[] };
 
+/** What runs a task, a few times a second. */
+export interface SampleTaskHost {
+  post(message: FromSampleTask): void;
+  /** @throws when there is no use in going on. */
+  check(): void;
+}
+
 const PROGRESS_MS = 100;
 const WARNINGS_MAX = 10;
 
-export async function runSampleTask(
-  init: SampleTaskInit,
-  port: Pick<MessagePort, 'postMessage'>,
-): Promise<void> {
+export async function runSampleTask(init: SampleTaskInit, host: SampleTaskHost): Promise<void> {
   const { worker, workers } = init.exchange;
   const warnings: string[] = [];
   const trial = await createSamplingTrial(trialSettings(warnings), init.configs, init.options);
   const sink = new SampleSink(trial);
   const exchange = new SampleExchange(init.exchange, trial);
-  const post = (message: FromSampleTask) => port.postMessage(message);
   let bytes = 0;
   let toldMs = systemClock.monotonicMs();
   let batch = worker;
+  const breathe = async (): Promise<void> => {
+    const nowMs = systemClock.monotonicMs();
+    if (nowMs - toldMs < PROGRESS_MS) return;
+    toldMs = nowMs;
+    host.post({ type: 'progress', bytes, spans: sink.counts.spans });
+    await turn();
+    host.check();
+  };
   for await (const batchBytes of readPlan(init.plan, worker, workers, sink)) {
     bytes += batchBytes;
     exchange.send();
-    while (exchange.isAhead(batch)) exchange.wait();
+    while (exchange.isAhead(batch)) {
+      exchange.wait();
+      await breathe();
+    }
     batch += workers;
-    const nowMs = systemClock.monotonicMs();
-    if (nowMs - toldMs < PROGRESS_MS) continue;
-    toldMs = nowMs;
-    post({ type: 'progress', bytes, spans: sink.counts.spans });
+    await breathe();
   }
   exchange.end();
-  while (!exchange.isDone) exchange.wait();
+  while (!exchange.isDone) {
+    exchange.wait();
+    await breathe();
+  }
   const result = trial.finish();
-  post({ type: 'done', result, counts: sink.counts, warnings });
+  host.post({ type: 'done', result, counts: sink.counts, warnings });
 }
 
 export function readPlan(

@@ -1,43 +1,71 @@
-/** The worker threads of a dry run. They start before it is known what they will read: loading takes them a while. */
+/**
+ * The threads of a dry run: this one, and a worker thread for each further worker. The worker threads start before it
+ * is known what they will read, because loading takes them a while; this thread has everything loaded, and its
+ * functions may already be compiled.
+ */
 import { Worker } from 'node:worker_threads';
-import type { FromSampleTask, SampleTaskInit } from './sample-task.ts';
+import { loadSamplingTrial } from '../registry/sampling-trial.ts';
+import { type FromSampleTask, runSampleTask, type SampleTaskInit } from './sample-task.ts';
 import { workerUrl } from './worker-url.ts';
 
 export type SampleDone = Extract<FromSampleTask, { type: 'done' }>;
 export type SampleProgressMessage = Extract<FromSampleTask, { type: 'progress' }>;
 
 export class SampleTeam {
+  readonly workers: number;
   readonly #threads: Worker[];
+  /** Why a thread ended before it was done. */
+  #failure: unknown;
 
   constructor(workers: number) {
-    this.#threads = Array.from({ length: workers }, () => new Worker(workerUrl('sample-worker')));
-    // What ends a thread before it has a task is told to whoever gives it one.
-    for (const thread of this.#threads) thread.on('error', () => {});
-  }
-
-  get workers(): number {
-    return this.#threads.length;
+    this.workers = workers;
+    this.#threads = Array.from({ length: workers - 1 }, () => new Worker(workerUrl('sample-worker')));
+    for (const thread of this.#threads) {
+      let isDone = false;
+      thread.on('message', ({ type }: FromSampleTask) => {
+        isDone ||= type === 'done';
+      });
+      thread.on('error', (error) => {
+        this.#failure ??= error;
+      });
+      thread.on('exit', (code) => {
+        if (!isDone) this.#failure ??= new Error(`a worker ended with exit code ${code}`);
+      });
+    }
   }
 
   /**
-   * Gives each thread its task. Rejects when a thread fails.
-   * @param inits one for each thread; the ports in them go along.
+   * Does the work. Rejects when a thread fails; the others go on until the team is closed.
+   * @param inits one for each worker; the ports in them go along.
    */
-  run(
+  async run(
     inits: readonly SampleTaskInit[],
     onProgress: (worker: number, message: SampleProgressMessage) => void,
   ): Promise<SampleDone[]> {
-    return Promise.all(
-      inits.map((init, worker) => {
-        const thread = this.#threads[worker]!;
-        const done = taskDone(thread, (message) => onProgress(worker, message));
-        thread.postMessage(
-          init,
-          init.exchange.ports.filter((port) => port !== undefined),
-        );
-        return done;
-      }),
-    );
+    const [own, ...others] = inits as [SampleTaskInit, ...SampleTaskInit[]];
+    const away = others.map((init, at) => {
+      const thread = this.#threads[at]!;
+      const done = taskDone(thread, (message) => onProgress(at + 1, message));
+      const ports = init.exchange.ports.filter((port) => port !== undefined);
+      thread.postMessage(init, ports);
+      return done;
+    });
+    const all = Promise.all(away);
+    // It is awaited behind the work of this thread.
+    all.catch(() => undefined);
+    let done: SampleDone | undefined;
+    await loadSamplingTrial();
+    await runSampleTask(own, {
+      post: (message) => {
+        if (message.type === 'done') done = message;
+        else onProgress(0, message);
+      },
+      check: () => {
+        if (this.#failure !== undefined) throw this.#failure;
+      },
+    });
+    for (const port of own.exchange.ports) port?.close();
+    return [done!, ...(await all)];
   }
 
   async close(): Promise<void> {
