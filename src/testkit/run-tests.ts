@@ -7,8 +7,16 @@
  */
 import { spawnSync } from 'node:child_process';
 import { rmSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { CHECKOUT, LOADED_ROOT, listFiles } from './source-tree.ts';
+
+/** Tests here start engines, and wait for them more than they use the processor. */
+const LONG = join('testkit', 'e2e');
+/** One file more than cores: half of what runs waits for a time or a disk. */
+const AT_ONCE = availableParallelism() + 1;
+/** Programs from elsewhere are machines of their own. */
+const SERVICES_AT_ONCE = 2;
 
 const [mode, ...rest] = process.argv.slice(2);
 const isServices = mode === 'services';
@@ -21,6 +29,8 @@ const tests = compiled
   .filter((file) => file.endsWith('.test.js') && sources.has(file.replace(/\.js$/, '.ts')))
   .filter((file) => file.endsWith('.services.test.js') === isServices)
   .filter((file) => parts.length === 0 || parts.some((part) => file.includes(part)))
+  // The long ones first, so that none of them is left alone at the end.
+  .sort((a, b) => Number(b.includes(LONG)) - Number(a.includes(LONG)))
   .map((file) => join(LOADED_ROOT, file));
 if (tests.length === 0) {
   process.stderr.write('no test file matches\n');
@@ -28,7 +38,12 @@ if (tests.length === 0) {
 }
 const result = spawnSync(
   process.execPath,
-  ['--test', '--test-concurrency=2', '--test-reporter=spec', ...tests],
+  [
+    '--test',
+    `--test-concurrency=${isServices ? SERVICES_AT_ONCE : AT_ONCE}`,
+    '--test-reporter=spec',
+    ...tests,
+  ],
   {
     stdio: 'inherit',
     cwd: CHECKOUT,
