@@ -63,6 +63,11 @@ test('resolvers: exactly one, of those that are built', () => {
   assert.deepEqual(issuesOf({ resolver: { dns: {} } }), [
     'resolver::dns::hostname: no hostname specified to resolve the backends',
   ]);
+  assert.deepEqual(issuesOf({ resolver: { dns: { hostname: 'tail', port: 'x' } } }), [
+    'resolver::dns::port: must be a port number',
+  ]);
+  const numbered = loadBalancingConfigSchema.parse({ resolver: { dns: { hostname: 'tail', port: 4318 } } });
+  assert.equal(numbered.value?.resolver.dns?.port, '4318');
   assert.match(issuesOf({ resolver: { k8s: { service: 'tail' } } }).join(), /k8s.*not supported/);
   assert.match(
     issuesOf({ resolver: { aws_cloud_map: { namespace: 'a' } } }).join(),

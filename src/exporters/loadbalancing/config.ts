@@ -10,7 +10,7 @@ import {
   string,
   stringList,
 } from '../../config/field-kinds.ts';
-import { type CheckIssue, defineConfig, defineShape } from '../../config/schema.ts';
+import { type CheckIssue, defineConfig, defineShape, mapShape } from '../../config/schema.ts';
 import { deliveryShape } from '../helper/config.ts';
 import {
   checkOtlpGrpc,
@@ -86,21 +86,27 @@ const staticShape = defineShape<{ hostnames: readonly string[] }>(
   ],
 );
 
-const dnsShape = defineShape<DnsResolverConfig>(
+/** Numbers are fine, as in the Collector. */
+const dnsKeys = defineShape<Omit<DnsResolverConfig, 'port'> & { port: unknown }>(
   {
     hostname: string('hostname', { default: '', doc: 'Name whose addresses are the backends. Required.' }),
-    port: string('port', {
-      default: '',
-      pattern: /^\d{0,5}$/,
-      patternHint: 'must be a port number',
-      doc: 'Port of every backend; 4317 without.',
-    }),
+    port: anything('port', { doc: 'Port of every backend; 4317 without.' }),
     intervalMs: duration('interval', { default: '5s', min: 1, doc: 'Time between two looks at the name.' }),
     timeoutMs: duration('timeout', { default: '1s', min: 1, doc: 'Longest look at the name.' }),
   },
-  ({ hostname }) =>
-    hostname === '' ? [{ key: 'hostname', message: 'no hostname specified to resolve the backends' }] : [],
+  ({ hostname, port }) => [
+    ...(hostname === ''
+      ? [{ key: 'hostname', message: 'no hostname specified to resolve the backends' }]
+      : []),
+    ...(/^\d{0,5}$/.test(portText(port)) ? [] : [{ key: 'port', message: 'must be a port number' }]),
+  ],
 );
+
+const dnsShape = mapShape(dnsKeys, (keys): DnsResolverConfig => ({ ...keys, port: portText(keys.port) }));
+
+function portText(port: unknown): string {
+  return typeof port === 'string' || typeof port === 'number' ? String(port) : port === undefined ? '' : '?';
+}
 
 const resolverShape = defineShape<LoadBalancingConfig['resolver']>(
   {
