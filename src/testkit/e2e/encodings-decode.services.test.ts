@@ -9,8 +9,9 @@ import { foreignType } from '../foreign-protos.ts';
 import { encodeJaeger, encodeZipkin, jaegerSpan, zipkinList } from '../foreign-records.ts';
 import { thriftSpans } from '../foreign-thrift.ts';
 import type { Message } from '../otlp-arbitraries.ts';
-import { type FlatItem, flattenRequest } from '../otlp-flatten.ts';
+import { flattenRequest } from '../otlp-flatten.ts';
 import { type EncodingNames, EncodingsBed } from '../services/encodings-bed.ts';
+import { plainItem, sortItems } from '../services/plain-items.ts';
 import { installPrograms } from '../services/programs.ts';
 
 const RECORDS = 150;
@@ -131,7 +132,7 @@ test('the Collector makes the same items of records of every encoding', { timeou
     for (const [encoding, arbitrary] of Object.entries(RECORDS_OF[signal])) {
       await t.test(`${signal} as ${encoding}`, async () => {
         const records = fc.sample(arbitrary, { seed, numRuns: RECORDS });
-        const wanted = records.flatMap((record) => sorted(itemsOf(signal, encoding, record)));
+        const wanted = records.flatMap((record) => sortItems(itemsOf(signal, encoding, record)));
         assert.ok(wanted.length >= RECORDS);
         await bed.produce(signal, encoding, records);
         const requests = await bed.decoded(
@@ -139,7 +140,9 @@ test('the Collector makes the same items of records of every encoding', { timeou
           encoding,
           (all) => all.flatMap(({ bytes }) => flattenRequest(signal, bytes)).length >= wanted.length,
         );
-        const items = requests.flatMap(({ bytes }) => sorted(flattenRequest(signal, bytes).map(plain)));
+        const items = requests.flatMap(({ bytes }) =>
+          sortItems(flattenRequest(signal, bytes).map(plainItem)),
+        );
         for (const [at, item] of items.entries()) assert.deepEqual(wanted[at], item, `item ${at}`);
         assert.equal(items.length, wanted.length);
       });
@@ -150,51 +153,5 @@ test('the Collector makes the same items of records of every encoding', { timeou
 function itemsOf(signal: Signal, encoding: string, record: Uint8Array): Message[] {
   const out = new WireWriter();
   findDecoder(signal, encoding)!.decode(record, out, Date.now());
-  return flattenRequest(signal, out.toBytes()).map(plain);
-}
-
-/** By everything in them: the two sides may group and order the items of a record in their own way. */
-function sorted(items: Message[]): Message[] {
-  return items
-    .map((item) => [JSON.stringify(item), item] as const)
-    .sort(([a], [b]) => (a < b ? -1 : 1))
-    .map(([, item]) => item);
-}
-
-/** Without what has no meaning: empty messages, defaults, the order of attributes, the time of observation. */
-function plain({ resource, scope, item }: FlatItem): Message {
-  const { observed_time_unix_nano: _, ...rest } = item;
-  return { resource: cleaned(resource ?? {}), scope: cleaned(withoutVersion(scope)), item: cleaned(rest) };
-}
-
-/** Each of the two writes its own version for a scope that it makes up. */
-function withoutVersion(scope: unknown): unknown {
-  const { name, version, ...rest } = (scope ?? {}) as Message;
-  return String(name).endsWith('/translator/azure') ? { name, ...rest } : (scope ?? {});
-}
-
-function cleaned(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(cleaned);
-  if (value === null || typeof value !== 'object') return value;
-  const entries = Object.entries(value)
-    .map(([key, each]) => [key, PAIR_LISTS.has(key) ? sortedPairs(key, each) : cleaned(each)] as const)
-    .filter(([key, each]) => !isDefault(key, each));
-  return Object.fromEntries(entries.sort(([a], [b]) => (a < b ? -1 : 1)));
-}
-
-const PAIR_LISTS = new Set(['attributes', 'kvlist_value']);
-
-/** Each with its key, also an empty one. */
-function sortedPairs(name: string, value: unknown): unknown {
-  const pairs = (name === 'attributes' ? value : (value as Message).values) as Message[] | undefined;
-  return (pairs ?? [])
-    .map(({ key, value: each }) => [String(key ?? ''), cleaned(each)] as const)
-    .sort(([a], [b]) => (a < b ? -1 : 1));
-}
-
-function isDefault(key: string, value: unknown): boolean {
-  if (key.endsWith('_value')) return false;
-  if (value === undefined || value === 0 || value === '0' || value === '' || value === 'AAAAAAAAAAA=')
-    return true;
-  return typeof value === 'object' && value !== null && Object.keys(value).length === 0;
+  return flattenRequest(signal, out.toBytes()).map(plainItem);
 }

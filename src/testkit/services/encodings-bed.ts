@@ -59,6 +59,11 @@ export class EncodingsBed {
     }
   }
 
+  /** `host:port` of the broker. */
+  get bootstrap(): string {
+    return this.#kafka.bootstrap;
+  }
+
   async produce(signal: Signal, encoding: string, values: readonly Uint8Array[]): Promise<void> {
     const producer = this.#client.producer();
     await producer.connect();
@@ -162,17 +167,17 @@ export class EncodingsBed {
   }
 }
 
-function pairs(names: EncodingNames): [Signal, string][] {
+export function pairs(names: EncodingNames): [Signal, string][] {
   return (Object.entries(names) as [Signal, readonly string[]][]).flatMap(([signal, list]) =>
     list.map((encoding): [Signal, string] => [signal, encoding]),
   );
 }
 
 /** Encodings may have letters that topics may not. */
-function inTopic(signal: Signal, encoding: string): string {
+export function inTopic(signal: Signal, encoding: string): string {
   return `in_${signal}_${encoding.replace(/[^\w.-]/g, '_')}`;
 }
 
-function outTopic(signal: Signal, encoding: string): string {
+export function outTopic(signal: Signal, encoding: string): string {
   return `out_${signal}_${encoding}`;
 }
