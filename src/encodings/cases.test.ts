@@ -139,7 +139,10 @@ test('Zipkin keeps apart what belongs to two resources, and loses nothing that o
     span('2', { localEndpoint: { serviceName: 's' }, tags: { 'host.name': 'b' } }),
     span('3', {
       tags: { 'host.name': 'c', 'otlp.link.0': 'no link' },
-      annotations: [{ timestamp: 5, value: 'GET /a|b' }],
+      annotations: [
+        { timestamp: 5, value: 'GET /a|b' },
+        { timestamp: 6, value: 'a|b|{"k":"v|w"}|2' },
+      ],
     }),
   ]);
   assert.deepEqual(
@@ -152,7 +155,15 @@ test('Zipkin keeps apart what belongs to two resources, and loses nothing that o
   );
   const third = items[2]!.item;
   assert.equal(attributesOf(third)['otlp.link.0'], 'no link');
-  assert.deepEqual(third.events, [{ time_unix_nano: '5000', name: 'GET /a|b' }]);
+  assert.deepEqual(third.events, [
+    { time_unix_nano: '5000', name: 'GET /a|b' },
+    {
+      time_unix_nano: '6000',
+      name: 'a|b',
+      attributes: [{ key: 'k', value: { string_value: 'v|w' } }],
+      dropped_attributes_count: 2,
+    },
+  ]);
 });
 
 test('Zipkin tags become numbers when that is asked for', () => {

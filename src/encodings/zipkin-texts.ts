@@ -11,6 +11,8 @@ import { parseHexId, SPAN_ID_BYTES, TRACE_ID_BYTES } from './zipkin-model.ts';
 const COUNT = /^\d{1,10}$/;
 const COUNT_MAX = 0xffff_ffff;
 const EVENT_HEAD = 1;
+/** Each try reads the text again. */
+const EVENT_HEADS_MAX = 8;
 const LINK_HEAD = 3;
 const ID_TEXT = /^(?:[\da-f]{2})*$/i;
 
@@ -31,12 +33,16 @@ export interface LinkText {
 
 const NO_ATTRIBUTES: ReadonlyMap<string, PlainValue> = new Map();
 
-/** A text of any other form is the name. */
+/** A text of any other form is the name. A name may have bars, which a Collector would stumble over. */
 export function parseAnnotationText(text: string): EventText {
-  const parsed = parseTail(text.split('|'), EVENT_HEAD);
-  return parsed === undefined
-    ? { name: text, attributes: NO_ATTRIBUTES, droppedCount: 0 }
-    : { name: parsed.head[0]!, attributes: parsed.attributes, droppedCount: parsed.droppedCount };
+  const fields = text.split('|');
+  for (let head = EVENT_HEAD; head <= EVENT_HEADS_MAX; head++) {
+    const parsed = parseTail(fields, head);
+    if (parsed === undefined) continue;
+    const { attributes, droppedCount } = parsed;
+    return { name: parsed.head.join('|'), attributes, droppedCount };
+  }
+  return { name: text, attributes: NO_ATTRIBUTES, droppedCount: 0 };
 }
 
 /** @returns undefined for a text of any other form. */

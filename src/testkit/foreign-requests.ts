@@ -73,7 +73,8 @@ const START = 1_700_000_000_000_000_000n;
 const start = fc.bigInt(0n, 90_000_000_000_000_000n).map((nanos) => START + nanos);
 const event = fc.record({
   time_unix_nano: start.map(String),
-  name: text,
+  // The Collector refuses what it wrote itself of a name with bars.
+  name: text.filter((name) => !name.includes('|')),
   attributes,
   dropped_attributes_count: fc.constantFrom(0, 3),
 });
