@@ -15,6 +15,7 @@ import { partitionAssigner } from './consumer-assigners.ts';
 import { PartitionOffsets } from './consumer-offsets.ts';
 import { NO_GENERATION } from './consumer-protocol.ts';
 import { uncommittedEnds } from './consumer-start.ts';
+import { sleep, within } from './waits.ts';
 
 export interface ConsumerKeys {
   groupId: string;
@@ -71,6 +72,7 @@ export class ConsumerSession {
   #generation = NO_GENERATION;
   #isDraining = false;
   #isStopped = false;
+  #begun: Promise<void> = Promise.resolve();
   #committing: Promise<void> | undefined;
   #isCommitWanted = false;
   #commitTimer: NodeJS.Timeout | undefined;
@@ -113,22 +115,36 @@ export class ConsumerSession {
    * @throws what the client says about why it could not begin or go on.
    */
   async run(onJoined: () => void): Promise<void> {
-    const { keys, topics } = this.#options;
+    const { keys } = this.#options;
     const consumer = this.#consumer;
     consumer.on(consumer.events.GROUP_JOIN, onJoined);
-    await consumer.connect();
-    await consumer.subscribe({ topics: [...topics], fromBeginning: keys.initialOffset === 'earliest' });
-    await consumer.run({
-      autoCommit: false,
-      eachBatchAutoResolve: false,
-      partitionsConsumedConcurrently: HANDLERS,
-      eachBatch: (payload) => this.#takeBatch(payload),
-    });
-    if (keys.commitIntervalMs > 0) {
+    const begun = this.#begin();
+    this.#begun = begun.catch(() => undefined);
+    await begun;
+    if (keys.commitIntervalMs > 0 && !this.#isStopped) {
       this.#commitTimer = setInterval(() => void this.#commit(), keys.commitIntervalMs);
     }
     const error = await this.#ended;
     if (error !== undefined) throw error;
+  }
+
+  /** A client that is stopped while it joins goes on to join, and would stay a member that nobody reads for. */
+  async #begin(): Promise<void> {
+    const { keys, topics } = this.#options;
+    const consumer = this.#consumer;
+    await consumer.connect();
+    if (!this.#isStopped) {
+      await consumer.subscribe({ topics: [...topics], fromBeginning: keys.initialOffset === 'earliest' });
+    }
+    if (!this.#isStopped) {
+      await consumer.run({
+        autoCommit: false,
+        eachBatchAutoResolve: false,
+        partitionsConsumedConcurrently: HANDLERS,
+        eachBatch: (payload) => this.#takeBatch(payload),
+      });
+    }
+    if (this.#isStopped) await this.#leave();
   }
 
   /**
@@ -144,12 +160,16 @@ export class ConsumerSession {
     while (this.#inFlightCount() > 0 && clock.monotonicMs() < deadlineMs) await sleep(DRAIN_LOOK_MS);
     clearInterval(this.#commitTimer);
     await within(this.#commit(), deadlineMs - clock.monotonicMs());
-    const leaving = this.#consumer.disconnect().catch((error: unknown) => {
-      this.#options.settings.logger.debug('the consumer did not leave cleanly', { error: String(error) });
-    });
-    await within(leaving, deadlineMs - clock.monotonicMs());
+    await within(this.#begun, deadlineMs - clock.monotonicMs());
+    await within(this.#leave(), deadlineMs - clock.monotonicMs());
     this.#loseAll();
     this.#end();
+  }
+
+  async #leave(): Promise<void> {
+    await this.#consumer.disconnect().catch((error: unknown) => {
+      this.#options.settings.logger.debug('the consumer did not leave cleanly', { error: String(error) });
+    });
   }
 
   /** Something was finished: there may be room, and something to commit. */
@@ -374,17 +394,4 @@ export class ConsumerSession {
 
 function placeName(topic: string, partition: number): string {
   return `${topic} ${partition}`;
-}
-
-function sleep(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
-}
-
-async function within(done: Promise<unknown>, waitMs: number): Promise<void> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise((resolve) => {
-    timer = setTimeout(resolve, Math.max(waitMs, 0));
-  });
-  await Promise.race([done, late]);
-  clearTimeout(timer);
 }

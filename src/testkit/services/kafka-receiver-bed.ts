@@ -2,7 +2,7 @@
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type Kafka, Partitioners } from 'kafkajs';
+import { type Kafka, Partitioners, type Producer } from 'kafkajs';
 import { EngineProcess, freePort, metricSum } from '../engine-process.ts';
 import { deliveredSpans } from '../file-sink.ts';
 import type { KafkaServer } from './kafka-server.ts';
@@ -48,6 +48,53 @@ export async function committedOffsets(broker: KafkaServer, group: string, topic
     return offsets;
   } finally {
     await admin.disconnect();
+  }
+}
+
+/** Writes numbered texts one after the other, over restarts of the broker, and remembers which the broker has confirmed. */
+export class RecordWriter {
+  readonly written = new Set<string>();
+  readonly #producer: Producer;
+  readonly #topic: string;
+  readonly #partitions: number;
+  #isRunning = true;
+  #loop: Promise<void> | undefined;
+
+  private constructor(producer: Producer, topic: string, partitions: number) {
+    this.#producer = producer;
+    this.#topic = topic;
+    this.#partitions = partitions;
+  }
+
+  static async start(broker: KafkaServer, topic: string, partitions: number): Promise<RecordWriter> {
+    const producer = (await kafkaClient(broker)).producer({
+      createPartitioner: Partitioners.DefaultPartitioner,
+      retry: { retries: 2 },
+    });
+    await producer.connect();
+    const writer = new RecordWriter(producer, topic, partitions);
+    writer.#loop = writer.#run();
+    return writer;
+  }
+
+  async stop(): Promise<void> {
+    if (!this.#isRunning) return;
+    this.#isRunning = false;
+    await this.#loop;
+    await this.#producer.disconnect();
+  }
+
+  async #run(): Promise<void> {
+    for (let sequence = 0; this.#isRunning; sequence++) {
+      const value = `record ${sequence}`;
+      const message = { value, partition: sequence % this.#partitions };
+      const isWritten = await this.#producer.send({ topic: this.#topic, acks: -1, messages: [message] }).then(
+        () => true,
+        () => false,
+      );
+      if (isWritten) this.written.add(value);
+      await new Promise((resolve) => setTimeout(resolve, isWritten ? 3 : 200));
+    }
   }
 }
 
