@@ -18,7 +18,7 @@ export interface OrphanedLog {
   directory: string;
   /** On disk from the first item that somebody has not got. */
   sizeBytes: number;
-  /** Exporter id -> items that it has not got; undefined when the log could not be read. */
+  /** Exporter id -> items that it has not got; empty: only retained, undefined: the log could not be read. */
   itemsByExporter: ReadonlyMap<string, number> | undefined;
 }
 
@@ -88,7 +88,10 @@ export async function logEnd(directory: string, probe: Probe): Promise<number | 
   return scan.fault === undefined ? newest + scan.items : undefined;
 }
 
-/** @returns undefined when everybody has got everything. */
+/** Segments that are there without retention: the newest one, and the one of a start that took nothing. */
+const UNRETAINED_SEGMENTS = 2;
+
+/** @returns undefined when everybody has got everything, and little is left. */
 async function describeOrphan(directory: string, probe: Probe): Promise<OrphanedLog | undefined> {
   const logId = basename(directory);
   const begin = listSegments(directory)[0]!;
@@ -99,7 +102,10 @@ async function describeOrphan(directory: string, probe: Probe): Promise<Orphaned
     return { logId, directory, sizeBytes: bytesFrom(directory, begin), itemsByExporter: undefined };
   }
   const owed = waitFor.filter(({ ordinal }) => ordinal < end);
-  if (owed.length === 0) return undefined;
+  if (owed.length === 0) {
+    if (listSegments(directory).length <= UNRETAINED_SEGMENTS) return undefined;
+    return { logId, directory, sizeBytes: bytesFrom(directory, begin), itemsByExporter: new Map() };
+  }
   return {
     logId,
     directory,

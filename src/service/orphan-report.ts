@@ -1,6 +1,8 @@
 /** Tells at start and at each reload what waits on disk for nobody, and how to get rid of it. */
+import { rmSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { Logger, Meter } from '../component/settings.ts';
+import { cursorFilePath } from '../queue/log/layout.ts';
 import { SharedWords } from '../queue/log/shared-words.ts';
 import { bytesFrom, findOrphanedLogs, type OrphanedLog } from './orphan-logs.ts';
 import type { ThreadPlan } from './thread-plan.ts';
@@ -14,8 +16,10 @@ export function reportOrphanedCursors(threads: ThreadPlan, logger: Logger, meter
       const ordinal = words.releasedOrdinal(slot);
       const items = words.flushedEnd - ordinal;
       if (items <= 0) {
-        // It had got everything, so what comes now is none of its business.
+        // It had got everything, so what comes now is none of its business, at the next start either: then what the
+        // log retains would look as if it waited for it.
         words.setReleasedOrdinal(slot, Number.MAX_SAFE_INTEGER);
+        rmSync(dirname(cursorFilePath(log.directory, exporter)), { recursive: true, force: true });
         continue;
       }
       const sizeBytes = bytesFrom(log.directory, ordinal);
@@ -52,6 +56,14 @@ export async function reportOrphanedLogs(
 
 function report(orphan: OrphanedLog, logger: Logger, meter: Meter): void {
   const { logId, directory, sizeBytes, itemsByExporter } = orphan;
+  if (itemsByExporter?.size === 0) {
+    meter.gauge('millrace_orphaned_log_bytes', { log: logId, exporter: '' }).set(sizeBytes);
+    logger.info('a log of no pipeline of the configuration retains what was delivered; nothing removes it', {
+      ...{ log: logId, bytes: sizeBytes },
+      discard: `rm -r '${directory}'`,
+    });
+    return;
+  }
   const items = itemsByExporter === undefined ? undefined : Math.max(...itemsByExporter.values());
   meter.gauge('millrace_orphaned_log_bytes', { log: logId, exporter: '' }).set(sizeBytes);
   if (items !== undefined)

@@ -259,3 +259,40 @@ test('a renamed exporter and a renamed pipeline get what waited under the old na
     /^traces~0 \(of traces\.2fnew\) +otlphttp\/back +\d+ +0 +0 /m,
   );
 });
+
+test('an exporter that left with everything is owed nothing of what comes later, also where the log retains', {
+  timeout: 60_000,
+}, async (t) => {
+  const directory = tempDirectory(t);
+  const dataDir = join(directory, 'data');
+  const ports = await freePorts();
+  const port = await freePort();
+  const got = await backend(t, port);
+  const sink = fileSink(join(directory, 'a.bin'));
+  const both = engineConfig(ports, { ...sink, ...away(port) }, TRACES);
+  const one = engineConfig(ports, sink, TRACES);
+  const flags = ['--retain', '1h'];
+  const client = ledgerClient(t, ports.http, 1);
+  let engine = await startEngine(t, { config: both, dataDir, flags });
+  const sendMore = async (): Promise<void> => {
+    const before = client.acked.size;
+    client.start();
+    await until('acknowledgements', () => client.acked.size > before + 20);
+    await client.stop();
+    await until('delivery', async () => {
+      return metricSum(await engine.metrics(ports.metrics), 'otelcol_exporter_queue_size') === 0;
+    });
+  };
+  await sendMore();
+  assert.ok(client.ackedSpans().every((key) => got.has(key)));
+  await stop(engine);
+  for (let round = 0; round < 2; round++) {
+    engine = await startEngine(t, { config: one, dataDir, flags });
+    assert.ok(!engine.log.includes('any more'), engine.log);
+    assert.equal(await orphaned(engine, ports, 'items'), 0);
+    await sendMore();
+    await stop(engine);
+  }
+  const listed = await cursors('list', '--data-dir', dataDir);
+  assert.doesNotMatch(listed.out, /away/);
+});
