@@ -136,16 +136,31 @@ export class S3Exporter implements Exporter {
     whole: AsyncIterable<Uint8Array>,
     signal: AbortSignal,
   ): Promise<void> {
-    // Nobody else writes this key: an upload of it that is open was left by an attempt that a crash or a stop ended.
-    const leftCount = await store.abortUploads(bucket, key, (found) => found === key, signal);
-    const { logger } = this.#settings;
-    if (leftCount > 0) logger.info('uploads of an earlier attempt were given up', { key, count: leftCount });
-    const { ifAbsent } = this.#writeOptions;
-    const isThere = ifAbsent && (await store.size(bucket, key, signal)) !== undefined;
+    const isThere = await this.#lookBefore(store, bucket, key, signal);
     const result = isThere
       ? { existed: true, sizeBytes: 0 }
       : await store.upload(bucket, key, whole, this.#writeOptions, signal);
     this.#report(bucket, key, result);
+  }
+
+  /**
+   * What an earlier attempt left: parts, which are given up, or the whole object. Nobody else writes this key, so an open
+   * upload of it was ended by a crash or a stop.
+   *
+   * @returns true when the object is there. Credentials that may write need not be allowed to look: what cannot be
+   * known is not asked for again, and the condition of the write decides.
+   */
+  async #lookBefore(store: S3Store, bucket: string, key: string, signal: AbortSignal): Promise<boolean> {
+    const { logger } = this.#settings;
+    try {
+      const leftCount = await store.abortUploads(bucket, key, (found) => found === key, signal);
+      if (leftCount > 0)
+        logger.info('uploads of an earlier attempt were given up', { key, count: leftCount });
+      return this.#writeOptions.ifAbsent && (await store.size(bucket, key, signal)) !== undefined;
+    } catch (error) {
+      logger.debug('what an earlier attempt left cannot be looked for', { key, error: String(error) });
+      return false;
+    }
   }
 
   #report(bucket: string, key: string, { existed, sizeBytes }: WriteResult): void {

@@ -174,6 +174,16 @@ test('a clock that the store refuses keeps the data, and so does a bucket that i
   world.assertOnce(keys);
 });
 
+test('credentials that may only write are enough', { timeout: 90_000 }, async (t) => {
+  const world = await World.create(t, { sizer: 'bytes', min_size: 12 << 20, flush_timeout: '60s' });
+  world.proxy.script = (method) =>
+    method === 'HEAD' || method === 'GET' ? { status: 403, code: 'AccessDenied' } : undefined;
+  await world.start();
+  const keys = await world.send(16, 200_000);
+  await world.drained();
+  world.assertOnce(keys);
+});
+
 test('an upload in parts that fails is given up, and the next attempt is whole', {
   timeout: 90_000,
 }, async (t) => {
