@@ -49,3 +49,136 @@ test('records of every partition arrive once, and then their offsets are committ
   const stopped = await engine.kill('SIGTERM');
   assert.equal(stopped.code, 0, engine.log);
 });
+
+test('records that cannot be decoded are counted and passed, and stop nobody', {
+  timeout: 60_000,
+}, async (t) => {
+  await broker.createTopic('poison', 1);
+  const records = requests(6).map((value) => ({ value }));
+  const poison = { value: Buffer.from('\u0007 this is no request') };
+  await produce(broker, 'poison', [records[0]!, poison, ...records.slice(1), { value: null }, poison]);
+  const bed = await ReceiverBed.create({
+    broker,
+    receiver: { group_id: 'poison', traces: { topics: ['poison'] } },
+  });
+  t.after(() => bed.stop());
+  const engine = await bed.start();
+  await until(
+    'the commits',
+    async () => (await committedOffsets(broker, 'poison', 'poison')).join() === '9',
+    30_000,
+  );
+  await until('all spans', () => bed.spans().size === 6 * SPANS_PER_REQUEST);
+  assert.equal(await bed.metric('otelcol_kafka_receiver_unmarshal_failed_spans', 'topic="poison"'), 2);
+  assert.equal(await bed.metric('millrace_kafka_receiver_dropped_records', 'reason="malformed"'), 2);
+  assert.match(engine.log, /a record was passed without being stored/);
+});
+
+test('on_permanent_error: false stops the partition at such a record, and no other', {
+  timeout: 60_000,
+}, async (t) => {
+  await broker.createTopic('stands', 2);
+  const [first, second, third] = requests(3);
+  const poison = { value: Buffer.from('\u0007 this is no request'), partition: 0 };
+  await produce(broker, 'stands', [
+    { value: first!, partition: 0 },
+    poison,
+    { value: second!, partition: 1 },
+  ]);
+  const bed = await ReceiverBed.create({
+    broker,
+    receiver: {
+      group_id: 'stands',
+      traces: { topics: ['stands'] },
+      message_marking: { after: true, on_permanent_error: false },
+    },
+  });
+  t.after(() => bed.stop());
+  await bed.start();
+  await until(
+    'the commits',
+    async () => (await committedOffsets(broker, 'stands', 'stands')).join() === '1,1',
+    30_000,
+  );
+  await produce(broker, 'stands', [{ value: third!, partition: 1 }]);
+  await until(
+    'the other partition',
+    async () => (await committedOffsets(broker, 'stands', 'stands')).join() === '1,2',
+  );
+  assert.equal(await bed.metric('millrace_kafka_receiver_held_partitions'), 1);
+});
+
+test('headers become attributes and metadata; patterns find topics, also later ones', {
+  timeout: 80_000,
+}, async (t) => {
+  await broker.createTopic('logs-a', 1);
+  await broker.createTopic('logs-debug', 1);
+  const headers = { tenant: 'blue', other: 'x' };
+  await produce(broker, 'logs-a', [{ value: 'first', headers }]);
+  await produce(broker, 'logs-debug', [{ value: 'never' }]);
+  const bed = await ReceiverBed.create({
+    broker,
+    signals: ['logs'],
+    receiver: {
+      group_id: 'headers',
+      logs: { topics: ['^logs-'], exclude_topics: ['debug$'], encoding: 'text' },
+      header_extraction: { extract_headers: true, headers: ['tenant'] },
+      metadata: { refresh_interval: '2s' },
+    },
+    processors: {
+      resource: {
+        attributes: ['kafka.topic', 'kafka.offset', 'other'].map((name) => ({
+          action: 'insert',
+          key: `seen.${name}`,
+          from_context: `metadata.${name}`,
+        })),
+      },
+    },
+  });
+  t.after(() => bed.stop());
+  await bed.start();
+  const has = (text: string) => bed.lines('logs').some((line) => line.includes(text));
+  await until('the first record', () => has('first'), 30_000);
+  const line = bed.lines('logs').find((text) => text.includes('first'))!;
+  const attributes = new Map<string, string>(
+    JSON.parse(line).resourceLogs[0].resource.attributes.map(
+      ({ key, value }: { key: string; value: { stringValue: string } }) => [key, value.stringValue],
+    ),
+  );
+  assert.deepEqual(
+    new Map([...attributes].sort()),
+    new Map([
+      ['kafka.header.tenant', 'blue'],
+      ['seen.kafka.offset', '0'],
+      ['seen.kafka.topic', 'logs-a'],
+      ['seen.other', 'x'],
+    ]),
+  );
+  await broker.createTopic('logs-b', 1);
+  await produce(broker, 'logs-b', [{ value: 'second' }]);
+  await until('a record of the new topic', () => has('second'), 30_000);
+  assert.ok(!has('never'));
+});
+
+test('wrong credentials are said so, and the engine runs on', { timeout: 60_000 }, async (t) => {
+  const guarded = await KafkaServer.start({ sasl: { PLAIN: { reader: 'right' } } });
+  const bed = await ReceiverBed.create({
+    broker: guarded,
+    receiver: {
+      brokers: [guarded.listeners.sasl],
+      auth: { sasl: { mechanism: 'PLAIN', username: 'reader', password: 'wrong-secret' } },
+    },
+  });
+  t.after(async () => {
+    await bed.stop();
+    await guarded.stop();
+  });
+  const engine = await bed.start();
+  await until(
+    'the message',
+    () => engine.log.includes('the brokers refuse the consumer until credentials'),
+    20_000,
+  );
+  assert.ok(!engine.log.includes('wrong-secret'));
+  assert.equal((await engine.kill('SIGTERM')).code, 0);
+});
