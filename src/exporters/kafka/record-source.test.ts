@@ -9,6 +9,10 @@ import { RequestIndex } from '../../pdata/request-index.ts';
 import { encodedRequest } from '../../testkit/otlp-arbitraries.ts';
 import { flattenRequest } from '../../testkit/otlp-flatten.ts';
 import { requestType } from '../../testkit/otlp-root.ts';
+import { BatchPlan } from './batch-plan.ts';
+import { kafkaExporterConfigSchema, signalConfig } from './config.ts';
+import { BatchHeaders } from './record-headers.ts';
+import { RecordSource } from './record-source.ts';
 import { fitSlices } from './record-values.ts';
 import { attributeText, resourceGroups } from './resource-groups.ts';
 import { ResourceKeys, resourceKey } from './resource-key.ts';
@@ -130,4 +134,41 @@ test('keys of resources do not depend on order, and do on every name and value',
   const bytes = resource([text('a', '1'), text('b', '2')]);
   assert.deepEqual(keys.keyOf(bytes), one);
   assert.equal(keys.keyOf(bytes.slice()), keys.keyOf(bytes));
+});
+
+function tracesRequest(first: number, count: number): Uint8Array {
+  const spans = Array.from({ length: count }, (_, at) => ({
+    trace_id: Buffer.alloc(16, first + at),
+    span_id: Buffer.alloc(8, 1),
+    name: `span ${first + at}`,
+  }));
+  const type = requestType('traces');
+  return type.encode(type.fromObject({ resource_spans: [{ scope_spans: [{ spans }] }] })).finish();
+}
+
+test('batches that are made into records at the same time keep their traces apart', async () => {
+  const config = kafkaExporterConfigSchema.parse({
+    partition_traces_by_id: true,
+    traces: { encoding: 'otlp_json' },
+  }).value!;
+  const source = new RecordSource(config, signalConfig(config, 'traces')!, 'traces');
+  const plans = await Promise.all(
+    [1, 51, 101].map(async (first) => {
+      const headers = new BatchHeaders([], '', '');
+      const plan = new BatchPlan({ headers, recordsMax: 0, hasher: 'murmur2', start: 0 });
+      plan.openTopic('t', { partitionCount: 3, open: [0, 1, 2], bytesMax: 100_000 });
+      await source.addTo(plan, { topic: 't', requests: [tracesRequest(first, 40)] }, undefined);
+      return { first, plan };
+    }),
+  );
+  for (const { first, plan } of plans) {
+    const text = Buffer.concat(plan.sets.flatMap(({ records }) => records.chunks)).toString('latin1');
+    const names = [...text.matchAll(/"span (\d+)"/g)]
+      .map(([, number]) => Number(number))
+      .sort((a, b) => a - b);
+    assert.deepEqual(
+      names,
+      Array.from({ length: 40 }, (_, at) => first + at),
+    );
+  }
 });

@@ -85,13 +85,15 @@ export class RecordSource {
     slice: Uint8Array,
     clientKey: Uint8Array | undefined,
   ): Promise<void> {
+    const others: { key: Uint8Array | undefined; request: Uint8Array }[] = [];
+    // Without a pause: other batches use the same arrays, and a promise for each trace would cost more than the trace.
     for (const { key: traceKey, request } of traces.groups(slice)) {
       const key = clientKey ?? traceKey;
       const isFitting = request.length <= plan.valueBytesMax(topic, key?.length ?? 0);
-      // The request is gone with the next group, and a promise for each trace would cost more than the trace.
       if (this.#isProto && isFitting) plan.add(topic, key, [request], true);
-      else await this.#add(plan, topic, key, [request.slice()]);
+      else others.push({ key, request: request.slice() });
     }
+    for (const { key, request } of others) await this.#add(plan, topic, key, [request]);
   }
 
   async #add(
