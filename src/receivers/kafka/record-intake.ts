@@ -67,6 +67,8 @@ interface PendingRecord {
   readonly series: PartitionSeries;
   readonly sizeBytes: number;
   failures: number;
+  /** It is larger than the engine takes, which no other try changes. */
+  readonly isTooLarge: boolean;
   /** Whether the buffer that the client has read it into is let go of. */
   isCopied: boolean;
 }
@@ -159,11 +161,12 @@ export class RecordIntake implements RecordTaker {
       series,
       sizeBytes,
       failures: 0,
+      isTooLarge: sizeBytes > recordBytesMax || encoded === 'too_large',
       isCopied: false,
     };
     this.#changeInFlight(sizeBytes);
     frames.retain(value);
-    if (sizeBytes > recordBytesMax || encoded === 'too_large') {
+    if (record.isTooLarge) {
       const reason = encoded === 'too_large' ? 'headers' : 'too_large';
       this.#permanent(record, reason, 'it is larger than the engine takes');
       return true;
@@ -174,6 +177,10 @@ export class RecordIntake implements RecordTaker {
   }
 
   #consume(record: PendingRecord): boolean {
+    if (record.isTooLarge) {
+      setImmediate(() => this.#hold(record));
+      return true;
+    }
     return this.#options.next.tryConsume(record.request, (outcome) => this.#answered(record, outcome));
   }
 
