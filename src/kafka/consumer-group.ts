@@ -10,6 +10,7 @@ import type { PartitionOffsets } from './consumer-offsets.ts';
 import { type ConsumerKeys, ConsumerSession, type RecordTaker } from './consumer-session.ts';
 import { type SelectedTopics, selectTopics, type TopicSelection } from './consumer-topics.ts';
 import { readKafkaError } from './errors.ts';
+import { within } from './waits.ts';
 
 export interface GroupConsumerOptions {
   client: KafkaClient;
@@ -52,7 +53,9 @@ export class GroupConsumer {
     clearTimeout(this.#lookTimer);
     this.#endWait?.();
     await this.#session?.stop(deadlineMs);
-    await this.#running;
+    // Brokers that do not answer keep whoever asks them longer than the deadline.
+    const leftMs = deadlineMs - this.#options.settings.clock.monotonicMs();
+    if (this.#running !== undefined) await within(this.#running, leftMs);
   }
 
   finished(): void {
