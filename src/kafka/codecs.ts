@@ -24,6 +24,8 @@ export const CODEC_IDS: Readonly<Record<KafkaCompression, number>> = {
 export const UNPACKED_BYTES_MAX = 256 << 20;
 /** Node.js writes zstd from 22.15 on; reading it works everywhere. */
 export const CAN_WRITE_ZSTD = typeof zlib.zstdCompress === 'function';
+/** Each full piece of output costs a way through the thread pool. */
+const CHUNK_BYTES = 256 * 1024;
 /** Telemetry repeats itself: higher levels cost more time than their bytes are worth. */
 const DEFAULT_LEVEL = 1;
 
@@ -42,13 +44,13 @@ export function recordPacker(compression: KafkaCompression, level: number = DEFA
       return async (bytes) => bytes;
     case 'gzip': {
       const gzip = promisify<Uint8Array, zlib.ZlibOptions, Buffer>(zlib.gzip);
-      return (bytes) => gzip(bytes, { level });
+      return (bytes) => gzip(bytes, { level, chunkSize: CHUNK_BYTES });
     }
     case 'zstd': {
       if (!CAN_WRITE_ZSTD)
         throw new Error(`writing zstd needs Node.js 22.15 or later, this is ${process.version}`);
       const zstd = promisify<Uint8Array, zlib.ZstdOptions, Buffer>(zlib.zstdCompress);
-      const options = { params: { [zlib.constants.ZSTD_c_compressionLevel]: level } };
+      const options = { params: { [zlib.constants.ZSTD_c_compressionLevel]: level }, chunkSize: CHUNK_BYTES };
       return (bytes) => zstd(bytes, options);
     }
     case 'snappy': {
