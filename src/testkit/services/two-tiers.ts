@@ -11,8 +11,8 @@ import { CHECKOUT } from '../source-tree.ts';
 import { HaproxyServer } from './haproxy-server.ts';
 import { KafkaServer } from './kafka-server.ts';
 
-export const TOPIC = 'otlp_spans';
-export const PARTITIONS = 4;
+const TOPIC = 'otlp_spans';
+const PARTITIONS = 4;
 const SCALABLE = join(CHECKOUT, 'configs', 'scalable');
 
 /** One engine, started again on the same ports and directory. */
@@ -121,10 +121,17 @@ export class TwoTiers {
 
   /** What HAProxy's administration answers, for example to `set server http/gateway-1 state drain`. */
   async haproxy(command: string): Promise<string> {
-    const socket = connect(join(this.directory, 'haproxy.sock'));
-    socket.end(`${command}\n`);
     let answer = '';
-    for await (const chunk of socket as AsyncIterable<Buffer>) answer += chunk.toString();
+    try {
+      const socket = connect(join(this.directory, 'haproxy.sock'));
+      socket.end(`${command}\n`);
+      for await (const chunk of socket as AsyncIterable<Buffer>) answer += chunk.toString();
+    } catch (error) {
+      const { exitCode, signalCode } = this.#haproxy!.child;
+      throw new Error(
+        `${(error as Error).message}, exit ${exitCode}, signal ${signalCode}\n${this.#haproxy!.log}`,
+      );
+    }
     return answer.trim();
   }
 
