@@ -21,9 +21,11 @@ describe('the Kafka broker of the tests', { timeout: 180_000 }, () => {
 
   const list = async (bootstrap: string, settings: Record<string, string>): Promise<string> => {
     const file = join(directory, 'client.properties');
-    const lines = Object.entries({ 'request.timeout.ms': '8000', 'default.api.timeout.ms': '8000', ...settings }).map(
-      ([key, value]) => `${key}=${value}\n`,
-    );
+    const lines = Object.entries({
+      'request.timeout.ms': '8000',
+      'default.api.timeout.ms': '8000',
+      ...settings,
+    }).map(([key, value]) => `${key}=${value}\n`);
     writeFileSync(file, lines.join(''));
     return kafka.tool(TOPICS, ['--bootstrap-server', bootstrap, '--command-config', file, '--list']);
   };
