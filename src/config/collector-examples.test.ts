@@ -16,6 +16,8 @@ import { spellingOf } from './known-components.ts';
 const DIRECTORY = path.join(CHECKOUT, 'src/config/testdata/collector');
 const names = readdirSync(DIRECTORY).filter((name) => name.endsWith('.yaml'));
 const NOT_YET = / is not supported yet/;
+/** Of zstd, which the oldest Node.js that runs millrace does not write. */
+const NEEDS_LATER_NODE = / needs Node\.js \d/;
 
 function expectedOf(name: string): string[] {
   const text = readFileSync(path.join(DIRECTORY, name.replace('.yaml', '.expected')), 'utf8');
@@ -40,9 +42,10 @@ for (const name of names) {
     const text = readFileSync(path.join(DIRECTORY, name), 'utf8');
     const { issues = [] } = parseCollectorConfig(name, text, BUILTIN.values(), {});
     const lines = issues.map((issue) => formatIssue(issue).replace(/(?<= is not supported yet).*$/, ''));
-    for (const line of lines) assert.match(line, NOT_YET);
+    const notYet = lines.filter((line) => !NEEDS_LATER_NODE.test(line));
+    for (const line of notYet) assert.match(line, NOT_YET);
     assert.deepEqual(
-      lines,
+      notYet,
       expectedOf(name).filter((line) => !isHereByNow(line)),
     );
   });

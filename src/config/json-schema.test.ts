@@ -22,9 +22,15 @@ const isValidForTests = validatorOf(configJsonSchema(testFactories));
 
 /** Files of configs/ that configure something else, e.g. a container or the build of another program. */
 function isConfiguration(text: string): boolean {
-  const document: unknown = yaml.parse(text, { logLevel: 'error' });
+  const [document, ...others] = yaml
+    .parseAllDocuments(text, { logLevel: 'error' })
+    .map((each): unknown => each.toJS());
   return (
-    typeof document === 'object' && document !== null && 'service' in document && 'receivers' in document
+    others.length === 0 &&
+    typeof document === 'object' &&
+    document !== null &&
+    'service' in document &&
+    'receivers' in document
   );
 }
 
