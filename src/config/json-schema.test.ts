@@ -44,7 +44,9 @@ test('every shipped configuration is valid for editors and for the loader', () =
     const text = readFileSync(path.join(CHECKOUT, file), 'utf8');
     assert.ok(isValid(text), file);
     const { issues = [] } = parseCollectorConfig(file, text, BUILTIN.values(), {});
-    assert.deepEqual(issues, [], file);
+    // One scenario is for later versions of Node.js alone.
+    const unexpected = issues.filter(({ message }) => !/^zstd needs Node\.js \d/.test(message));
+    assert.deepEqual(unexpected, [], file);
   }
 });
 
