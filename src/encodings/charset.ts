@@ -3,6 +3,8 @@
  * that it reads as something else, as browsers do, are handled here.
  */
 
+import { windows1252Text } from '../stdx/windows-1252.ts';
+
 /** Text of bytes. `bytes`: they are taken as the string that they claim to be, valid or not. */
 export type Charset = ((bytes: Uint8Array) => string) | 'bytes';
 
@@ -27,6 +29,7 @@ export function findCharset(name: string): Charset | undefined {
   if (LATIN1.has(lower)) return latin1Text;
   try {
     const decoder = new TextDecoder(ALIASES[lower] ?? lower, { ignoreBOM: true });
+    if (decoder.encoding === 'windows-1252') return windows1252Text;
     return (bytes) => decoder.decode(bytes);
   } catch {
     return undefined;

@@ -1,5 +1,6 @@
 /** Digests and encodings. */
 import { createHash } from 'node:crypto';
+import { windows1252Text } from '../../stdx/windows-1252.ts';
 import { EvaluationError } from '../errors.ts';
 import type { Value } from '../value.ts';
 import { textOf } from './coerce.ts';
@@ -71,9 +72,10 @@ function encodeBase64(text: string, { isUrl, isPadded }: Base64Variant): string 
 }
 
 /** Encodings beside base64 by their names of the IANA registry. */
-function textDecoder(name: string): InstanceType<typeof TextDecoder> | undefined {
+function textDecoder(name: string): ((bytes: Uint8Array) => string) | undefined {
   try {
-    return new TextDecoder(name);
+    const decoder = new TextDecoder(name);
+    return decoder.encoding === 'windows-1252' ? windows1252Text : (bytes) => decoder.decode(bytes);
   } catch {
     return undefined;
   }
@@ -92,7 +94,7 @@ function decode(target: Value, encoding: string): string {
   }
   const decoder = textDecoder(encoding);
   if (decoder === undefined) throw new EvaluationError(`unknown encoding ${JSON.stringify(encoding)}`);
-  return decoder.decode(typeof target === 'string' ? UTF8.encode(target) : target);
+  return decoder(typeof target === 'string' ? UTF8.encode(target) : target);
 }
 
 function variantIssue(name: unknown): string | undefined {

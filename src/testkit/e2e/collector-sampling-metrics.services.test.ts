@@ -31,7 +31,8 @@ const SAMPLING = {
   ],
 };
 /** Series whose numbers depend on the machine, or on how often there is something to decide. */
-const UNCOMPARED = /_(policy_execution_time_sum|decision_timer_latency.*|traces_on_memory)$/;
+const UNCOMPARED =
+  /_(policy_execution_time_sum|decision_timer_latency.*|late_span_age_sum|traces_on_memory)$/;
 /** Not here: when a record leaves the index says nothing about a trace. And theirs is in whole milliseconds, of which there are none. */
 const NOT_OURS = /_sampling_trace_removal_age|_timer_latency_sum/;
 /** The Collector has it behind a feature gate. */
