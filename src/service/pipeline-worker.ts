@@ -38,6 +38,8 @@ import { RequestClient } from './request-client.ts';
 const TURN_BYTES = 2 << 20;
 /** One group being flushed while the next is filled; more would only lengthen the wait for an ack. */
 const COMMITS_IN_FLIGHT_MAX = 2;
+/** Flushes that follow each other sooner are left to other threads: while one blocks, nothing else is done. */
+const LIGHT_COMMIT_MS = 8;
 const RETRY_AFTER_MS = 1000;
 const NO_BYTES = new Uint8Array(0);
 /** Permanent errors that are not the fault of the request's bytes. */
@@ -127,6 +129,8 @@ export class PipelineWorker {
   #group: CommitGroup;
   /** It slept since the last frames: the load is light, and what came now came alone. */
   #hasSlept = false;
+  /** Monotonic ms of the last commit's start. */
+  #committedMs = 0;
   #isStopping = false;
   #hasFailed = false;
 
@@ -320,8 +324,11 @@ export class PipelineWorker {
   #startCommit(): void {
     const group = this.#group;
     this.#group = new CommitGroup(this.#writers.length);
-    const mayBlock = this.#hasSlept && this.#inFlight.size === 0 && !this.#ring.hasMore();
+    const nowMs = this.#deps.clock.monotonicMs();
+    const isLight = this.#hasSlept && nowMs - this.#committedMs >= LIGHT_COMMIT_MS;
+    const mayBlock = isLight && this.#inFlight.size === 0 && !this.#ring.hasMore();
     this.#hasSlept = false;
+    this.#committedMs = nowMs;
     const commit = this.#commit(group, mayBlock).finally(() => this.#inFlight.delete(commit));
     this.#inFlight.add(commit);
   }
