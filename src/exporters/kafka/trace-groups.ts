@@ -4,12 +4,13 @@
  */
 import { FieldCursor, isChildTag, LEVEL_RESOURCE, LEVEL_SCOPE } from '../../otlp/levels.ts';
 import { scanRequest } from '../../otlp/scan.ts';
+import { TRACE_ID_BYTES } from '../../otlp/scan-message.ts';
 import { scanStoredSpans } from '../../otlp/scan-stored.ts';
 import { TAG_REQUEST_RESOURCE_SPANS, TAG_RESOURCE_SPANS_SCOPE_SPANS } from '../../otlp/tags.ts';
+import { isSameTraceId } from '../../otlp/trace-ids.ts';
 import { varint32Bytes, WireWriter } from '../../otlp/wire-writer.ts';
 import { RequestIndex } from '../../pdata/request-index.ts';
 
-const TRACE_ID_BYTES = 16;
 const KEY_BYTES = 32;
 const NONE = -1;
 /** Hexadecimal digits of a byte, as the two bytes that a key has of it. */
@@ -176,8 +177,7 @@ function hashOfId(bytes: Uint8Array, id: number): number {
   return mixed ^ (mixed >>> 15);
 }
 
+/** An offset of 0: no id. */
 function isSameId(bytes: Uint8Array, a: number, b: number): boolean {
-  if (a === 0 || b === 0) return a === b;
-  for (let at = 0; at < TRACE_ID_BYTES; at++) if (bytes[a + at] !== bytes[b + at]) return false;
-  return true;
+  return a === 0 || b === 0 ? a === b : isSameTraceId(bytes, a, b);
 }

@@ -4,6 +4,7 @@ import { valueText } from '../../otlp/any-value-text.ts';
 import { ANY_STRING, AnyValueView } from '../../otlp/any-value-view.ts';
 import { AttributeCursor, ItemView } from '../../otlp/item-view.ts';
 import { scanRequest } from '../../otlp/scan.ts';
+import { TRACE_ID_BYTES } from '../../otlp/scan-message.ts';
 import {
   TAG_EXP_POINT_ATTRIBUTES,
   TAG_HISTOGRAM_POINT_ATTRIBUTES,
@@ -19,6 +20,7 @@ import {
   TAG_SPAN_NAME,
   TAG_SUMMARY_POINT_ATTRIBUTES,
 } from '../../otlp/tags.ts';
+import { isSameTraceId } from '../../otlp/trace-ids.ts';
 import { decodeUtf8 } from '../../otlp/wire-reader.ts';
 import { RequestIndex } from '../../pdata/request-index.ts';
 import type { Prng } from '../../stdx/prng.ts';
@@ -29,7 +31,6 @@ import { type HashRing, hexKeyHash, keyHash, textKeyHash } from './hash-ring.ts'
 export const NO_BACKEND = -1;
 
 const SERVICE = ['service.name'];
-const TRACE_ID_BYTES = 16;
 const RANDOM_KEYS = 0x1_0000_0000;
 const SPAN_KINDS = ['Unspecified', 'Internal', 'Server', 'Client', 'Producer', 'Consumer'];
 const KIND_HISTOGRAM = 9;
@@ -85,7 +86,7 @@ export class Router {
         before = 0;
         continue;
       }
-      if (before !== 0 && isSameId(bytes, before, at)) owners[item] = owners[item - 1]!;
+      if (before !== 0 && isSameTraceId(bytes, before, at)) owners[item] = owners[item - 1]!;
       else {
         const end = at + TRACE_ID_BYTES;
         owners[item] = ring.ownerOf(isHex ? hexKeyHash(bytes, at, end) : keyHash(bytes, at, end));
@@ -262,11 +263,6 @@ export class Router {
 
 function keyText(names: readonly string[], texts: readonly (string | undefined)[]): string {
   return names.map((name, number) => `${name}=${texts[number] ?? ''}|`).join('');
-}
-
-function isSameId(bytes: Uint8Array, a: number, b: number): boolean {
-  for (let at = 0; at < TRACE_ID_BYTES; at++) if (bytes[a + at] !== bytes[b + at]) return false;
-  return true;
 }
 
 function isAllZero(bytes: Uint8Array, start: number): boolean {

@@ -1,8 +1,9 @@
 /** Which spans of a stored request go on in a pass. */
 import type { HoldingPass } from '../../component/holding.ts';
+import { isSameTraceId } from '../../otlp/trace-ids.ts';
 import { ITEM_REJECTED, type RequestIndex } from '../../pdata/request-index.ts';
 import { VERDICT_SAMPLED } from './policy-set.ts';
-import { INFO_VERDICT, isSameId, type TraceTable, WORD_DECIDED_STEP, WORD_INFO } from './trace-table.ts';
+import { INFO_VERDICT, type TraceTable, WORD_DECIDED_STEP, WORD_INFO } from './trace-table.ts';
 
 /** Sets ITEM_REJECTED for all spans but those of traces that were sampled in the steps of the pass. @returns the rest. */
 export function rejectOthers(
@@ -18,7 +19,7 @@ export function rejectOthers(
   let isKept = false;
   for (let item = 0; item < itemCount; item++) {
     const at = itemTraceId[item]!;
-    if (previous < 0 || !isSameId(bytes, at, previous)) {
+    if (previous < 0 || !isSameTraceId(bytes, at, previous)) {
       previous = at;
       const slot = table.findIn(bytes, at);
       const base = slot * strideWords;

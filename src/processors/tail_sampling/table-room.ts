@@ -1,9 +1,10 @@
 /** Room in the table of traces: what a request needs, what can be forgotten, and what is said when neither helps. */
 import { PipelineError } from '../../component/errors.ts';
+import { isSameTraceId } from '../../otlp/trace-ids.ts';
 import type { RequestIndex } from '../../pdata/request-index.ts';
 import type { EpochQueue } from './epochs.ts';
 import { VERDICT_NONE } from './policy-set.ts';
-import { INFO_VERDICT, isSameId, type TraceTable, WORD_INFO, WORD_LAST_EPOCH } from './trace-table.ts';
+import { INFO_VERDICT, type TraceTable, WORD_INFO, WORD_LAST_EPOCH } from './trace-table.ts';
 
 const RETRY_AFTER_MS = 1000;
 /** Records that one request may move out of the way. */
@@ -38,7 +39,7 @@ export class TableRoom {
     let previous = -1;
     for (let item = 0; item < index.itemCount; item++) {
       const at = index.itemTraceId[item]!;
-      if (previous >= 0 && isSameId(bytes, at, previous)) continue;
+      if (previous >= 0 && isSameTraceId(bytes, at, previous)) continue;
       previous = at;
       if (this.#table.findIn(bytes, at) < 0) count++;
     }

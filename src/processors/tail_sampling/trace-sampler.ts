@@ -8,6 +8,7 @@
  */
 import type { PipelineError } from '../../component/errors.ts';
 import type { HoldingPass, HoldingProcessor, HoldingStep } from '../../component/holding.ts';
+import { isSameTraceId } from '../../otlp/trace-ids.ts';
 import type { RequestIndex } from '../../pdata/request-index.ts';
 import { assert } from '../../stdx/assert.ts';
 import { Decider } from './decider.ts';
@@ -43,7 +44,6 @@ import {
   INFO_FOREIGN,
   INFO_HAS_ROOT,
   INFO_VERDICT,
-  isSameId,
   TraceTable,
   WORD_DECIDED_STEP,
   WORD_INFO,
@@ -138,7 +138,7 @@ export class TraceSampler implements HoldingProcessor {
     let newTraces = 0;
     for (let item = 0; item < index.itemCount; item++) {
       const at = index.itemTraceId[item]!;
-      if (previous < 0 || !isSameId(bytes, at, previous)) {
+      if (previous < 0 || !isSameTraceId(bytes, at, previous)) {
         previous = at;
         slot = table.findOrAddIn(bytes, at);
         assert(slot >= 0, 'a request was taken for which the table has no room');

@@ -210,10 +210,3 @@ export class TraceTable {
 function wordAt(bytes: Uint8Array, at: number): number {
   return ((bytes[at]! << 24) | (bytes[at + 1]! << 16) | (bytes[at + 2]! << 8) | bytes[at + 3]!) >>> 0;
 }
-
-/** Whether two trace ids in one buffer are the same. */
-export function isSameId(bytes: Uint8Array, a: number, b: number): boolean {
-  // The end first: ids of one sender often begin alike.
-  for (let at = 15; at >= 0; at--) if (bytes[a + at] !== bytes[b + at]) return false;
-  return true;
-}

@@ -4,9 +4,9 @@
  *
  * A row is the trace id (4 words), flags, and the facts of trial-facts.ts.
  */
+import { isSameTraceId } from '../../../otlp/trace-ids.ts';
 import type { RequestIndex } from '../../../pdata/request-index.ts';
 import { OBSERVED_ROOT, type PolicySet } from '../policy-set.ts';
-import { isSameId } from '../trace-table.ts';
 import { SERVICE_OF_ROOT, type ServiceNames } from './service-names.ts';
 
 export const ROW_FLAGS = 4;
@@ -82,7 +82,7 @@ export class TrialRows {
     let service = 0;
     for (let item = 0; item < itemCount; item++) {
       const at = itemTraceId[item]!;
-      if (previous < 0 || !isSameId(bytes, at, previous)) {
+      if (previous < 0 || !isSameTraceId(bytes, at, previous)) {
         previous = at;
         row = this.#rowOf(bytes, at);
       }
