@@ -20,7 +20,14 @@ import {
   readProcess,
   readReference,
 } from './jaeger-reader.ts';
-import { type SpanStatus, STATUS_ERROR, STATUS_OK, STATUS_UNSET, writeStatus } from './span-parts.ts';
+import {
+  isSameId,
+  type SpanStatus,
+  STATUS_ERROR,
+  STATUS_OK,
+  STATUS_UNSET,
+  writeStatus,
+} from './span-parts.ts';
 import { spanKindOf, statusOfHttpTag } from './span-tags.ts';
 import { keyBytes, TagTable } from './tag-table.ts';
 import { TimeWords } from './time-words.ts';
@@ -259,7 +266,7 @@ function findParent(): void {
   let isFound = false;
   for (let at = 0; at < span.references.length; at += 2) {
     const type = readRef(at);
-    if (!sameId(refTraceId, span.traceId)) continue;
+    if (!isSameId(refTraceId, span.traceId)) continue;
     if (type === jaeger.JAEGER_CHILD_OF) {
       parentId.set(refSpanId);
       return;
@@ -274,7 +281,7 @@ function findParent(): void {
 function writeLinks(out: WireWriter): void {
   for (let at = 0; at < span.references.length; at += 2) {
     const type = readRef(at);
-    if (type === jaeger.JAEGER_CHILD_OF && sameId(refSpanId, parentId)) continue;
+    if (type === jaeger.JAEGER_CHILD_OF && isSameId(refSpanId, parentId)) continue;
     const link = out.beginMessage(otlp.TAG_SPAN_LINKS);
     out.writeBytesField(otlp.TAG_LINK_TRACE_ID, refTraceId);
     out.writeBytesField(otlp.TAG_LINK_SPAN_ID, refSpanId);
@@ -288,9 +295,4 @@ function writeLinks(out: WireWriter): void {
 function readRef(at: number): number {
   const { bytes, references } = span;
   return readReference(bytes, references[at]!, references[at + 1]!, refTraceId, refSpanId);
-}
-
-function sameId(a: Uint8Array, b: Uint8Array): boolean {
-  for (let at = 0; at < a.length; at++) if (a[at] !== b[at]) return false;
-  return true;
 }

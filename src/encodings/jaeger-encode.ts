@@ -146,7 +146,8 @@ class SpanVisitor implements RequestVisitor {
       readId(link, otlp.TAG_LINK_TRACE_ID, traceId);
       readId(link, otlp.TAG_LINK_SPAN_ID, spanId);
       const type = this.#refType(link);
-      if (hasParent && sameId(traceId, this.#traceId) && sameId(spanId, this.#parentId)) parent.type = type;
+      if (hasParent && parts.isSameId(traceId, this.#traceId) && parts.isSameId(spanId, this.#parentId))
+        parent.type = type;
       else links.push({ traceId: traceId.slice(), spanId: spanId.slice(), type });
     }
     for (const link of links) {
@@ -269,11 +270,6 @@ function readId(item: ItemView, tag: number, id: Uint8Array): void {
   item.find(tag);
   if (item.contentEnd - item.contentStart !== id.length) return;
   for (let at = 0; at < id.length; at++) id[at] = item.bytes[item.contentStart + at]!;
-}
-
-function sameId(a: Uint8Array, b: Uint8Array): boolean {
-  for (let at = 0; at < a.length; at++) if (a[at] !== b[at]) return false;
-  return true;
 }
 
 /** 32 digits, or 16 when the upper half is zero. */

@@ -59,3 +59,9 @@ export function writeCount(out: WireWriter, tag: number, count: number): void {
   out.writeVarint32(tag);
   out.writeVarint32(count);
 }
+
+/** Of two ids of one kind. */
+export function isSameId(a: Uint8Array, b: Uint8Array): boolean {
+  for (let at = 0; at < a.length; at++) if (a[at] !== b[at]) return false;
+  return true;
+}

@@ -3,6 +3,7 @@
  * topics to read have changed, when the brokers were away, or when the group has thrown the member out.
  */
 import type { ComponentSettings } from '../component/settings.ts';
+import { within } from '../stdx/abortable.ts';
 import { backoffMs } from '../stdx/backoff.ts';
 import type { Prng } from '../stdx/prng.ts';
 import type { KafkaClient } from './client.ts';
@@ -10,7 +11,6 @@ import type { PartitionOffsets } from './consumer-offsets.ts';
 import { type ConsumerKeys, ConsumerSession, type RecordTaker } from './consumer-session.ts';
 import { type SelectedTopics, selectTopics, type TopicSelection } from './consumer-topics.ts';
 import { readKafkaError } from './errors.ts';
-import { within } from './waits.ts';
 
 export interface GroupConsumerOptions {
   client: KafkaClient;

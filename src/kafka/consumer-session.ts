@@ -8,14 +8,15 @@
  * | a partition goes to another member   | what is in flight may be read twice; it is committed no more              |
  * | the member was forgotten or crashed  | all are lost; the next session begins at what was committed               |
  */
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { ComponentSettings } from '../component/settings.ts';
+import { within } from '../stdx/abortable.ts';
 import type { Consumer, EachBatchPayload, Kafka, KafkaMessage } from './client.ts';
 import type { RebalanceStrategy } from './consumer-assign.ts';
 import { partitionAssigner } from './consumer-assigners.ts';
 import { PartitionOffsets } from './consumer-offsets.ts';
 import { NO_GENERATION } from './consumer-protocol.ts';
 import { uncommittedEnds } from './consumer-start.ts';
-import { sleep, within } from './waits.ts';
 
 export interface ConsumerKeys {
   groupId: string;

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { getEventListeners } from 'node:events';
 import { test } from 'node:test';
-import { Notifier, sleepUnlessAborted } from './abortable.ts';
+import { Notifier, sleepUnlessAborted, within } from './abortable.ts';
 
 test('a sleep ends true at its time, false at the abort, and at once when it is aborted before', async () => {
   const abort = new AbortController();
@@ -41,4 +41,15 @@ test('a notification ends every wait that began before it and none that begins a
   );
   notifier.notify();
   assert.equal(await later, 'later');
+});
+
+test('a bounded wait ends with what it waits for, or at its time, and passes a rejection on', async () => {
+  const never = new Promise(() => undefined);
+  const beganMs = performance.now();
+  await within(Promise.resolve(), 60_000);
+  assert.ok(performance.now() - beganMs < 10_000);
+  await within(never, 20);
+  assert.ok(performance.now() - beganMs >= 15);
+  await within(never, -1);
+  await assert.rejects(within(Promise.reject(new Error('gone')), 10), /gone/);
 });

@@ -1,4 +1,4 @@
-/** Waits that end early when a signal aborts. */
+/** Waits that end early: when a signal aborts, or when what was waited for is there. */
 
 /** Longest delay of a timer of Node (24.8 days); with a longer one it fires at once. */
 export const TIMER_MS_MAX = 2 ** 31 - 1;
@@ -20,6 +20,16 @@ export function sleepUnlessAborted(durationMs: number, signal: AbortSignal): Pro
     );
     signal.addEventListener('abort', onAbort, { once: true });
   });
+}
+
+/** Resolves when `done` does, or after the wait; rejects when `done` does before. */
+export async function within(done: Promise<unknown>, waitMs: number): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise((resolve) => {
+    timer = setTimeout(resolve, Math.max(waitMs, 0));
+  });
+  await Promise.race([done, late]);
+  clearTimeout(timer);
 }
 
 /** A promise that somebody else resolves again and again: each `wait` ends at the next `signal`. */

@@ -4,6 +4,7 @@ import type { RequestConsumer } from '../../component/consumer.ts';
 import { PipelineError } from '../../component/errors.ts';
 import type { ComponentSettings } from '../../component/settings.ts';
 import type { Signal } from '../../component/signal.ts';
+import { within } from '../../stdx/abortable.ts';
 import { Admission } from './admission.ts';
 import { AuthGate } from './auth-gate.ts';
 import { AuthLimiter } from './auth-limiter.ts';
@@ -73,7 +74,7 @@ export class OtlpReceiver implements Component {
     this.#grpc?.stopListening();
     await this.#admission.whenIdle(deadlineMs);
     const drained = Promise.all([this.#http?.whenDrained(), this.#grpc?.whenDrained()]);
-    await waitAtMost(drained, deadlineMs - this.#settings.clock.monotonicMs());
+    await within(drained, deadlineMs - this.#settings.clock.monotonicMs());
     this.#closeServers();
   }
 
@@ -165,13 +166,4 @@ export class OtlpReceiver implements Component {
     this.#grpc = undefined;
     this.#admission.close();
   }
-}
-
-async function waitAtMost(done: Promise<unknown>, waitMs: number): Promise<void> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise((resolve) => {
-    timer = setTimeout(resolve, Math.max(0, waitMs));
-  });
-  await Promise.race([done, late]);
-  clearTimeout(timer);
 }
