@@ -12,8 +12,8 @@ import {
   segmentSince,
 } from '../queue/log/layout.ts';
 import { Probe } from '../queue/log/lmdb/probe.ts';
-import type { Clock } from '../stdx/clock.ts';
 import { adopterOf, setAdopter } from './adopted-logs.ts';
+import type { CommandProgram } from './command-program.ts';
 import { CURSORS_HELP, type CursorsCommand, parseCursorsCli, type RewindWords } from './cursors-cli.ts';
 import { rewindCursors } from './cursors-rewind.ts';
 import { EXIT_CONFIG, EXIT_OK } from './exit-codes.ts';
@@ -23,19 +23,11 @@ import { bytesFrom, LOG_NAME, logEnd } from './orphan-logs.ts';
 import { tableText } from './text-table.ts';
 import { logGroupName } from './thread-plan.ts';
 
-export interface CursorsProgram {
-  /** Behind the word `cursors`. */
-  argv: readonly string[];
-  clock: Clock;
-  writeOut(text: string): void;
-  writeError(text: string): void;
-}
-
 /** What the user asked for cannot be done. */
 class Refusal extends Error {}
 
 /** @returns the exit code. */
-export async function runCursors(program: CursorsProgram): Promise<number> {
+export async function runCursors(program: CommandProgram): Promise<number> {
   const { command, ...parsed } = parseCursorsCli(program.argv, program.clock.unixMs());
   if (command === undefined) {
     program.writeError(cliIssuesText('issues' in parsed ? (parsed.issues ?? []) : []));
@@ -56,7 +48,7 @@ export async function runCursors(program: CursorsProgram): Promise<number> {
   }
 }
 
-async function list(program: CursorsProgram, { dataDir }: CursorsCommand): Promise<void> {
+async function list(program: CommandProgram, { dataDir }: CursorsCommand): Promise<void> {
   const isInUse = await isDataDirectoryInUse(dataDir);
   const probe = new Probe();
   const rows: string[][] = [];
@@ -98,7 +90,7 @@ async function list(program: CursorsProgram, { dataDir }: CursorsCommand): Promi
   if (isInUse) program.writeError('an engine runs on this directory: items are counted when it is stopped\n');
 }
 
-async function change(program: CursorsProgram, command: CursorsCommand): Promise<void> {
+async function change(program: CommandProgram, command: CursorsCommand): Promise<void> {
   const [log, ...names] = command.words as [string, ...string[]];
   const directories = logsNamed(command.dataDir, log);
   let lock: DataLock | undefined;
@@ -112,7 +104,7 @@ async function change(program: CursorsProgram, command: CursorsCommand): Promise
   }
 }
 
-function remove(program: CursorsProgram, directories: readonly string[], exporter: string): void {
+function remove(program: CommandProgram, directories: readonly string[], exporter: string): void {
   const own = directories.filter((directory) => hasCursor(directory, exporter));
   if (own.length === 0) throw new Refusal(`exporter ${exporter} has no position there`);
   for (const directory of own) {
@@ -121,7 +113,7 @@ function remove(program: CursorsProgram, directories: readonly string[], exporte
   }
 }
 
-function adopt(program: CursorsProgram, directories: readonly string[], from: string, to: string): void {
+function adopt(program: CommandProgram, directories: readonly string[], from: string, to: string): void {
   const own = directories.filter((directory) => hasCursor(directory, from));
   if (own.length === 0) throw new Refusal(`exporter ${from} has no position there`);
   const taken = own.find((directory) => hasCursor(directory, to));
@@ -133,7 +125,7 @@ function adopt(program: CursorsProgram, directories: readonly string[], from: st
   }
 }
 
-function adoptLogs(program: CursorsProgram, directories: readonly string[], pipeline: string): void {
+function adoptLogs(program: CommandProgram, directories: readonly string[], pipeline: string): void {
   const parsed = parseComponentId(pipeline);
   if ('error' in parsed) throw new Refusal(parsed.error);
   const signal = SIGNALS.find((each) => each === parsed.type);
@@ -170,7 +162,7 @@ function logsOfPipeline(dataDir: string, pipeline: string): string[] {
   return directories;
 }
 
-async function rewind(program: CursorsProgram, dataDir: string, words: RewindWords): Promise<void> {
+async function rewind(program: CommandProgram, dataDir: string, words: RewindWords): Promise<void> {
   const { log, pipeline, exporter, target } = words;
   let directories = logsIn(dataDir);
   if (log !== undefined) directories = logsNamed(dataDir, log);

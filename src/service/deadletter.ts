@@ -4,7 +4,7 @@ import { loadCollectorConfig } from '../config/collector-config.ts';
 import type { CollectorPlan } from '../config/collector-plan.ts';
 import { formatIssue } from '../config/config-node.ts';
 import { findFactory, type Registry } from '../registry/registry.ts';
-import type { Clock } from '../stdx/clock.ts';
+import type { SendingProgram } from './command-program.ts';
 import { DEADLETTER_HELP, type DeadletterCommand, parseDeadletterCli } from './deadletter-cli.ts';
 import { isSelected, type LetterFile, listLetterFiles, readLetterFile } from './deadletter-files.ts';
 import { retryDeadLetters } from './deadletter-retry.ts';
@@ -12,18 +12,8 @@ import { EXIT_CONFIG, EXIT_OK } from './exit-codes.ts';
 import { cliIssuesText } from './help.ts';
 import { printableLine, tableText } from './text-table.ts';
 
-export interface DeadletterProgram {
-  /** Behind the word `deadletter`. */
-  argv: readonly string[];
-  registry: Registry;
-  clock: Clock;
-  writeOut(text: string): void;
-  writeError(text: string): void;
-  onSignal(onStop: (signal: string) => void): void;
-}
-
 /** @returns the exit code. */
-export async function runDeadletter(program: DeadletterProgram): Promise<number> {
+export async function runDeadletter(program: SendingProgram): Promise<number> {
   const parsed = parseDeadletterCli(program.argv);
   if (parsed.command === undefined) {
     program.writeError(cliIssuesText(parsed.issues));
@@ -52,7 +42,7 @@ function isWanted({ ids }: DeadletterCommand, fileId: string): boolean {
   return ids.length === 0 || ids.some((id) => id === fileId || id.startsWith(`${fileId}:`));
 }
 
-function loadPlan(program: DeadletterProgram, command: DeadletterCommand): CollectorPlan | undefined {
+function loadPlan(program: SendingProgram, command: DeadletterCommand): CollectorPlan | undefined {
   const loaded = loadCollectorConfig(command, program.registry.values());
   if (loaded.plan !== undefined) return loaded.plan;
   for (const issue of loaded.issues) program.writeError(`error: ${formatIssue(issue)}\n`);
@@ -79,7 +69,7 @@ function storagesOf(
 }
 
 async function list(
-  program: DeadletterProgram,
+  program: SendingProgram,
   command: DeadletterCommand,
   files: readonly LetterFile[],
 ): Promise<number> {
@@ -103,7 +93,7 @@ async function list(
 }
 
 async function show(
-  program: DeadletterProgram,
+  program: SendingProgram,
   command: DeadletterCommand,
   files: readonly LetterFile[],
 ): Promise<number> {

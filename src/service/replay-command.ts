@@ -1,9 +1,9 @@
 /** `millrace replay`: what an archive holds, sent again. */
 import { PipelineError } from '../component/errors.ts';
-import type { Registry } from '../registry/registry.ts';
 import type { ArchiveRange } from '../s3/archive-list.ts';
 import type { Clock } from '../stdx/clock.ts';
 import { createLogger } from '../telemetry/logger.ts';
+import type { SendingProgram } from './command-program.ts';
 import { EXIT_CONFIG, EXIT_DEADLINE, EXIT_OK, EXIT_PARTIAL } from './exit-codes.ts';
 import { ExporterRoutes } from './exporter-routes.ts';
 import { cliIssuesText } from './help.ts';
@@ -19,18 +19,8 @@ import { DryTarget, ExporterTarget, targetPlan } from './replay-target.ts';
 const LINE_EVERY_MS = 10_000;
 const SHUTDOWN_MS = 5_000;
 
-export interface ReplayProgram {
-  /** Behind the word `replay`. */
-  argv: readonly string[];
-  registry: Registry;
-  clock: Clock;
-  writeOut(text: string): void;
-  writeError(text: string): void;
-  onSignal(onStop: (signal: string) => void): void;
-}
-
 /** @returns the exit code. */
-export async function runReplayCommand(program: ReplayProgram): Promise<number> {
+export async function runReplayCommand(program: SendingProgram): Promise<number> {
   const parsed = parseReplayCli(program.argv);
   if (parsed.command === undefined) {
     program.writeError(cliIssuesText(parsed.issues));
@@ -72,7 +62,7 @@ function freshState(clock: Clock, command: ReplayCommand): StoredReplay {
 }
 
 async function replayToTarget(
-  program: ReplayProgram,
+  program: SendingProgram,
   command: ReplayCommand,
   source: OpenSource,
   stop: AbortController,
@@ -117,7 +107,7 @@ interface Destination {
 }
 
 async function replay(
-  program: ReplayProgram,
+  program: SendingProgram,
   command: ReplayCommand,
   { store, prefix }: OpenSource,
   state: StoredReplay,

@@ -1,5 +1,5 @@
 /** `millrace sample`: a dry run of sampling policies over recorded requests. */
-import type { Clock } from '../stdx/clock.ts';
+import type { CommandProgram } from './command-program.ts';
 import { EXIT_CONFIG, EXIT_OK } from './exit-codes.ts';
 import { cliIssuesText } from './help.ts';
 import { ReadProgress } from './read-progress.ts';
@@ -10,16 +10,8 @@ import { type PlannedInput, planInput, runSample } from './sample-run.ts';
 import { SampleTeam } from './sample-team.ts';
 import { reportText } from './sample-text.ts';
 
-export interface SampleProgram {
-  /** Behind the word `sample`. */
-  argv: readonly string[];
-  clock: Clock;
-  writeOut(text: string): void;
-  writeError(text: string): void;
-}
-
 /** @returns the exit code. */
-export async function runSampleCommand(program: SampleProgram): Promise<number> {
+export async function runSampleCommand(program: CommandProgram): Promise<number> {
   const { command, ...parsed } = parseSampleCli(program.argv);
   if (command === undefined) {
     program.writeError(cliIssuesText('issues' in parsed ? (parsed.issues ?? []) : []));
@@ -52,7 +44,7 @@ export async function runSampleCommand(program: SampleProgram): Promise<number> 
 }
 
 /** Every mistake in either file is printed. */
-function readFiles(program: SampleProgram, command: SampleCommand): PolicyFile[] | undefined {
+function readFiles(program: CommandProgram, command: SampleCommand): PolicyFile[] | undefined {
   const paths = [command.policies, ...(command.compare === undefined ? [] : [command.compare])];
   const results = paths.map((path) => readPolicyFile(path, command.processor));
   for (const result of results) {
@@ -65,7 +57,7 @@ function readFiles(program: SampleProgram, command: SampleCommand): PolicyFile[]
 }
 
 async function replay(
-  program: SampleProgram,
+  program: CommandProgram,
   command: SampleCommand,
   files: readonly PolicyFile[],
   input: PlannedInput,
