@@ -95,9 +95,9 @@ test('batches decode with the client library to what went in', async () => {
         assert.equal(found.timestamp, '1700000000123');
         for (const [name, content] of new Map(headers)) {
           const got = found.headers[name]!;
-          // A name that comes twice has all its values.
-          const all = (Array.isArray(got) ? got : [got]) as Buffer[];
-          assert.ok(all.some((each) => Buffer.from(content).equals(each)));
+          // A name that comes twice has all its values; `constructor` has what every object has, too.
+          const all = Array.isArray(got) ? got : [got];
+          assert.ok(all.some((each) => Buffer.isBuffer(each) && each.equals(content)));
         }
       }
     }),

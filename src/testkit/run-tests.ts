@@ -15,6 +15,8 @@ import { CHECKOUT, LOADED_ROOT, listFiles } from './source-tree.ts';
 const LONG = join('testkit', 'e2e');
 /** One file more than cores: half of what runs waits for a time or a disk. */
 const AT_ONCE = availableParallelism() + 1;
+/** The longest file takes two minutes. One that hangs is ended, or nothing would be known of those behind it. */
+const FILE_TIMEOUT_MS = 600_000;
 /** Programs from elsewhere are machines of their own. */
 const SERVICES_AT_ONCE = 2;
 
@@ -42,6 +44,7 @@ const result = spawnSync(
     '--test',
     `--test-concurrency=${isServices ? SERVICES_AT_ONCE : AT_ONCE}`,
     '--test-reporter=spec',
+    `--test-timeout=${FILE_TIMEOUT_MS}`,
     ...tests,
   ],
   {

@@ -56,8 +56,7 @@ export class RecordContext {
   #attributes(headers: IHeaders | undefined): Uint8Array | undefined {
     const attributes = new Map<string, string>();
     for (const [header, attribute] of this.#extracted) {
-      const value = headers !== undefined && Object.hasOwn(headers, header) ? headers[header] : undefined;
-      const first = Array.isArray(value) ? value[0] : value;
+      const [first] = headerValues(headers, header);
       if (first !== undefined) attributes.set(attribute, byteString(first));
     }
     return attributes.size === 0 ? undefined : encodeResourceAttributes(attributes);
@@ -72,10 +71,19 @@ function metadataValues(
   if (name === 'kafka.topic') return [topic];
   if (name === 'kafka.partition') return [String(partition)];
   if (name === 'kafka.offset') return [String(offset)];
-  return Object.entries(headers ?? {}).flatMap(([header, value]) => {
-    if (value === undefined || header.toLowerCase() !== name) return [];
-    return (Array.isArray(value) ? value : [value]).map(byteString);
+  return Object.keys(headers ?? {}).flatMap((header) => {
+    return header.toLowerCase() === name ? headerValues(headers, header).map(byteString) : [];
   });
+}
+
+/**
+ * kafkajs gathers headers in a plain object, where one named `constructor` finds what every object has: it becomes the
+ * first of two values.
+ */
+function headerValues(headers: IHeaders | undefined, name: string): readonly (Buffer | string)[] {
+  const value = headers !== undefined && Object.hasOwn(headers, name) ? headers[name] : undefined;
+  if (!Array.isArray(value)) return value === undefined ? [] : [value];
+  return value.filter((each) => Buffer.isBuffer(each) || typeof each === 'string');
 }
 
 /** One character for each byte. */

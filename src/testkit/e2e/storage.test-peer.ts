@@ -20,6 +20,8 @@ export const CLEAN_EXIT = { code: 0, signal: null };
 export const SEGMENT_NAME = /^[0-9a-f]{16}$/;
 
 const cleanUps = new WeakMap<TestContext, (() => unknown)[]>();
+/** Tests that ran out of time go on with whatever wakes them, behind their own clean-up. */
+const ended = new WeakSet<TestContext>();
 
 /** Runs behind the test, the last one first: processes end before what they use is taken away. */
 export function afterwards(t: TestContext, cleanUp: () => unknown): void {
@@ -29,6 +31,7 @@ export function afterwards(t: TestContext, cleanUp: () => unknown): void {
     list = own;
     cleanUps.set(t, own);
     t.after(async () => {
+      ended.add(t);
       for (const next of own.reverse()) await next();
     });
   }
@@ -47,7 +50,13 @@ export function fileSink(path: string): Record<string, unknown> {
 
 /** Starts an engine that does not outlive the test, whatever becomes of it. */
 export async function startEngine(t: TestContext, start: EngineStart): Promise<EngineProcess> {
+  // Nobody would end it, and its pipes would keep the process of the tests alive for ever.
+  if (ended.has(t)) throw new Error('the test is over');
   const engine = await EngineProcess.start(start);
+  if (ended.has(t)) {
+    await engine.kill();
+    throw new Error('the test ended while its engine started');
+  }
   afterwards(t, () => engine.kill());
   return engine;
 }
