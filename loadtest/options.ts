@@ -83,7 +83,7 @@ export const USAGE = `Usage: npm run loadtest -- [options]
   --seed N                      default 1
   --json FILE                   write the result as JSON
   --pid N                       also measure processor time and memory of that process and its children
-  --scenario NAME|all           start engine and sinks, print the goals against what was measured
+  --scenario NAME[,NAME...]|all start engine and sinks, print the goals against what was measured
                                 (--runs N, --time-scale F, --work-dir DIR, --no-memory-warmup)`;
 
 const DURATION_UNITS: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 };

@@ -166,7 +166,11 @@ export function parseScenario(name: string, text: string): Scenario {
   };
 }
 
-/** All scenarios of a directory in the order of their file names, or the one that is named. */
+/**
+ * Scenarios of a directory in the order of their file names.
+ * @param wanted `all`, or names with commas between them.
+ * @throws RangeError for a name that is none.
+ */
 export function readScenarios(dir: string, wanted: string): Scenario[] {
   const files = readdirSync(dir)
     .filter((file) => file.endsWith('.yaml'))
@@ -175,8 +179,11 @@ export function readScenarios(dir: string, wanted: string): Scenario[] {
     parseScenario(basename(file, '.yaml'), readFileSync(join(dir, file), 'utf8')),
   );
   if (wanted === 'all') return scenarios;
-  const found = scenarios.filter((scenario) => scenario.name === wanted);
-  if (found.length === 0)
-    throw new RangeError(`no scenario ${wanted}; there are ${scenarios.map((s) => s.name).join(', ')}, all`);
+  const names = new Set(wanted.split(',').map((name) => name.trim()));
+  const found = scenarios.filter(({ name }) => names.delete(name));
+  if (names.size > 0) {
+    const known = scenarios.map(({ name }) => name).join(', ');
+    throw new RangeError(`no scenario ${[...names].join(', ')}; there are ${known}, all`);
+  }
   return found;
 }

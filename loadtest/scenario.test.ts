@@ -78,12 +78,12 @@ test('every scenario names a configuration that exists, loads that parse and met
   }
 });
 
-test('one scenario is found by its name, and an unknown one is refused with the names there are', () => {
-  assert.deepEqual(
-    readScenarios(SCENARIOS, '06-json').map((scenario) => scenario.name),
-    ['06-json'],
-  );
-  assert.throws(() => readScenarios(SCENARIOS, 'nonsense'), /06-json/);
+test('scenarios are found by their names, and an unknown one is refused with the names there are', () => {
+  const found = (wanted: string) => readScenarios(SCENARIOS, wanted).map((scenario) => scenario.name);
+  assert.deepEqual(found('06-json'), ['06-json']);
+  assert.deepEqual(found('06-json, 01-http'), ['01-http', '06-json']);
+  assert.throws(() => found('nonsense'), /no scenario nonsense; .*06-json/);
+  assert.throws(() => found('01-http,nonsense,'), /no scenario nonsense, ; /);
 });
 
 test('misspelt keys and flags are refused', () => {

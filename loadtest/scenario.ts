@@ -1,4 +1,4 @@
-/** `--scenario NAME|all`: every bar with its goal against the median of the measured runs. */
+/** `--scenario NAME[,NAME...]|all`: every bar with its goal against the median of the measured runs. */
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { hardwareLine, projectRoot, warmPageCache } from './machine.ts';
