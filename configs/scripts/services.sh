@@ -4,12 +4,14 @@
 #   services.sh install [PROGRAM...]    gets what is missing, all of them by default, then prints each as NAME=PATH
 #   services.sh run kafka DIR PORT      one Kafka node in the foreground, on 127.0.0.1: PORT for clients, PORT+1 for itself
 #   services.sh run s3 DIR PORT         an S3 server in the foreground, on 127.0.0.1
+#   services.sh run aws DIR PORT        moto in the foreground, on 127.0.0.1; it keeps everything in memory and nothing in DIR
 #
 #   otelcol       the OpenTelemetry Collector, built by Go from collector-build.yaml
 #   telemetrygen  its generator, built by Go
 #   h2spec        the conformance test of HTTP/2, built by Go
 #   versitygw     an S3 server on a directory, built by Go
 #   kafka         a folder with the jars of Apache Kafka, from Maven's repository; needs a Java runtime of 17 or later
+#   moto          a server of many services of AWS, S3, SQS, IAM and STS among them, by pip; needs Python 3.10 or later
 #   haproxy       from the system's packages
 #
 # They are kept below $MILLRACE_SERVICES (default ~/.cache/millrace-services), each in a folder named after its version and,
@@ -25,6 +27,10 @@ kafka_version=4.1.1
 # kafka-clients asks for this generation of slf4j's interface.
 slf4j_version=1.7.36
 maven_dependency_plugin_version=3.8.1
+moto_version=5.2.5
+# What moto serves by; it asks for no version of them.
+flask_version=3.1.3
+flask_cors_version=6.0.5
 
 here=$(cd "$(dirname "$0")" && pwd)
 home=${MILLRACE_SERVICES:-$HOME/.cache/millrace-services}
@@ -56,6 +62,14 @@ need_java() {
   [ "${major:-0}" -ge 17 ] && return
   say "java is version ${major:-unknown}. Apache Kafka runs on Java 17 or later: put one on PATH."
   exit 1
+}
+
+need_python() {
+  need_command python3 python3 "moto runs on Python 3.10 or later"
+  python3 -c 'import sys; sys.exit(sys.version_info < (3, 10))' || {
+    say "python3 is $(python3 --version). moto runs on Python 3.10 or later: put one on PATH."
+    exit 1
+  }
 }
 
 # Runs the rest of the arguments with a new folder as the last one and moves the folder to $1 once they have succeeded,
@@ -144,6 +158,26 @@ kafka() {
   echo "kafka=$dir"
 }
 
+# Not a virtual environment, which is bound to the folder that it was made in.
+build_moto() {
+  python3 -m pip install --quiet --disable-pip-version-check --root-user-action ignore --no-warn-conflicts --target "$1" \
+    "moto[s3,sqs]==$moto_version" "flask==$flask_version" "flask-cors==$flask_cors_version"
+}
+
+moto() {
+  local dir
+  need_python
+  # Some of what it needs is compiled for one version of Python.
+  dir=$home/moto-$moto_version-$(python3 -c 'import sys; print("python%d.%d" % sys.version_info[:2])')
+  if [ ! -d "$dir/moto" ]; then
+    # Debian's python3 comes without it.
+    python3 -m pip --version >/dev/null 2>&1 || need_command pip3 python3-pip "moto is installed by pip"
+    say "getting moto $moto_version"
+    build_into "$dir" build_moto >&2
+  fi
+  echo "moto=$dir"
+}
+
 haproxy() {
   # Debian puts it where only root's PATH looks.
   PATH=$PATH:/usr/sbin
@@ -164,10 +198,10 @@ install_one() {
 install() {
   local program
   mkdir -p "$home"
-  [ $# -gt 0 ] || set -- otelcol telemetrygen h2spec versitygw kafka haproxy
+  [ $# -gt 0 ] || set -- otelcol telemetrygen h2spec versitygw kafka moto haproxy
   for program in "$@"; do
     case $program in
-      otelcol | telemetrygen | h2spec | versitygw | kafka | haproxy) (install_one "$program") ;;
+      otelcol | telemetrygen | h2spec | versitygw | kafka | moto | haproxy) (install_one "$program") ;;
       *)
         say "there is no program $program"
         exit 2
@@ -232,12 +266,21 @@ run_s3() {
   exec "$server" --port "127.0.0.1:$port" --region "${AWS_REGION:-us-east-1}" --quiet posix --sidecar "$dir/metadata" "$dir/buckets"
 }
 
+# With INITIAL_NO_AUTH_ACTION_COUNT set, requests are refused from that one on unless IAM allows them and they are signed
+# with credentials that IAM or STS has given out.
+run_aws() {
+  local libs port=$2
+  libs=$(install moto | sed 's/^moto=//')
+  PYTHONPATH=$libs exec python3 -m moto.server --host 127.0.0.1 --port "$port"
+}
+
 case ${1:-}/${2:-} in
   install/*) shift && install "$@" ;;
   run/kafka) run_kafka "$3" "$4" ;;
   run/s3) run_s3 "$3" "$4" ;;
+  run/aws) run_aws "$3" "$4" ;;
   *)
-    sed -n 4,6p "$0" >&2
+    sed -n 4,7p "$0" >&2
     exit 2
     ;;
 esac
