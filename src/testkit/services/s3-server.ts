@@ -1,35 +1,30 @@
 /** A real S3 server (versitygw on a directory) on a port of its own, and signed requests that owe nothing to an SDK. */
-import { createHash, createHmac } from 'node:crypto';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { freePort } from '../engine-process.ts';
+import { type AwsKeys, signedHeaders } from './aws-signature.ts';
 import { installProgram } from './programs.ts';
 import { ServiceProcess } from './service-process.ts';
 
-export interface S3Keys {
-  accessKeyId: string;
-  secretAccessKey: string;
-}
-
 export interface S3Options {
-  keys?: S3Keys;
+  keys?: AwsKeys;
   region?: string;
   /** Made before `start` returns. */
   buckets?: readonly string[];
 }
 
-const DEFAULT_KEYS: S3Keys = { accessKeyId: 'millrace', secretAccessKey: 'millrace-secret' };
+const DEFAULT_KEYS: AwsKeys = { accessKeyId: 'millrace', secretAccessKey: 'millrace-secret' };
 
 export class S3Server {
   readonly endpoint: string;
-  readonly keys: S3Keys;
+  readonly keys: AwsKeys;
   readonly region: string;
   readonly port: number;
   readonly #directory: string;
   #process: ServiceProcess | undefined;
 
-  private constructor(port: number, keys: S3Keys, region: string, directory: string) {
+  private constructor(port: number, keys: AwsKeys, region: string, directory: string) {
     this.port = port;
     this.endpoint = `http://127.0.0.1:${port}`;
     this.keys = keys;
@@ -144,7 +139,10 @@ export class S3Server {
       .replaceAll('+', '%20');
     const encoded = path.split('/').map(encodeURIComponent).join('/');
     const body = options.body ?? new Uint8Array();
-    const headers = sign(this, method, encoded, query, body, options.headers ?? {});
+    const headers = signedHeaders({
+      ...{ keys: this.keys, region: this.region, service: 's3', host: `127.0.0.1:${this.port}` },
+      ...{ method, path: encoded, query, body, headers: options.headers ?? {} },
+    });
     const url = `${this.endpoint}${encoded}${query === '' ? '' : `?${query}`}`;
     return fetch(url, { method, headers, ...(options.body && { body: Buffer.from(body) }) });
   }
@@ -154,39 +152,4 @@ export class S3Server {
     if (!answer.ok) throw new Error(`${what}: ${answer.status} ${text}\n${this.#process?.log ?? ''}`);
     return text;
   }
-}
-
-function sign(
-  { keys, region, port }: S3Server,
-  method: string,
-  path: string,
-  query: string,
-  body: Uint8Array,
-  extra: Record<string, string>,
-): Record<string, string> {
-  const time = new Date().toISOString().replace(/[-:]|\.\d+/g, '');
-  const scope = `${time.slice(0, 8)}/${region}/s3/aws4_request`;
-  const bodyHash = createHash('sha256').update(body).digest('hex');
-  const headers: Record<string, string> = {
-    ...Object.fromEntries(Object.entries(extra).map(([name, value]) => [name.toLowerCase(), value])),
-    host: `127.0.0.1:${port}`,
-    'x-amz-content-sha256': bodyHash,
-    'x-amz-date': time,
-  };
-  const names = Object.keys(headers).sort();
-  const signed = names.join(';');
-  const lines = names.map((name) => `${name}:${headers[name]!.trim()}\n`).join('');
-  const request = [method, path, query, lines, signed, bodyHash].join('\n');
-  const requestHash = createHash('sha256').update(request).digest('hex');
-  const toSign = ['AWS4-HMAC-SHA256', time, scope, requestHash].join('\n');
-  const seed: Buffer = Buffer.from(`AWS4${keys.secretAccessKey}`);
-  const key = scope
-    .split('/')
-    .reduce((secret, part) => createHmac('sha256', secret).update(part).digest(), seed);
-  const signature = createHmac('sha256', key).update(toSign).digest('hex');
-  const credential = `Credential=${keys.accessKeyId}/${scope}`;
-  return {
-    ...headers,
-    authorization: `AWS4-HMAC-SHA256 ${credential}, SignedHeaders=${signed}, Signature=${signature}`,
-  };
 }
