@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import * as hdr from 'hdr-histogram-js';
-import { percentileTable } from './latency.ts';
 import { LATENCY_US_MAX, LatencyCounts } from './latency-counts.ts';
+import { percentileTable } from './percentile-table.ts';
 
 /** Every size of number alike, not only the large ones that a uniform choice gives. */
 const latencies = fc.array(

@@ -1,5 +1,4 @@
 /** HDR latency: recorded per thread, sent as the counts of used buckets, merged on the main thread over a sliding minute. */
-import * as hdr from 'hdr-histogram-js';
 import type { Labels, LatencyRecorder } from '../component/settings.ts';
 import { LATENCY_US_MAX, LatencyCounts, type SparseCounts } from './latency-counts.ts';
 
@@ -83,18 +82,4 @@ export class LatencyWindow {
     if (this.#newestStartMs >= monotonicMs - SLICES * SLICE_MS) merging.add(this.#newest.toSparse());
     return merging;
   }
-}
-
-/** HdrHistogram's own table of percentiles, in milliseconds. */
-export function percentileTable(counts: LatencyCounts): string {
-  const histogram = hdr.build({
-    lowestDiscernibleValue: 1,
-    highestTrackableValue: LATENCY_US_MAX * 2,
-    numberOfSignificantValueDigits: 3,
-    bitBucketSize: 64,
-  });
-  counts.forEach((valueUs, count) => {
-    histogram.recordValueWithCount(valueUs, count);
-  });
-  return histogram.outputPercentileDistribution(5, 1000);
 }

@@ -218,15 +218,15 @@ test('every metric of the table is named somewhere in the sources', () => {
   assert.deepEqual(missing, []);
 });
 
-test('/debug/latency text: HDR percentiles in milliseconds, one block a series, undefined for unknown stages', () => {
+test('/debug/latency text: HDR percentiles in milliseconds, one block a series, undefined for unknown stages', async () => {
   const meter = new ThreadMeter();
   meter.latency('request_to_ack', { transport: 'http' }).record(2000);
   meter.latency('request_to_ack', { transport: 'grpc' }).record(4000);
   const aggregate = aggregateOf(meter);
-  const text = formatPercentiles(aggregate, 'request_to_ack', 0)!;
+  const text = (await formatPercentiles(aggregate, 'request_to_ack', 0))!;
   assert.match(text, /transport="http"[\s\S]*Value +Percentile +TotalCount[\s\S]*\b2\.00/);
   assert.match(text, /transport="grpc"[\s\S]*\b4\.00/);
-  assert.match(formatPercentiles(aggregate, 'group_commit', 0)!, /nothing recorded yet/);
-  assert.equal(formatPercentiles(aggregate, 'nonsense', 0), undefined);
-  assert.equal(formatPercentiles(aggregate, '', 0), undefined);
+  assert.match((await formatPercentiles(aggregate, 'group_commit', 0))!, /nothing recorded yet/);
+  assert.equal(await formatPercentiles(aggregate, 'nonsense', 0), undefined);
+  assert.equal(await formatPercentiles(aggregate, '', 0), undefined);
 });

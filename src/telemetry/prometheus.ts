@@ -2,7 +2,7 @@
 import type { Labels } from '../component/settings.ts';
 import type { MeterAggregate } from './aggregate.ts';
 import { type CollectedMetric, collectMetrics, type HistogramPoint, type SummaryPoint } from './collected.ts';
-import { percentileTable, QUANTILES } from './latency.ts';
+import { QUANTILES } from './latency.ts';
 import { LATENCY_STAGES, type MetricLevel } from './metrics.ts';
 import { applyViews, type MetricView } from './views.ts';
 
@@ -143,12 +143,13 @@ export function formatPrometheus(
 }
 
 /** HDR percentile distribution of one stage in milliseconds, one block per series; undefined for unknown stages. */
-export function formatPercentiles(
+export async function formatPercentiles(
   aggregate: MeterAggregate,
   stage: string,
   nowMs: number,
-): string | undefined {
+): Promise<string | undefined> {
   if (!LATENCY_STAGES.has(stage)) return undefined;
+  const { percentileTable } = await import('./percentile-table.ts');
   const blocks = aggregate.latenciesOf(stage).map((window) => {
     const title = `# ${stage}${formatLabels(window.labels)}, last minute, milliseconds`;
     return `${title}\n${percentileTable(window.merged(nowMs))}`;
