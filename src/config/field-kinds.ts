@@ -3,8 +3,9 @@
  * with neither default nor `required` is undefined when the key is absent. Defaults are written as the user
  * would write them, and types are as strict as the Collector's: no number becomes a text or the reverse.
  */
-import * as z from 'zod/mini';
+import type { ZodMiniType } from 'zod/mini';
 import { assert } from '../stdx/assert.ts';
+import { once } from '../stdx/once.ts';
 import { parseByteSize } from './byte-size.ts';
 import { parseDuration } from './duration.ts';
 import type { Reading } from './expanded-text.ts';
@@ -19,7 +20,8 @@ import type {
   Shape,
   SquashField,
 } from './schema.ts';
-import { WrittenNumber } from './written-number.ts';
+import { withNumberKinds } from './written-number.ts';
+import { type Zod, zod } from './zod.ts';
 
 export interface FieldOptions<D> {
   /** One or two sentences for the documentation: what it bounds or changes. */
@@ -49,7 +51,8 @@ const REDACTED = '[REDACTED]';
 
 interface KindTraits<T> {
   type: string;
-  schema: z.ZodMiniType<T>;
+  /** Called once, when a value is read or a default is asked for. */
+  schema(z: Zod): ZodMiniType<T>;
   json: JsonSchema;
   reading?: Reading;
   isSecret?: boolean;
@@ -62,8 +65,13 @@ function leaf<T, O extends FieldOptions<unknown>>(
   traits: KindTraits<T>,
 ): LeafField<Present<T, O>> {
   const fallback = options.default;
-  const parsed = fallback === undefined ? undefined : traits.schema.safeParse(fallback);
-  assert(parsed?.success !== false, `default of "${key}" does not parse`);
+  // Tables are made in every thread, and most of their keys are read in none.
+  const schema = once(() => traits.schema(zod()));
+  const defaultValue = once(() => {
+    const parsed = fallback === undefined ? undefined : schema().safeParse(fallback);
+    assert(parsed?.success !== false, `default of "${key}" does not parse`);
+    return parsed?.data;
+  });
   const field: LeafField<T> = {
     form: 'leaf',
     key,
@@ -72,11 +80,15 @@ function leaf<T, O extends FieldOptions<unknown>>(
     doc: options.doc,
     defaultText: fallback === undefined ? undefined : defaultText(fallback),
     defaultYaml: fallback,
-    defaultValue: parsed?.data,
+    get defaultValue() {
+      return defaultValue();
+    },
     required: options.required === true,
     reading: traits.reading ?? 'yaml',
     isSecret: traits.isSecret === true,
-    schema: traits.schema,
+    get schema() {
+      return schema();
+    },
     json: traits.json,
     redact: traits.redact ?? ((value) => value),
   };
@@ -93,9 +105,10 @@ function expected(what: string) {
 }
 
 function bounded<T extends number>(
-  schema: z.ZodMiniType<T>,
+  z: Zod,
+  schema: ZodMiniType<T>,
   options: { min?: number; max?: number },
-): z.ZodMiniType<T> {
+): ZodMiniType<T> {
   const { min = Number.NEGATIVE_INFINITY, max = Number.POSITIVE_INFINITY } = options;
   const atLeast = min === 0 ? 'must be non-negative' : `must be at least ${min}`;
   return schema.check(
@@ -111,9 +124,10 @@ function jsonBounds({ min, max }: { min?: number; max?: number }): JsonSchema {
 
 /** A schema that converts; `convert` returns the value or `{ error }`. */
 function converted<I, T extends string | number>(
-  input: z.ZodMiniType<I>,
+  z: Zod,
+  input: ZodMiniType<I>,
   convert: (value: I) => T | { error: string },
-): z.ZodMiniType<T> {
+): ZodMiniType<T> {
   return z.pipe(
     input,
     z.transform((value: I, context): T => {
@@ -130,12 +144,12 @@ function converted<I, T extends string | number>(
  * Collector. `min` and `max` are milliseconds; `min` is 0 unless given.
  */
 export function duration<const O extends BoundedOptions<string>>(key: string, options: O) {
-  const input = z.union([z.string(), z.int()], expected('a duration such as 200ms or 1h30m'));
-  const schema = converted(input, (value) =>
-    typeof value === 'number' ? value / 1e6 : parseDuration(value),
-  );
-  const json = { type: ['string', 'integer'] };
-  return leaf(key, options, { type: 'duration', json, schema: bounded(schema, { min: 0, ...options }) });
+  const schema = (z: Zod) => {
+    const input = z.union([z.string(), z.int()], expected('a duration such as 200ms or 1h30m'));
+    const read = (value: string | number) => (typeof value === 'number' ? value / 1e6 : parseDuration(value));
+    return bounded(z, converted(z, input, read), { min: 0, ...options });
+  };
+  return leaf(key, options, { type: 'duration', json: { type: ['string', 'integer'] }, schema });
 }
 
 /** A whole number within 2^53. */
@@ -144,7 +158,7 @@ export function integer<const O extends BoundedOptions<number>>(key: string, opt
   return leaf(key, options, {
     type: 'integer',
     json,
-    schema: bounded(z.int(expected('an integer')), options),
+    schema: (z) => bounded(z, z.int(expected('an integer')), options),
   });
 }
 
@@ -158,12 +172,12 @@ export function number<const O extends BoundedOptions<number>>(key: string, opti
   return leaf(key, options, {
     type: 'number',
     json,
-    schema: bounded(z.number(expected('a number')), options),
+    schema: (z) => bounded(z, z.number(expected('a number')), options),
   });
 }
 
 export function boolean<const O extends FieldOptions<boolean>>(key: string, options: O) {
-  const schema = z.boolean(expected('true or false'));
+  const schema = (z: Zod) => z.boolean(expected('true or false'));
   return leaf(key, options, { type: 'boolean', json: { type: 'boolean' }, schema });
 }
 
@@ -173,7 +187,7 @@ interface TextOptions extends FieldOptions<string> {
   patternHint?: string;
 }
 
-function textSchema(options: TextOptions): z.ZodMiniType<string> {
+function textSchema(z: Zod, options: TextOptions): ZodMiniType<string> {
   const { pattern, patternHint = `must match ${options.pattern}` } = options;
   const schema = z.string(expected('a string'));
   return pattern === undefined ? schema : schema.check(z.refine((value) => pattern.test(value), patternHint));
@@ -181,14 +195,14 @@ function textSchema(options: TextOptions): z.ZodMiniType<string> {
 
 export function string<const O extends TextOptions>(key: string, options: O) {
   const traits = { type: 'string', reading: 'text' as const, json: { type: 'string' } };
-  return leaf(key, options, { ...traits, schema: textSchema(options) });
+  return leaf(key, options, { ...traits, schema: (z) => textSchema(z, options) });
 }
 
 /** An address in a notation of its own, which its component checks; printed as `endpoint` is. */
 export function target<const O extends TextOptions>(key: string, options: O) {
   const redact = (value: unknown) => (typeof value === 'string' ? redactEndpoint(value) : value);
   const traits = { type: 'string', reading: 'text' as const, json: { type: 'string' } };
-  return leaf(key, options, { ...traits, schema: textSchema(options), redact });
+  return leaf(key, options, { ...traits, schema: (z) => textSchema(z, options), redact });
 }
 
 /** A string that no message, log line or printed configuration shows. */
@@ -198,7 +212,7 @@ export function secret<const O extends TextOptions>(key: string, options: O) {
     reading: 'text',
     json: { type: 'string' },
     isSecret: true,
-    schema: textSchema(options),
+    schema: (z) => textSchema(z, options),
     redact: (value) => (value === '' ? '' : REDACTED),
   });
 }
@@ -210,16 +224,13 @@ interface StringListOptions extends FieldOptions<readonly string[]> {
 
 /** A list of strings; a single string is split at its commas. */
 export function stringList<const O extends StringListOptions>(key: string, options: O) {
-  const items = z.array(z.string(expected('a string')), expected('a list of strings'));
-  const text = z.pipe(
-    z.string(),
-    z.transform((value: string) => (value === '' ? [] : value.split(','))),
-  );
+  const items = (value: string) => (value === '' ? [] : value.split(','));
   // Not a union: its one error would hide which item of a list is wrong.
-  const schema = z.pipe(
-    z.transform((value: unknown) => (typeof value === 'string' ? text.parse(value) : value)),
-    items,
-  );
+  const schema = (z: Zod) =>
+    z.pipe(
+      z.transform((value: unknown) => (typeof value === 'string' ? items(value) : value)),
+      z.array(z.string(expected('a string')), expected('a list of strings')),
+    );
   const isSecret = options.secretItems === true;
   const redactAll = (value: unknown) => (Array.isArray(value) ? value.map(() => REDACTED) : REDACTED);
   const json = { anyOf: [{ type: 'array', items: { type: 'string' } }, { type: 'string' }] };
@@ -239,11 +250,13 @@ export function oneOf<const V extends string, const O extends OneOfOptions<V>>(
   options: O & { values: readonly V[] },
 ) {
   const { values, ignoreCase = false } = options;
-  const schema = converted<string, V>(z.string(expected(`one of ${values.join(', ')}`)), (text) => {
+  const listed = `one of ${values.join(', ')}`;
+  const find = (text: string) => {
     const wanted = ignoreCase ? text.toLowerCase() : text;
     const found = values.find((value) => (ignoreCase ? value.toLowerCase() : value) === wanted);
-    return found ?? { error: `expected one of ${values.join(', ')}` };
-  });
+    return found ?? { error: `expected ${listed}` };
+  };
+  const schema = (z: Zod) => converted<string, V>(z, z.string(expected(listed)), find);
   const spellings = ignoreCase ? values.flatMap(casesOf) : values;
   const type = values.map((value) => value || '""').join(' | ');
   const traits = { type, reading: 'text' as const, json: { enum: spellings } };
@@ -267,16 +280,10 @@ export function endpoint<const O extends EndpointOptions>(key: string, options: 
   const urlText = `a URL with scheme ${schemes.join(', ')}`;
   const wanted =
     accepts === 'url' ? urlText : accepts === 'host:port' ? 'host:port' : `host:port or ${urlText}`;
-  const schema = z
-    .string(expected(wanted))
-    .check(
-      z.refine(
-        (text) =>
-          (accepts !== 'url' && parseHostPort(text) !== undefined) ||
-          (accepts !== 'host:port' && isUrl(text, schemes)),
-        { error: `expected ${wanted}` },
-      ),
-    );
+  const isAddress = (text: string) =>
+    (accepts !== 'url' && parseHostPort(text) !== undefined) ||
+    (accepts !== 'host:port' && isUrl(text, schemes));
+  const schema = (z: Zod) => z.string(expected(wanted)).check(z.refine(isAddress, expected(wanted)));
   // A bad URL may hold a password where no parser finds it, so messages leave it out.
   const isSecret = accepts !== 'host:port';
   const redact = (value: unknown) => (typeof value === 'string' ? redactEndpoint(value) : value);
@@ -293,12 +300,13 @@ function isUrl(text: string, schemes: readonly string[]): boolean {
 /** Bytes: an integer, or a text with a unit such as `256MiB`. */
 export function byteCount<const O extends BoundedOptions<number | string>>(key: string, options: O) {
   const wanted = 'a number of bytes such as 1048576 or 256MiB';
-  const input = z.union([z.int(), z.string()], expected(wanted));
-  const schema = converted(input, (value) =>
-    typeof value === 'number' ? value : (parseByteSize(value) ?? { error: `expected ${wanted}` }),
-  );
-  const json = { type: ['integer', 'string'] };
-  return leaf(key, options, { type: 'bytes', json, schema: bounded(schema, { min: 0, ...options }) });
+  const read = (value: string | number) =>
+    typeof value === 'number' ? value : (parseByteSize(value) ?? expected(wanted));
+  const schema = (z: Zod) => {
+    const input = z.union([z.int(), z.string()], expected(wanted));
+    return bounded(z, converted(z, input, read), { min: 0, ...options });
+  };
+  return leaf(key, options, { type: 'bytes', json: { type: ['integer', 'string'] }, schema });
 }
 
 interface StringMapOptions extends FieldOptions<Readonly<Record<string, string>>> {
@@ -309,21 +317,28 @@ interface StringMapOptions extends FieldOptions<Readonly<Record<string, string>>
 /** Free keys with string values, or a list of names and values; plain data, own properties only. */
 export function stringMap<const O extends StringMapOptions>(key: string, options: O) {
   const isSecret = options.secretValues === true;
-  // Entries instead of z.record: a key `__proto__` must stay an ordinary key.
-  const map = z.custom<object>(
-    (value) => typeof value === 'object' && value !== null && !Array.isArray(value),
-    { error: 'expected a map of strings' },
-  );
-  const schema = z.pipe(
-    z.pipe(z.transform(mapOfNamedValues), map),
-    z.transform((map: object, context): Record<string, string> => {
-      for (const [name, value] of Object.entries(map)) {
-        if (typeof value === 'string') continue;
-        context.issues.push({ code: 'custom', message: 'expected a string', path: [name], input: undefined });
-      }
-      return Object.fromEntries(Object.entries(map));
-    }),
-  );
+  const schema = (z: Zod) => {
+    // Entries instead of z.record: a key `__proto__` must stay an ordinary key.
+    const map = z.custom<object>(
+      (value) => typeof value === 'object' && value !== null && !Array.isArray(value),
+      { error: 'expected a map of strings' },
+    );
+    return z.pipe(
+      z.pipe(z.transform(mapOfNamedValues), map),
+      z.transform((map: object, context): Record<string, string> => {
+        for (const [name, value] of Object.entries(map)) {
+          if (typeof value === 'string') continue;
+          context.issues.push({
+            code: 'custom',
+            message: 'expected a string',
+            path: [name],
+            input: undefined,
+          });
+        }
+        return Object.fromEntries(Object.entries(map));
+      }),
+    );
+  };
   const redactAll = (value: unknown) =>
     Object.fromEntries(Object.keys(mapOfNamedValues(value) as object).map((name) => [name, REDACTED]));
   const json = { type: ['object', 'array'], additionalProperties: { type: 'string' } };
@@ -333,24 +348,15 @@ export function stringMap<const O extends StringMapOptions>(key: string, options
 
 /** Any value, unread: for keys that are accepted without effect, and for those that a check of the table reads. */
 export function anything(key: string, options: { doc: string; isSecret?: true }): LeafField<unknown> {
-  const traits = { type: 'any', json: {}, schema: z.unknown() };
+  const traits = { type: 'any', json: {}, schema: (z: Zod) => z.unknown() };
   if (options.isSecret !== true) return leaf(key, options, traits);
   return leaf(key, options, { ...traits, isSecret: true, redact: () => REDACTED });
 }
 
 /** A value of any type with the kinds of its numbers: integers are bigints, what was written as a double is a number. */
 export function literal(key: string, options: { doc: string }): LeafField<unknown> {
-  const schema = z.pipe(z.unknown(), z.transform(withNumberKinds));
+  const schema = (z: Zod) => z.pipe(z.unknown(), z.transform(withNumberKinds));
   return leaf(key, options, { type: 'any', reading: 'literal', json: {}, schema });
-}
-
-/** Plain data, because a plan goes to other threads, where classes would be lost. */
-function withNumberKinds(value: unknown): unknown {
-  if (typeof value === 'number') return Number.isSafeInteger(value) ? BigInt(value) : value;
-  if (value instanceof WrittenNumber) return value.integer ?? value.value;
-  if (Array.isArray(value)) return value.map(withNumberKinds);
-  if (typeof value !== 'object' || value === null) return value;
-  return Object.fromEntries(Object.entries(value).map(([key, below]) => [key, withNumberKinds(below)]));
 }
 
 interface SectionOptions {

@@ -27,3 +27,12 @@ export class WrittenNumber {
 
 const DECIMAL_INTEGER = /^[-+]?\d{1,400}$/;
 const DOUBLE = /^[-+]?[\d.]+(?:[eE][-+]?\d+)?$/;
+
+/** Plain data, because a plan goes to other threads, where classes would be lost. */
+export function withNumberKinds(value: unknown): unknown {
+  if (typeof value === 'number') return Number.isSafeInteger(value) ? BigInt(value) : value;
+  if (value instanceof WrittenNumber) return value.integer ?? value.value;
+  if (Array.isArray(value)) return value.map(withNumberKinds);
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, below]) => [key, withNumberKinds(below)]));
+}

@@ -93,6 +93,15 @@ test('every key of every component whose name says that it holds a secret is a s
   }
 });
 
+test('every default of every component is a value that its key takes', () => {
+  const leaves = [...BUILTIN.values()].flatMap(({ kind, type, configSchema }) => {
+    return leavesOf(shapeOf(configSchema), `${kind} ${type}`);
+  });
+  const defaults = leaves.filter(([, { defaultYaml }]) => defaultYaml !== undefined);
+  assert.ok(defaults.length > 150);
+  for (const [place, { defaultValue }] of defaults) assert.notEqual(defaultValue, undefined, place);
+});
+
 test('it holds defaults, present names and everything that was written', () => {
   const printed = yaml.parse(print(SECRETS).text!);
   assert.deepEqual(Object.keys(printed), ['receivers', 'exporters', 'extensions', 'service']);
