@@ -21,12 +21,20 @@ const OUTCOMES: Readonly<Record<number, ProduceOutcome>> = {
   44: 'refused',
   76: 'refused',
   87: 'refused',
-  // UNKNOWN_SERVER_ERROR, REQUEST_TIMED_OUT, NETWORK_EXCEPTION, NOT_ENOUGH_REPLICAS_AFTER_APPEND, KAFKA_STORAGE_ERROR
-  [-1]: 'unknown',
-  7: 'unknown',
-  13: 'unknown',
-  20: 'unknown',
-  56: 'unknown',
+  // CORRUPT_MESSAGE, LEADER_NOT_AVAILABLE, REPLICA_NOT_AVAILABLE, NOT_ENOUGH_REPLICAS, INVALID_REQUIRED_ACKS
+  2: 'absent',
+  5: 'absent',
+  9: 'absent',
+  19: 'absent',
+  21: 'absent',
+  // TOPIC_AUTHORIZATION_FAILED, CLUSTER_AUTHORIZATION_FAILED, UNSUPPORTED_VERSION, INVALID_REQUEST,
+  // TRANSACTIONAL_ID_AUTHORIZATION_FAILED, THROTTLING_QUOTA_EXCEEDED
+  29: 'absent',
+  31: 'absent',
+  35: 'absent',
+  42: 'absent',
+  53: 'absent',
+  89: 'absent',
   // OUT_OF_ORDER_SEQUENCE_NUMBER
   45: 'out of step',
   // DUPLICATE_SEQUENCE_NUMBER: so old that the broker does not know its offset any more, but it is there.
@@ -38,9 +46,13 @@ const OUTCOMES: Readonly<Record<number, ProduceOutcome>> = {
   90: 'out of step',
 };
 
-/** Every code that is not named says that the broker did not take the batch. */
+/**
+ * A code that is not named may come after the batch was appended. So may NOT_LEADER_OR_FOLLOWER (6) and
+ * UNKNOWN_TOPIC_OR_PARTITION (3): a leader that is no longer one says so of batches that it still waits to see replicated,
+ * and its successor may have them. Another batch under the number of such a one would be taken for it and be lost.
+ */
 export function produceOutcome(errorCode: number): ProduceOutcome {
-  return OUTCOMES[errorCode] ?? 'absent';
+  return OUTCOMES[errorCode] ?? 'unknown';
 }
 
 /** UNKNOWN_TOPIC_OR_PARTITION, LEADER_NOT_AVAILABLE, NOT_LEADER, REPLICA_NOT_AVAILABLE, KAFKA_STORAGE_ERROR, epochs. */
