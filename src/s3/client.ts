@@ -3,6 +3,8 @@ import type { Readable } from 'node:stream';
 import type {
   CompletedPart,
   CompleteMultipartUploadCommandInput,
+  HeadObjectCommandInput,
+  HeadObjectCommandOutput,
   ListMultipartUploadsCommandOutput,
   PutObjectCommandInput,
 } from '@aws-sdk/client-s3';
@@ -13,6 +15,7 @@ import { isAlreadyThere, isNotFound, s3Error } from './errors.ts';
 import type {
   ListOptions,
   S3Content,
+  S3Description,
   S3Entry,
   S3Level,
   S3StoreOptions,
@@ -104,10 +107,11 @@ export class S3Store {
         ),
       );
       yield {
-        objects: (page.Contents ?? []).map(({ Key = '', Size = 0, LastModified }) => ({
+        objects: (page.Contents ?? []).map(({ Key = '', Size = 0, LastModified, ETag = '' }) => ({
           key: Key,
           sizeBytes: Size,
           modifiedUnixMs: LastModified?.getTime() ?? 0,
+          etag: ETag,
         })),
         prefixes: (page.CommonPrefixes ?? []).map(({ Prefix = '' }) => Prefix),
       };
@@ -131,18 +135,31 @@ export class S3Store {
       sizeBytes: answer.ContentLength,
       contentEncoding: (answer.ContentEncoding ?? '').toLowerCase(),
       metadata: answer.Metadata ?? {},
+      etag: answer.ETag ?? '',
     };
   }
 
   /** Size in bytes, or undefined when there is no such object. */
   async size(bucket: string, key: string, signal?: AbortSignal): Promise<number | undefined> {
+    const answer = await this.#look({ Bucket: bucket, Key: key }, signal);
+    return answer === undefined ? undefined : (answer.ContentLength ?? 0);
+  }
+
+  /** What the store keeps beside an object's bytes, or undefined when there is no such object. */
+  async describe(bucket: string, key: string, signal?: AbortSignal): Promise<S3Description | undefined> {
+    const answer = await this.#look({ Bucket: bucket, Key: key, ChecksumMode: 'ENABLED' }, signal);
+    return answer && { metadata: answer.Metadata ?? {}, crc32: answer.ChecksumCRC32 };
+  }
+
+  async #look(
+    input: HeadObjectCommandInput,
+    signal: AbortSignal | undefined,
+  ): Promise<HeadObjectCommandOutput | undefined> {
     try {
-      const head = new this.#sdk.HeadObjectCommand({ Bucket: bucket, Key: key });
-      const answer = await this.#client.send(head, untilAborted(signal));
-      return answer.ContentLength ?? 0;
+      return await this.#client.send(new this.#sdk.HeadObjectCommand(input), untilAborted(signal));
     } catch (error) {
       if (isNotFound(error)) return undefined;
-      throw s3Error(`head s3://${bucket}/${key}`, error);
+      throw s3Error(`head s3://${input.Bucket}/${input.Key}`, error);
     }
   }
 
@@ -177,7 +194,7 @@ export class S3Store {
   ): Promise<WriteResult> {
     return this.#write(`upload s3://${bucket}/${key}`, async () => {
       const target = { Bucket: bucket, Key: key };
-      const { ifAbsent, ...kept } = options;
+      const { ifAbsent, ifMatch, ...kept } = options;
       const created = await this.#client.send(
         new this.#sdk.CreateMultipartUploadCommand({
           ...writeParams(bucket, key, { ...kept, ifAbsent: false }),
@@ -193,7 +210,7 @@ export class S3Store {
         const complete = {
           ...upload,
           MultipartUpload: { Parts: parts },
-          ...(ifAbsent ? { IfNoneMatch: '*' } : {}),
+          ...conditions(options),
         };
         await this.#client.send(new this.#sdk.CompleteMultipartUploadCommand(complete), {
           abortSignal: signal,
@@ -293,7 +310,7 @@ interface UploadMarker {
 type WriteParams = PutObjectCommandInput & Pick<CompleteMultipartUploadCommandInput, 'IfNoneMatch'>;
 
 function writeParams(bucket: string, key: string, options: WriteOptions): WriteParams {
-  const { contentEncoding, contentType, acl, storageClass, metadata, ifAbsent } = options;
+  const { contentEncoding, contentType, acl, storageClass, metadata } = options;
   return {
     Bucket: bucket,
     Key: key,
@@ -304,7 +321,14 @@ function writeParams(bucket: string, key: string, options: WriteOptions): WriteP
       ? {}
       : { StorageClass: storageClass as NonNullable<PutObjectCommandInput['StorageClass']> }),
     ...(metadata === undefined ? {} : { Metadata: { ...metadata } }),
+    ...conditions(options),
+  };
+}
+
+function conditions({ ifAbsent, ifMatch }: WriteOptions) {
+  return {
     ...(ifAbsent ? { IfNoneMatch: '*' } : {}),
+    ...(ifMatch === undefined ? {} : { IfMatch: ifMatch }),
   };
 }
 

@@ -14,6 +14,14 @@ export interface S3Entry {
   sizeBytes: number;
   /** Milliseconds since the epoch; 0 when the store does not say. */
   modifiedUnixMs: number;
+  /** With its quotes; other bytes have another one. Empty when the store does not say. */
+  etag: string;
+}
+
+export interface S3Description {
+  metadata: Readonly<Record<string, string>>;
+  /** Base64, of all bytes; with `-` and the number of parts behind it, of the parts' checksums. undefined: not known. */
+  crc32: string | undefined;
 }
 
 /** What lies right below a prefix. */
@@ -36,6 +44,8 @@ export interface S3Content {
   /** Header of the object, lower case; empty when it has none. */
   contentEncoding: string;
   metadata: Readonly<Record<string, string>>;
+  /** As in `S3Entry`. */
+  etag: string;
 }
 
 export interface WriteOptions {
@@ -46,10 +56,12 @@ export interface WriteOptions {
   metadata?: Readonly<Record<string, string>>;
   /** Write only when there is no object of this key. */
   ifAbsent: boolean;
+  /** Write only over the object with this ETag. */
+  ifMatch?: string | undefined;
 }
 
 export interface WriteResult {
-  /** There was an object of this key, and it was left alone. */
+  /** The condition was not met: what is there, an object of this key or one with another ETag, was left alone. */
   existed: boolean;
   /** Of what was offered. */
   sizeBytes: number;
