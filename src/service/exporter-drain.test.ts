@@ -27,6 +27,7 @@ import { createSharedWords } from '../queue/log/shared-words.ts';
 import { systemClock } from '../stdx/clock.ts';
 import { Prng } from '../stdx/prng.ts';
 import { ThreadMeter } from '../telemetry/registry.ts';
+import { afterwards } from '../testkit/e2e/storage.test-peer.ts';
 import { until } from '../testkit/engine-process.ts';
 import { Drain } from './exporter-drain.ts';
 
@@ -45,7 +46,7 @@ interface Bed {
 
 async function startBed(t: TestContext): Promise<Bed> {
   const directory = mkdtempSync(join(tmpdir(), 'millrace-drain-'));
-  t.after(() => rmSync(directory, { recursive: true, force: true }));
+  afterwards(t, () => rmSync(directory, { recursive: true, force: true }));
   const shared = createSharedWords(1);
   const descriptor: LogDescriptor = {
     ...{ logId: 'traces~0', signal: 'traces', directory, flush: true, cursorNames: ['test'], shared },
@@ -75,7 +76,7 @@ async function startBed(t: TestContext): Promise<Bed> {
     writer.tryAppend(numberedRequest(request * ITEMS, ITEMS, 40_000), ITEMS, START + request * 1000);
     await writer.commit();
   }
-  await until('delivery', () => exporter.delivered.length === REQUESTS * ITEMS, 20_000);
+  await until('delivery', () => exporter.delivered.length === REQUESTS * ITEMS);
   return { descriptor, writer, exporter, drain, running };
 }
 
@@ -100,7 +101,7 @@ async function rewind(bed: Bed, target: RewindTarget, generation: number): Promi
 }
 
 test('what arrived since a time is sent again, once, and what is new follows', {
-  timeout: 40_000,
+  timeout: 180_000,
 }, async (t) => {
   const bed = await startBed(t);
   assert.ok(listSegments(bed.descriptor.directory).length > 3);
@@ -120,7 +121,7 @@ test('what arrived since a time is sent again, once, and what is new follows', {
   await stop(bed);
 });
 
-test('a request of before a crash is not done twice', { timeout: 40_000 }, async (t) => {
+test('a request of before a crash is not done twice', { timeout: 180_000 }, async (t) => {
   const bed = await startBed(t);
   const done = await rewind(bed, 'begin', 1);
   assert.deepEqual(done, { from: REQUESTS * ITEMS, to: 0 });
@@ -132,7 +133,7 @@ test('a request of before a crash is not done twice', { timeout: 40_000 }, async
 });
 
 test('segments that nobody looked into since a crash are not read by a running engine', {
-  timeout: 40_000,
+  timeout: 180_000,
 }, async (t) => {
   const bed = await startBed(t);
   const [first] = listSegments(bed.descriptor.directory);

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import type { CollectorPlan } from '../config/collector-plan.ts';
 import { RecordingLogger } from '../exporters/helper/delivery.test-peer.ts';
+import { afterwards } from '../testkit/e2e/storage.test-peer.ts';
 import { until } from '../testkit/engine-process.ts';
 import { Reloader, type ReloadTarget } from './reload.ts';
 import { configFiles, FileWatch } from './reload-watch.ts';
@@ -68,7 +69,7 @@ test('requests during a reload become one more; what failed is not what runs', a
 
 test('a watched file is told once it stays changed, through links that are swapped too', async (t) => {
   const directory = mkdtempSync(join(tmpdir(), 'millrace-watch-'));
-  t.after(() => rmSync(directory, { recursive: true, force: true }));
+  afterwards(t, () => rmSync(directory, { recursive: true, force: true }));
   const path = (name: string) => join(directory, name);
   writeFileSync(path('v1'), 'one');
   writeFileSync(path('v2'), 'two');
@@ -79,7 +80,7 @@ test('a watched file is told once it stays changed, through links that are swapp
     changes += 1;
   };
   const watch = new FileWatch([path('config.yaml')], onChange, () => referenced, 20);
-  t.after(() => watch.close());
+  afterwards(t, () => watch.close());
   const looks = () => new Promise((resolve) => setTimeout(resolve, 150));
   await looks();
   writeFileSync(path('v1'), 'one');

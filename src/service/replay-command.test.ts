@@ -185,7 +185,7 @@ test('a rate is kept', async (t) => {
   assert.equal(code, 0);
   assert.equal(deliveredSpans(sink).size, spans);
   // The last batch leaves when those before it have had their time.
-  assert.ok(seconds >= (spans - 100) / 1000 - 0.05 && seconds < 3, `${spans} spans in ${seconds} s`);
+  assert.ok(seconds >= (spans - 100) / 1000 - 0.05 && seconds < 20, `${spans} spans in ${seconds} s`);
 });
 
 test('mistakes are told before anything is read', async (t) => {

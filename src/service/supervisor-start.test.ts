@@ -30,7 +30,7 @@ function supervise(failpoints: string, startHangMs: number) {
 }
 
 test('a worker that hangs before it is ready stops the start with its name', {
-  timeout: 30_000,
+  timeout: 180_000,
 }, async () => {
   const { supervisor, fatal } = supervise('worker.start=hang', 3000);
   await assert.rejects(supervisor.start(), (error: unknown) => {
@@ -46,7 +46,7 @@ test('a worker that hangs before it is ready stops the start with its name', {
   assert.deepEqual(fatal, []);
 });
 
-test('a worker that only takes its time is waited for', { timeout: 30_000 }, async () => {
+test('a worker that only takes its time is waited for', { timeout: 180_000 }, async () => {
   const { supervisor } = supervise('worker.start=delay:1500', 8000);
   await supervisor.start();
   assert.equal(supervisor.missingCount, 0);

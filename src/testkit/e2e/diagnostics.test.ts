@@ -11,7 +11,7 @@ async function get(port: number, path: string) {
 }
 
 test('profiles and snapshots of the main thread and of workers, one at a time', {
-  timeout: 60_000,
+  timeout: 180_000,
 }, async (t) => {
   const ports = await freePorts();
   const port = await freePort();
@@ -28,9 +28,9 @@ test('profiles and snapshots of the main thread and of workers, one at a time', 
 
   for (const thread of ['main', 'pipeline-worker-0#1', 'exporter-worker-0#1']) {
     const query = `thread=${encodeURIComponent(thread)}`;
-    const taken = get(port, `/debug/pprof/profile?seconds=0.5&${query}`);
+    const taken = get(port, `/debug/pprof/profile?seconds=${thread === 'main' ? 3 : 0.5}&${query}`);
     if (thread === 'main') {
-      await new Promise((resolve) => setTimeout(resolve, 150));
+      await new Promise((resolve) => setTimeout(resolve, 500));
       assert.equal((await get(port, '/debug/pprof/profile?seconds=1')).status, 503, 'two at a time');
     }
     const cpu = await taken;
@@ -63,7 +63,7 @@ test('profiles and snapshots of the main thread and of workers, one at a time', 
 });
 
 test('pages name components and their states, and nothing of the configuration', {
-  timeout: 30_000,
+  timeout: 180_000,
 }, async (t) => {
   const ports = await freePorts();
   const port = await freePort();

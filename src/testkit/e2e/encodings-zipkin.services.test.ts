@@ -98,7 +98,7 @@ const CASES: readonly (readonly [
 
 for (const [path, parsesStringTags, decoder, lists] of CASES) {
   const how = parsesStringTags ? 'numbers and booleans' : 'text';
-  test(`the Collector makes the same spans of ${path}, tags as ${how}`, { timeout: 120_000 }, async (t) => {
+  test(`the Collector makes the same spans of ${path}, tags as ${how}`, { timeout: 180_000 }, async (t) => {
     const directory = mkdtempSync(join(tmpdir(), 'millrace-zipkin-'));
     t.after(() => rmSync(directory, { recursive: true, force: true }));
     const endpointText = `127.0.0.1:${await freePort()}`;

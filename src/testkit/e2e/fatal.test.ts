@@ -33,7 +33,7 @@ function callGrpc(session: ClientHttp2Session, body: Uint8Array): Promise<string
 }
 
 test('calls that wait on one gRPC connection are all answered before the end', {
-  timeout: 60_000,
+  timeout: 180_000,
 }, async (t) => {
   const ports = await freePorts();
   const engine = await startEngine(t, {
@@ -57,7 +57,7 @@ for (const [what, failpoints, code] of [
   // Every incarnation dies of its first frame, with nothing but the restart budget to end it.
   ['a worker that dies again and again', 'pipeline.decoded=throw;pipeline.before_release=throw', 70],
 ] as const) {
-  test(`${what} answers every client that waits, then exits ${code}`, { timeout: 60_000 }, async (t) => {
+  test(`${what} answers every client that waits, then exits ${code}`, { timeout: 180_000 }, async (t) => {
     const ports = await freePorts();
     const engine = await startEngine(t, {
       config: engineConfig(ports, { nop: {} }, { signals: ['traces'] }),

@@ -50,7 +50,7 @@ const EXPLAINED = new Map([
 ]);
 
 test('D13: HTTP/2 conforms to the specification, but for what has a reason', {
-  timeout: 120_000,
+  timeout: 180_000,
 }, async (t) => {
   const { h2spec } = await installPrograms();
   const directory = mkdtempSync(join(tmpdir(), 'millrace-h2spec-'));

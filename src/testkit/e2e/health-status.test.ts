@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { EngineProcess, engineConfig, freePort, freePorts, until } from '../engine-process.ts';
 import { LedgerClient, ledgerRequest } from '../ledger-client.ts';
+import { afterwards } from './storage.test-peer.ts';
 
 interface Status {
   status: string;
@@ -17,10 +18,10 @@ interface Status {
 }
 
 test('an exporter without its backend is a recoverable error until the backend is back', {
-  timeout: 60_000,
+  timeout: 180_000,
 }, async (t) => {
   const directory = mkdtempSync(join(tmpdir(), 'millrace-health-status-'));
-  t.after(() => rmSync(directory, { recursive: true, force: true }));
+  afterwards(t, () => rmSync(directory, { recursive: true, force: true }));
   const [ports, health, backendPort] = [await freePorts(), await freePort(), await freePort()];
   const exporter = {
     endpoint: `http://127.0.0.1:${backendPort}`,
@@ -39,7 +40,7 @@ test('an exporter without its backend is a recoverable error until the backend i
     ),
     dataDir: join(directory, 'data'),
   });
-  t.after(() => engine.kill());
+  afterwards(t, () => engine.kill());
   const status = async (query = '') => {
     // A scrape makes the figures of all threads fresh.
     await engine.metrics(ports.metrics);
@@ -66,7 +67,7 @@ test('an exporter without its backend is a recoverable error until the backend i
   const backend = createServer((request, response) => request.resume().on('end', () => response.end()));
   backend.listen(backendPort, '127.0.0.1');
   await once(backend, 'listening');
-  t.after(() => backend.close().closeAllConnections());
+  afterwards(t, () => backend.close().closeAllConnections());
   await until('the recovery', async () => (await status()).code === 200);
   assert.equal((await status()).body.status, 'StatusOK');
   assert.equal((await engine.kill('SIGTERM')).code, 0, engine.log);

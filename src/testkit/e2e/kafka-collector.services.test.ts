@@ -51,7 +51,7 @@ const READ: Readonly<Record<string, Record<string, unknown>>> = {
 const ENCODINGS: Readonly<Record<string, string>> = { json: 'otlp_json', jaeger: 'jaeger_proto' };
 
 test('the Collector reads all of it, whatever the compression and the encoding', {
-  timeout: 120_000,
+  timeout: 180_000,
 }, async (t) => {
   const names = Object.keys(READ);
   for (const name of names) await broker.createTopic(name, 4);
@@ -105,7 +105,7 @@ test('the Collector reads all of it, whatever the compression and the encoding',
   }
 });
 
-test('the Java client reads keys, headers and compressed batches', { timeout: 60_000 }, async () => {
+test('the Java client reads keys, headers and compressed batches', { timeout: 180_000 }, async () => {
   for (const topic of ['keyed', 'snappy', 'gzip', ...(CAN_WRITE_ZSTD ? ['zstd'] : [])]) {
     const ends = await broker.endOffsets(topic);
     const count = ends.reduce((sum, end) => sum + end, 0);
@@ -140,7 +140,7 @@ function places(records: readonly FoundRecord[]): string[] {
   return [...new Set(keyed.map(({ key, partition }) => `${key!.toString('hex')}@${partition}`))].sort();
 }
 
-test('keys and partitions are those of the Collector’s exporter', { timeout: 120_000 }, async (t) => {
+test('keys and partitions are those of the Collector’s exporter', { timeout: 180_000 }, async (t) => {
   const port = await freePort();
   const names = Object.keys(KEYED);
   for (const name of names) {
@@ -194,11 +194,7 @@ test('keys and partitions are those of the Collector’s exporter', { timeout: 1
       });
       assert.equal(answer.status, 200);
     }
-    await until(
-      'an empty queue',
-      async () => (await bed.metric('otelcol_exporter_queue_size')) === 0,
-      30_000,
-    );
+    await until('an empty queue', async () => (await bed.metric('otelcol_exporter_queue_size')) === 0);
     const own = places(await readTopic(broker, `own_${name}`, 7));
     assert.ok(own.length > 3, `${name}: ${own.length} keys`);
     assert.deepEqual(own, places(await readTopic(broker, `go_${name}`, 7)), name);

@@ -24,7 +24,7 @@ function requests(count: number, producer = 0): Buffer[] {
 }
 
 test('records of every partition arrive once, and then their offsets are committed', {
-  timeout: 60_000,
+  timeout: 180_000,
 }, async (t) => {
   await broker.createTopic('otlp_spans', 4);
   await produce(
@@ -35,7 +35,7 @@ test('records of every partition arrive once, and then their offsets are committ
   const bed = await ReceiverBed.create({ broker });
   t.after(() => bed.stop());
   const engine = await bed.start();
-  await until('all spans', () => bed.spans().size === 40 * SPANS_PER_REQUEST, 20_000);
+  await until('all spans', () => bed.spans().size === 40 * SPANS_PER_REQUEST);
   await until(
     'the commits',
     async () => (await committedOffsets(broker, 'bed', 'otlp_spans')).join() === '10,10,10,10',
@@ -51,7 +51,7 @@ test('records of every partition arrive once, and then their offsets are committ
 });
 
 test('records that cannot be decoded are counted and passed, and stop nobody', {
-  timeout: 60_000,
+  timeout: 180_000,
 }, async (t) => {
   await broker.createTopic('poison', 1);
   const records = requests(6).map((value) => ({ value }));
@@ -63,19 +63,15 @@ test('records that cannot be decoded are counted and passed, and stop nobody', {
   });
   t.after(() => bed.stop());
   const engine = await bed.start();
-  await until(
-    'the commits',
-    async () => (await committedOffsets(broker, 'poison', 'poison')).join() === '9',
-    30_000,
-  );
+  await until('the commits', async () => (await committedOffsets(broker, 'poison', 'poison')).join() === '9');
   await until('all spans', () => bed.spans().size === 6 * SPANS_PER_REQUEST);
   assert.equal(await bed.metric('otelcol_kafka_receiver_unmarshal_failed_spans', 'topic="poison"'), 2);
   assert.equal(await bed.metric('millrace_kafka_receiver_dropped_records', 'reason="malformed"'), 2);
-  assert.match(engine.log, /a record was passed without being stored/);
+  await engine.said(/a record was passed without being stored/);
 });
 
 test('on_permanent_error: false stops the partition at such a record, and no other', {
-  timeout: 60_000,
+  timeout: 180_000,
 }, async (t) => {
   await broker.createTopic('stands', 2);
   const [first, second, third] = requests(3);
@@ -98,7 +94,6 @@ test('on_permanent_error: false stops the partition at such a record, and no oth
   await until(
     'the commits',
     async () => (await committedOffsets(broker, 'stands', 'stands')).join() === '1,1',
-    30_000,
   );
   await produce(broker, 'stands', [{ value: third!, partition: 1 }]);
   await until(
@@ -138,7 +133,7 @@ test('headers become attributes and metadata; patterns find topics, also later o
   t.after(() => bed.stop());
   await bed.start();
   const has = (text: string) => bed.lines('logs').some((line) => line.includes(text));
-  await until('the first record', () => has('first'), 30_000);
+  await until('the first record', () => has('first'));
   const line = bed.lines('logs').find((text) => text.includes('first'))!;
   const attributes = new Map<string, string>(
     JSON.parse(line).resourceLogs[0].resource.attributes.map(
@@ -156,11 +151,11 @@ test('headers become attributes and metadata; patterns find topics, also later o
   );
   await broker.createTopic('logs-b', 1);
   await produce(broker, 'logs-b', [{ value: 'second' }]);
-  await until('a record of the new topic', () => has('second'), 30_000);
+  await until('a record of the new topic', () => has('second'));
   assert.ok(!has('never'));
 });
 
-test('wrong credentials are said so, and the engine runs on', { timeout: 60_000 }, async (t) => {
+test('wrong credentials are said so, and the engine runs on', { timeout: 180_000 }, async (t) => {
   const guarded = await KafkaServer.start({ sasl: { PLAIN: { reader: 'right' } } });
   const bed = await ReceiverBed.create({
     broker: guarded,
@@ -174,11 +169,7 @@ test('wrong credentials are said so, and the engine runs on', { timeout: 60_000 
     await guarded.stop();
   });
   const engine = await bed.start();
-  await until(
-    'the message',
-    () => engine.log.includes('the brokers refuse the consumer until credentials'),
-    20_000,
-  );
+  await until('the message', () => engine.log.includes('the brokers refuse the consumer until credentials'));
   assert.ok(!engine.log.includes('wrong-secret'));
   assert.equal((await engine.kill('SIGTERM')).code, 0);
 });

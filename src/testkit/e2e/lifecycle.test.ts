@@ -10,20 +10,29 @@ import { createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { EngineProcess, engineConfig, freePort, freePorts, metricSum, until } from '../engine-process.ts';
+import {
+  EngineProcess,
+  engineConfig,
+  freePort,
+  freePorts,
+  metricSum,
+  STOP_WITHIN_MS,
+  until,
+} from '../engine-process.ts';
 import { deliveredSpans } from '../file-sink.ts';
 import { LedgerClient, ledgerRequest, SPANS_PER_REQUEST } from '../ledger-client.ts';
+import { afterwards } from './storage.test-peer.ts';
 
 function tempDirectory(t: TestContext): string {
   const directory = mkdtempSync(join(tmpdir(), 'millrace-life-'));
-  t.after(() => rmSync(directory, { recursive: true, force: true }));
+  afterwards(t, () => rmSync(directory, { recursive: true, force: true }));
   return directory;
 }
 
 const CLEAN_EXIT = { code: 0, signal: null };
 
 test('G1: SIGTERM under load finishes what was taken and exits 0, five times', {
-  timeout: 90_000,
+  timeout: 180_000,
 }, async (t) => {
   const directory = tempDirectory(t);
   const sink = join(directory, 'delivered.bin');
@@ -34,19 +43,19 @@ test('G1: SIGTERM under load finishes what was taken and exits 0, five times', {
     { signals: ['traces'] },
   );
   const client = new LedgerClient({ port: ports.http, producers: 4 });
-  t.after(() => client.close());
+  afterwards(t, () => client.close());
   for (let cycle = 0; cycle < 5; cycle++) {
     const engine = await EngineProcess.start({ config, dataDir: join(directory, 'data') });
-    t.after(() => engine.kill());
+    afterwards(t, () => engine.kill());
     client.start();
     await new Promise((resolve) => setTimeout(resolve, 400));
     const startedMs = Date.now();
     assert.deepEqual(await engine.kill('SIGTERM'), CLEAN_EXIT, engine.log);
-    assert.ok(Date.now() - startedMs < 8500, 'stopped after the deadline');
+    assert.ok(Date.now() - startedMs < STOP_WITHIN_MS, 'stopped after the deadline');
     await client.stop();
   }
   const engine = await EngineProcess.start({ config, dataDir: join(directory, 'data') });
-  t.after(() => engine.kill());
+  afterwards(t, () => engine.kill());
   await until('the log to drain', async () => {
     return metricSum(await engine.metrics(ports.metrics), 'otelcol_exporter_queue_size') === 0;
   });
@@ -86,7 +95,7 @@ async function countSpans(port: number): Promise<number> {
 }
 
 test('G2, G11: a backend that is absent, then hung, then there gets everything', {
-  timeout: 120_000,
+  timeout: 180_000,
 }, async (t) => {
   if (!hasChdb()) return t.skip('npm package chdb is not installed');
   const directory = tempDirectory(t);
@@ -103,10 +112,10 @@ test('G2, G11: a backend that is absent, then hung, then there gets everything',
     dataDir: join(directory, 'data'),
   };
   const client = new LedgerClient({ port: ports.http, producers: 1 });
-  t.after(() => client.close());
+  afterwards(t, () => client.close());
 
   let engine = await EngineProcess.start(start);
-  t.after(() => engine.kill());
+  afterwards(t, () => engine.kill());
   for (let sequence = 0; sequence < 20; sequence++)
     assert.equal(await client.send(ledgerRequest(0, sequence)), 200);
   assert.deepEqual(await engine.kill('SIGTERM'), CLEAN_EXIT, `backend absent:\n${engine.log}`);
@@ -118,7 +127,7 @@ test('G2, G11: a backend that is absent, then hung, then there gets everything',
   await new Promise((resolve) => setTimeout(resolve, 500));
   const startedMs = Date.now();
   assert.deepEqual(await engine.kill('SIGTERM'), CLEAN_EXIT, `backend hung:\n${engine.log}`);
-  assert.ok(Date.now() - startedMs < 8500, 'a hung backend held the stop up');
+  assert.ok(Date.now() - startedMs < STOP_WITHIN_MS, 'a hung backend held the stop up');
   await new Promise((resolve) => silent.close(resolve));
 
   engine = await EngineProcess.start(start);
@@ -134,21 +143,20 @@ test('G2, G11: a backend that is absent, then hung, then there gets everything',
     dataDir: join(directory, 'store'),
   };
   const store = await EngineProcess.start(storeStart, 30_000);
-  t.after(() => store.kill());
+  afterwards(t, () => store.kill());
   await until(
     'all spans in ClickHouse',
     async () => (await countSpans(storePort)) === 40 * SPANS_PER_REQUEST,
-    40_000,
   );
   assert.deepEqual(await engine.kill('SIGTERM'), CLEAN_EXIT, engine.log);
   assert.deepEqual(await store.kill('SIGTERM'), CLEAN_EXIT, store.log);
 });
 
-test('G3: a second signal ends the engine at once and safely', { timeout: 30_000 }, async (t) => {
+test('G3: a second signal ends the engine at once and safely', { timeout: 180_000 }, async (t) => {
   const directory = tempDirectory(t);
   const ports = await freePorts();
   const hung = await silentServer(await freePort());
-  t.after(() => hung.close());
+  afterwards(t, () => hung.close());
   const { port } = hung.address() as { port: number };
   const clickhouse = { endpoint: `http://127.0.0.1:${port}`, timeout: '30s' };
   const start = {
@@ -157,33 +165,33 @@ test('G3: a second signal ends the engine at once and safely', { timeout: 30_000
   };
   const engine = await EngineProcess.start(start);
   const client = new LedgerClient({ port: ports.http, producers: 1 });
-  t.after(() => client.close());
+  afterwards(t, () => client.close());
   assert.equal(await client.send(ledgerRequest(0, 0)), 200);
   engine.child.kill('SIGINT');
   engine.child.kill('SIGTERM');
   const startedMs = Date.now();
   assert.deepEqual(await engine.exit(), CLEAN_EXIT, engine.log);
-  assert.ok(Date.now() - startedMs < 3000);
+  assert.ok(Date.now() - startedMs < 7000, 'waited for the backend');
   const again = await EngineProcess.start(start);
-  t.after(() => again.kill());
+  afterwards(t, () => again.kill());
   const queued = metricSum(await again.metrics(ports.metrics), 'millrace_exporter_queue_items');
   assert.equal(queued, SPANS_PER_REQUEST, 'the acknowledged spans are still queued');
   assert.equal((await again.kill('SIGTERM')).code, 0);
 });
 
 test('A11: a second engine on the same directory exits 1, the first goes on', {
-  timeout: 30_000,
+  timeout: 180_000,
 }, async (t) => {
   const directory = tempDirectory(t);
   const dataDir = join(directory, 'data');
   const ports = await freePorts();
   const first = await EngineProcess.start({ config: engineConfig(ports, { nop: {} }), dataDir });
-  t.after(() => first.kill());
+  afterwards(t, () => first.kill());
   const second = EngineProcess.spawn({ config: engineConfig(await freePorts(), { nop: {} }), dataDir });
   assert.deepEqual(await second.exit(), { code: 1, signal: null });
   assert.match(second.log, /in use by another process/);
   const client = new LedgerClient({ port: ports.http, producers: 1 });
-  t.after(() => client.close());
+  afterwards(t, () => client.close());
   assert.equal(await client.send(ledgerRequest(0, 0)), 200);
   assert.deepEqual(await first.kill('SIGKILL'), { code: null, signal: 'SIGKILL' });
   const third = await EngineProcess.start({ config: engineConfig(ports, { nop: {} }), dataDir });

@@ -16,6 +16,7 @@ import {
 import { type EnginePorts, engineConfig, freePort } from '../engine-process.ts';
 import { requestType } from '../otlp-root.ts';
 import { LOADED_ROOT } from '../source-tree.ts';
+import { afterwards } from './storage.test-peer.ts';
 
 const METHOD = '/opentelemetry.proto.collector.trace.v1.TraceService/Export';
 
@@ -61,7 +62,7 @@ export async function startHttpSink(t: TestContext) {
   });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
-  t.after(() => {
+  afterwards(t, () => {
     server.closeAllConnections();
     server.close();
   });
@@ -104,7 +105,7 @@ export async function startGrpcSink(t: TestContext) {
       error === null ? resolve() : reject(error),
     );
   });
-  t.after(() => server.forceShutdown());
+  afterwards(t, () => server.forceShutdown());
   return sink;
 }
 

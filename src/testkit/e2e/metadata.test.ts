@@ -16,6 +16,7 @@ import {
   startGrpcSink,
   startHttpSink,
 } from './metadata.test-peer.ts';
+import { afterwards } from './storage.test-peer.ts';
 
 const TENANT_HEADER = {
   headers_setter: {
@@ -71,7 +72,7 @@ test('headers of SDKs become attributes, and headers of what is sent on, over HT
     }),
     dataDir: await tempDir(t),
   });
-  t.after(() => engine.kill());
+  afterwards(t, () => engine.kill());
   const names: string[] = [];
   for (let round = 0; round < 6; round++) {
     for (const tenant of ['acme', 'umbrella', 'nobody']) {
@@ -100,7 +101,7 @@ test('a crash between the answer and the delivery keeps what is known of clients
   });
   sink.isDown = true;
   const first = await EngineProcess.start({ config, dataDir });
-  t.after(() => first.kill());
+  afterwards(t, () => first.kill());
   const names: string[] = [];
   for (let round = 0; round < 10; round++) {
     const name = `${['acme', 'umbrella'][round % 2]}-${round}`;
@@ -110,7 +111,7 @@ test('a crash between the answer and the delivery keeps what is known of clients
   await first.kill();
   sink.isDown = false;
   const second = await EngineProcess.start({ config, dataDir });
-  t.after(() => second.kill());
+  afterwards(t, () => second.kill());
   await until(
     'everything is delivered',
     () => sink.requests.flatMap(({ spans }) => [...spans]).length >= names.length,
@@ -127,7 +128,7 @@ for (const point of ['pipeline.before_ack', 'exporter.frozen', 'exporter.sent', 
       { extensions: TENANT_HEADER, processors: TENANT_ATTRIBUTE },
     );
     const first = await EngineProcess.start({ config, dataDir, failpoints: `${point}=kill@2` });
-    t.after(() => first.kill());
+    afterwards(t, () => first.kill());
     const accepted: string[] = [];
     for (let round = 0; !first.hasExited && round < 500; round++) {
       const tenants = ['acme', 'umbrella', 'nobody'];
@@ -141,7 +142,7 @@ for (const point of ['pipeline.before_ack', 'exporter.frozen', 'exporter.sent', 
     assert.equal((await first.exit()).signal, 'SIGKILL');
     const acknowledged = [...accepted];
     const second = await EngineProcess.start({ config, dataDir });
-    t.after(() => second.kill());
+    afterwards(t, () => second.kill());
     const arrived = () => new Set(sink.requests.flatMap(({ spans }) => [...spans.keys()]));
     await until('everything that was acknowledged', () => acknowledged.every((name) => arrived().has(name)));
     for (const { headers, spans } of sink.requests) {
@@ -157,7 +158,7 @@ test('dead letters are sent again for their own client, and one client refused i
     processors: TENANT_ATTRIBUTE,
   });
   const engine = await EngineProcess.start({ config, dataDir });
-  t.after(() => engine.kill());
+  afterwards(t, () => engine.kill());
   sink.refused = 'acme';
   const names = ['acme-1', 'umbrella-1', 'acme-2', 'umbrella-2'];
   for (const name of names) {
@@ -198,7 +199,7 @@ test('who was authenticated reaches attributes and headers, and the secret shows
     }),
     dataDir: await tempDir(t),
   });
-  t.after(() => engine.kill());
+  afterwards(t, () => engine.kill());
   for (const [user, password] of [
     ['alice', 'CANARY-a'],
     ['bob', 'CANARY-b'],
@@ -228,7 +229,7 @@ test('more combinations than batch may tell apart are refused for good, and know
     dataDir: await tempDir(t),
     flags: ['--workers', '1'],
   });
-  t.after(() => engine.kill());
+  afterwards(t, () => engine.kill());
   const post = (tenant: string) =>
     fetch(`http://127.0.0.1:${ports.http}/v1/traces`, {
       method: 'POST',

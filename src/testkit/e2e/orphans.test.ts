@@ -77,7 +77,7 @@ async function stop(engine: EngineProcess): Promise<void> {
 }
 
 test('an exporter that was removed with a backlog gets it when it comes back', {
-  timeout: 60_000,
+  timeout: 180_000,
 }, async (t) => {
   const directory = tempDirectory(t);
   const dataDir = join(directory, 'data');
@@ -97,8 +97,8 @@ test('an exporter that was removed with a backlog gets it when it comes back', {
 
   for (let round = 0; round < 2; round++) {
     engine = await startEngine(t, { config: one, dataDir });
-    assert.match(engine.log, /items wait for an exporter that is not in the configuration any more/);
-    assert.match(engine.log, /millrace cursors remove 'traces~0' 'otlphttp\/away' --data-dir '/);
+    await engine.said(/items wait for an exporter that is not in the configuration any more/);
+    await engine.said(/millrace cursors remove 'traces~0' 'otlphttp\/away' --data-dir '/);
     assert.equal((await orphaned(engine, ports, 'items')) >= backlog, true, engine.log);
     assert.ok((await orphaned(engine, ports, 'bytes')) > 30 * 20_000);
     await until('the exporter that is left to have everything', async () => {
@@ -141,7 +141,7 @@ async function cursors(...argv: string[]): Promise<{ exitCode: number; out: stri
   return { exitCode, ...written };
 }
 
-test('a backlog that was removed as the log line says holds nothing up', { timeout: 40_000 }, async (t) => {
+test('a backlog that was removed as the log line says holds nothing up', { timeout: 180_000 }, async (t) => {
   const dataDir = join(tempDirectory(t), 'data');
   const ports = await freePorts();
   const client = ledgerClient(t, ports.http, 1);
@@ -170,7 +170,7 @@ test('a backlog that was removed as the log line says holds nothing up', { timeo
 });
 
 test('the log of a pipeline and of a storage that left are told, kept, and drained on their return', {
-  timeout: 60_000,
+  timeout: 180_000,
 }, async (t) => {
   const directory = tempDirectory(t);
   const dataDir = join(directory, 'data');
@@ -190,8 +190,8 @@ test('the log of a pipeline and of a storage that left are told, kept, and drain
   for (let round = 0; round < 2; round++) {
     engine = await startEngine(t, { config: without, dataDir });
     await until('the orphan', () => engine.log.includes('belongs to no pipeline'));
-    assert.match(engine.log, /otlphttp\/away/);
-    assert.match(engine.log, /rm -r '.*elsewhere\/logs\/traces@file_storage~0'/);
+    await engine.said(/otlphttp\/away/);
+    await engine.said(/rm -r '.*elsewhere\/logs\/traces@file_storage~0'/);
     assert.equal(await orphaned(engine, ports, 'items'), client.acked.size * SPANS_PER_REQUEST);
     assert.ok((await orphaned(engine, ports, 'bytes')) > 0);
     await stop(engine);
@@ -209,7 +209,7 @@ test('the log of a pipeline and of a storage that left are told, kept, and drain
 });
 
 test('a renamed exporter and a renamed pipeline get what waited under the old names, when told so', {
-  timeout: 60_000,
+  timeout: 180_000,
 }, async (t) => {
   const dataDir = join(tempDirectory(t), 'data');
   const inDir = ['--data-dir', dataDir];
@@ -261,7 +261,7 @@ test('a renamed exporter and a renamed pipeline get what waited under the old na
 });
 
 test('an exporter that left with everything is owed nothing of what comes later, also where the log retains', {
-  timeout: 60_000,
+  timeout: 180_000,
 }, async (t) => {
   const directory = tempDirectory(t);
   const dataDir = join(directory, 'data');

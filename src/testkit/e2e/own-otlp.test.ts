@@ -7,15 +7,16 @@ import { type TestContext, test } from 'node:test';
 import { EngineProcess, engineConfig, freePorts, metricSum, until } from '../engine-process.ts';
 import { LedgerClient, ledgerRequest } from '../ledger-client.ts';
 import { sendOwnTelemetry } from '../own-otlp.ts';
+import { afterwards } from './storage.test-peer.ts';
 
 function directory(t: TestContext): string {
   const path = mkdtempSync(join(tmpdir(), 'millrace-own-otlp-'));
-  t.after(() => rmSync(path, { recursive: true, force: true }));
+  afterwards(t, () => rmSync(path, { recursive: true, force: true }));
   return path;
 }
 
 for (const protocol of ['http/protobuf', 'grpc'] as const) {
-  test(`own metrics and spans arrive at another engine by ${protocol}`, { timeout: 60_000 }, async (t) => {
+  test(`own metrics and spans arrive at another engine by ${protocol}`, { timeout: 180_000 }, async (t) => {
     const path = directory(t);
     const ports = await freePorts();
     const file = join(path, 'out.json');
@@ -23,19 +24,19 @@ for (const protocol of ['http/protobuf', 'grpc'] as const) {
       config: engineConfig(ports, { file: { path: file } }),
       dataDir: join(path, 'taker'),
     });
-    t.after(() => taker.kill());
+    afterwards(t, () => taker.kill());
     const port = protocol === 'grpc' ? ports.grpc : ports.http;
     const target = { protocol, endpoint: `http://127.0.0.1:${port}`, compression: 'gzip' };
     await sendOwnTelemetry(await freePorts(), join(path, 'sender'), target, file);
   });
 }
 
-test('a console reader prints a line of OTLP/JSON each time', { timeout: 30_000 }, async (t) => {
+test('a console reader prints a line of OTLP/JSON each time', { timeout: 180_000 }, async (t) => {
   const path = directory(t);
   const config = JSON.parse(engineConfig(await freePorts(), { nop: {} }));
   config.service.telemetry.metrics.readers = [{ periodic: { interval: 200, exporter: { console: null } } }];
   const engine = await EngineProcess.start({ config: JSON.stringify(config), dataDir: path });
-  t.after(() => engine.kill());
+  afterwards(t, () => engine.kill());
   let text = '';
   engine.child.stdout!.on('data', (chunk: Buffer) => {
     text += chunk.toString();
@@ -46,7 +47,7 @@ test('a console reader prints a line of OTLP/JSON each time', { timeout: 30_000 
   assert.ok(resourceMetrics[0].scopeMetrics.length > 2);
 });
 
-test('telemetry that cannot be sent is counted, and hinders nothing', { timeout: 30_000 }, async (t) => {
+test('telemetry that cannot be sent is counted, and hinders nothing', { timeout: 180_000 }, async (t) => {
   const path = directory(t);
   const ports = await freePorts();
   const config = JSON.parse(engineConfig(ports, { nop: {} }));
@@ -54,7 +55,7 @@ test('telemetry that cannot be sent is counted, and hinders nothing', { timeout:
   config.service.telemetry.metrics.readers.push({ periodic: { interval: 200, exporter } });
   config.service.telemetry.traces = { processors: [{ simple: { exporter } }] };
   const engine = await EngineProcess.start({ config: JSON.stringify(config), dataDir: path });
-  t.after(() => engine.kill());
+  afterwards(t, () => engine.kill());
   const client = new LedgerClient({ port: ports.http, producers: 1 });
   assert.equal(await client.send(ledgerRequest(0, 0)), 200);
   client.close();
@@ -65,6 +66,6 @@ test('telemetry that cannot be sent is counted, and hinders nothing', { timeout:
     const lost = metricSum(text, 'millrace_telemetry_lost_spans', ['reason="send_failed"']);
     return failed('metrics') > 0 && failed('traces') > 0 && lost > 0;
   });
-  assert.match(engine.log, /own metrics could not be sent/);
+  await engine.said(/own metrics could not be sent/);
   assert.equal((await engine.kill('SIGTERM')).code, 0);
 });

@@ -15,6 +15,7 @@ import {
 } from '../engine-process.ts';
 import type { Message } from '../otlp-arbitraries.ts';
 import { requestType } from '../otlp-root.ts';
+import { afterwards } from './storage.test-peer.ts';
 
 interface Bed {
   ports: EnginePorts;
@@ -49,7 +50,7 @@ async function startBed(
     config: JSON.stringify(config),
     dataDir: join(directory, 'data'),
   });
-  t.after(async () => {
+  afterwards(t, async () => {
     if (!engine.hasExited) await engine.kill('SIGTERM');
     await rm(directory, { recursive: true, force: true });
   });
@@ -220,8 +221,8 @@ test('a memory limiter below what the process needs refuses retryably, and store
   const { status, text } = await bed.send(tracesOf([['a', {}]]));
   assert.equal(status, 503);
   assert.match(text, /data refused due to high memory usage/);
-  assert.match(bed.engine.log, /Memory usage is above soft limit. Refusing data./);
-  assert.match(bed.engine.log, /Memory usage is above hard limit. Forcing a GC./);
+  await bed.engine.said(/Memory usage is above soft limit. Refusing data./);
+  await bed.engine.said(/Memory usage is above hard limit. Forcing a GC./);
   const metrics = await bed.engine.metrics(bed.ports.metrics);
   const labels = ['processor="memory_limiter"'];
   assert.equal(metricSum(metrics, 'otelcol_processor_memory_limiter_refused_spans', labels), 1);

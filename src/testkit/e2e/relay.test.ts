@@ -9,6 +9,7 @@ import { EngineProcess, engineConfig, freePort, freePorts, metricSum, until } fr
 import { generateRequest } from '../generators.ts';
 import { flattenRequest } from '../otlp-flatten.ts';
 import { CollectorFile } from '../services/collector-json.ts';
+import { afterwards } from './storage.test-peer.ts';
 
 const ITEMS = 100;
 const REQUESTS = 5;
@@ -18,7 +19,7 @@ const SENT_NAMES = {
   logs: 'otelcol_exporter_sent_log_records',
 };
 
-test('both OTLP exporters deliver all signals to another engine', { timeout: 60_000 }, async (t) => {
+test('both OTLP exporters deliver all signals to another engine', { timeout: 180_000 }, async (t) => {
   const directory = await tempDir(t);
   const authority = await TestAuthority.create();
   const { certFile, keyFile } = await writePair(directory, 'server', await authority.issue('server'));
@@ -38,7 +39,7 @@ test('both OTLP exporters deliver all signals to another engine', { timeout: 60_
     config: JSON.stringify(sinkConfig),
     dataDir: join(directory, 'sink'),
   });
-  t.after(() => sink.kill('SIGTERM'));
+  afterwards(t, () => sink.kill('SIGTERM'));
 
   const shared = { tls: { ca_file: caFile }, auth: { authenticator: 'bearertokenauth' } };
   const relayPorts = await freePorts();
@@ -59,7 +60,7 @@ test('both OTLP exporters deliver all signals to another engine', { timeout: 60_
     ),
     dataDir: join(directory, 'relay'),
   });
-  t.after(() => relay.kill('SIGTERM'));
+  afterwards(t, () => relay.kill('SIGTERM'));
 
   const wanted: string[] = [];
   for (const signal of SIGNALS) {
@@ -91,7 +92,7 @@ test('both OTLP exporters deliver all signals to another engine', { timeout: 60_
       assert.equal(metricSum(scrape, SENT_NAMES[signal], [`exporter="${exporter}"`]), ITEMS * REQUESTS);
     }
   }
-  assert.match(relay.log, /HTTP Status Code 401/);
+  await relay.said(/HTTP Status Code 401/);
   assert.doesNotMatch(relay.log + sink.log, /let me in/);
 });
 

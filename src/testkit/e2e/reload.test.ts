@@ -42,7 +42,7 @@ async function reloaded(engine: EngineProcess, metricsPort: number, times: numbe
     const scrape = await engine.metrics(metricsPort);
     return metricSum(scrape, 'millrace_config_reloads', [`outcome="${outcome}"`]);
   };
-  await until(`reload ${times}`, async () => engine.hasExited || (await count('success')) >= times, 20_000);
+  await until(`reload ${times}`, async () => engine.hasExited || (await count('success')) >= times);
   assert.equal(await count('failed'), 0, engine.log);
 }
 
@@ -105,7 +105,7 @@ test(`G4: ${RELOADS} reloads under load lose nothing, answer everything and keep
   );
 });
 
-test('G5: a broken file changes nothing and tells every mistake', { timeout: 30_000 }, async (t) => {
+test('G5: a broken file changes nothing and tells every mistake', { timeout: 180_000 }, async (t) => {
   const ports = await freePorts();
   const good = traces(ports, { file: sink('DIR/a.bin', 1) });
   const { engine, write, directory } = await start(t, good);
@@ -122,11 +122,11 @@ test('G5: a broken file changes nothing and tells every mistake', { timeout: 30_
     engine.child.kill('SIGHUP');
     const failures = () => engine.log.split('the new configuration has errors').length - 1;
     await until(`failure ${index + 1}`, () => failures() === index + 1 || engine.hasExited);
-    assert.match(engine.log, /errors in the configuration; nothing was changed/);
+    await engine.said(/errors in the configuration; nothing was changed/);
   }
-  assert.match(engine.log, /unknown type: "fiel"/);
-  assert.match(engine.log, /unknown pipeline signal: "tracse"/);
-  assert.match(engine.log, /unknown key "pth"/);
+  await engine.said(/unknown type: "fiel"/);
+  await engine.said(/unknown pipeline signal: "tracse"/);
+  await engine.said(/unknown key "pth"/);
   const scrape = await engine.metrics(ports.metrics);
   assert.equal(metricSum(scrape, 'millrace_config_last_reload_successful'), 0);
   assert.equal(metricSum(scrape, 'millrace_config_reloads', ['outcome="failed"']), broken.length);
@@ -141,7 +141,7 @@ test('G5: a broken file changes nothing and tells every mistake', { timeout: 30_
 });
 
 test('a configuration that is right but cannot start goes back to the old one', {
-  timeout: 30_000,
+  timeout: 180_000,
 }, async (t) => {
   const ports = await freePorts();
   const { engine, write } = await start(t, traces(ports, { nop: {} }));
@@ -210,7 +210,7 @@ test('--watch takes a changed file over; only the listener whose address changed
 });
 
 test('a receiver whose own keys change takes its address over from itself', {
-  timeout: 40_000,
+  timeout: 180_000,
 }, async (t) => {
   const ports = await freePorts();
   const config = (round: number) => {
@@ -233,7 +233,7 @@ test('a receiver whose own keys change takes its address over from itself', {
       await post().catch(async () => {
         refusedConnections += 1;
         // At the pace of a client that tries again, or a moment would count as often as the machine is fast.
-        await new Promise((resolve) => setTimeout(resolve, 10));
+        await new Promise((resolve) => setTimeout(resolve, 50));
       });
     }
   })();
@@ -251,7 +251,7 @@ test('a receiver whose own keys change takes its address over from itself', {
   t.diagnostic(`${refusedConnections} connections were refused in five reloads`);
 });
 
-test('a pipeline of another signal comes and goes on the same listener', { timeout: 40_000 }, async (t) => {
+test('a pipeline of another signal comes and goes on the same listener', { timeout: 180_000 }, async (t) => {
   const ports = await freePorts();
   const config = (signals: string[]) => engineConfig(ports, { nop: {} }, { signals });
   const { engine, write } = await start(t, config(['traces']));
@@ -274,7 +274,7 @@ test('a pipeline of another signal comes and goes on the same listener', { timeo
 });
 
 test('SIGTERM during a reload ends with 0 and keeps what was acknowledged', {
-  timeout: 60_000,
+  timeout: 180_000,
 }, async (t) => {
   const ports = await freePorts();
   const { engine, write, directory } = await start(t, traces(ports, { file: sink('DIR/a.bin', 1) }));

@@ -43,7 +43,7 @@ function assertClean(place: string, text: string, all: readonly string[]): void 
   }
 }
 
-test('no output shows a secret of the configuration', { timeout: 60_000 }, async (t) => {
+test('no output shows a secret of the configuration', { timeout: 180_000 }, async (t) => {
   const directory = tempDirectory(t);
   const ports = await freePorts();
   const zpages = await freePort();

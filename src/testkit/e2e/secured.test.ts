@@ -17,6 +17,7 @@ import {
 } from '@opentelemetry/sdk-trace-base';
 import { type KeyPair, TestAuthority, tempDir, writePair } from '../certificates.ts';
 import { EngineProcess, engineConfig, freePorts, metricSum, until } from '../engine-process.ts';
+import { afterwards } from './storage.test-peer.ts';
 
 const TOKEN = 'CANARY-e2e-7f3a9b';
 const NEXT_TOKEN = 'CANARY-next-51c0de';
@@ -68,7 +69,7 @@ async function startSecured(t: TestContext) {
     config: JSON.stringify(config),
     dataDir: path.join(directory, 'data'),
   });
-  t.after(() => engine.kill());
+  afterwards(t, () => engine.kill());
   const over = (pair: KeyPair | undefined, token: string): [string, SpanExporter][] => {
     const authorization = `Bearer ${token}`;
     const metadata = new Metadata();
@@ -168,7 +169,7 @@ test('exporters of another engine get in with their own certificate and token, o
     config: engineConfig(frontPorts, exporters, { signals: ['traces'], extensions }),
     dataDir: path.join(directory, 'front'),
   });
-  t.after(() => front.kill());
+  afterwards(t, () => front.kill());
   const plain = new ProtoTraces({ url: `http://127.0.0.1:${frontPorts.http}/v1/traces` });
   assert.equal(await sendSpan(plain, 'good-relayed'), '');
   const count = async () => {

@@ -130,7 +130,7 @@ describe('the S3 server of the tests', { timeout: 180_000 }, () => {
   });
 });
 
-test('the HAProxy of the tests passes requests on', { timeout: 60_000 }, async (t) => {
+test('the HAProxy of the tests passes requests on', { timeout: 180_000 }, async (t) => {
   const { createServer } = await import('node:http');
   const server = createServer((_, response) => response.end('from behind'));
   const [backend, frontend] = [await freePort(), await freePort()];

@@ -32,7 +32,15 @@ export function afterwards(t: TestContext, cleanUp: () => unknown): void {
     cleanUps.set(t, own);
     t.after(async () => {
       ended.add(t);
-      for (const next of own.reverse()) await next();
+      const failures: unknown[] = [];
+      for (const next of own.reverse()) {
+        try {
+          await next();
+        } catch (error) {
+          failures.push(error);
+        }
+      }
+      if (failures.length > 0) throw failures[0];
     });
   }
   list.push(cleanUp);
@@ -75,7 +83,6 @@ export async function drained(engine: EngineProcess, metricsPort: number): Promi
   await until(
     'the log to drain',
     async () => metricSum(await engine.metrics(metricsPort), 'otelcol_exporter_queue_size') === 0,
-    30_000,
   );
 }
 

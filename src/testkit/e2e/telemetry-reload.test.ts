@@ -6,12 +6,13 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { EngineProcess, engineConfig, freePorts, metricSum, until } from '../engine-process.ts';
 import { LedgerClient, ledgerRequest } from '../ledger-client.ts';
+import { afterwards } from './storage.test-peer.ts';
 
 test('log outputs, a periodic reader and spans, by SIGHUP; a log that cannot be opened changes nothing', {
   timeout: 60_000,
 }, async (t) => {
   const directory = mkdtempSync(join(tmpdir(), 'millrace-telemetry-reload-'));
-  t.after(() => rmSync(directory, { recursive: true, force: true }));
+  afterwards(t, () => rmSync(directory, { recursive: true, force: true }));
   const ports = await freePorts();
   const configFile = join(directory, 'config.json');
   const [first, second] = [join(directory, 'first.log'), join(directory, 'second.log')];
@@ -25,7 +26,7 @@ test('log outputs, a periodic reader and spans, by SIGHUP; a log that cannot be 
   };
   write({ output_paths: [first] });
   const engine = await EngineProcess.start({ config: '', configFile, dataDir: join(directory, 'data') });
-  t.after(() => engine.kill());
+  afterwards(t, () => engine.kill());
   let printed = '';
   engine.child.stdout!.on('data', (chunk: Buffer) => {
     printed += chunk.toString();

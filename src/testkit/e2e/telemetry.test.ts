@@ -13,6 +13,7 @@ import { parseScrape } from '../../top/exposition.ts';
 import { EngineProcess, engineConfig, freePorts, metricSum, until } from '../engine-process.ts';
 import { LedgerClient, ledgerRequest, SPANS_PER_REQUEST } from '../ledger-client.ts';
 import { CHECKOUT } from '../source-tree.ts';
+import { afterwards } from './storage.test-peer.ts';
 
 interface Described {
   type: string;
@@ -58,7 +59,7 @@ async function httpSink(t: TestContext): Promise<string> {
   const server = createServer((request, response) => request.resume().on('end', () => response.end()));
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
-  t.after(() => server.close().closeAllConnections());
+  afterwards(t, () => server.close().closeAllConnections());
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
 }
 
@@ -87,7 +88,7 @@ async function scrapeOf(t: TestContext, { metrics = {}, ...rest }: Telemetry): P
   };
   config.service.telemetry = { ...rest, metrics: { ...others, readers: [reader] } };
   const engine = await EngineProcess.start({ config: JSON.stringify(config), dataDir });
-  t.after(async () => {
+  afterwards(t, async () => {
     await engine.kill();
     rmSync(dataDir, { recursive: true, force: true });
   });
@@ -108,7 +109,7 @@ async function scrapeOf(t: TestContext, { metrics = {}, ...rest }: Telemetry): P
 }
 
 test("names, types and labels on the scrape are the Collector's, but for the written differences", {
-  timeout: 30_000,
+  timeout: 180_000,
 }, async (t) => {
   const ours = describe(await scrapeOf(t, { metrics: { level: 'detailed' } }));
   const differences = writtenDifferences();
@@ -138,7 +139,7 @@ test('a metric that both have shows from the same level on', () => {
   }
 });
 
-test('level basic leaves the rest out, with the same figures', { timeout: 30_000 }, async (t) => {
+test('level basic leaves the rest out, with the same figures', { timeout: 180_000 }, async (t) => {
   const text = await scrapeOf(t, { metrics: { level: 'basic' } });
   const shown = [...describe(text).keys()].filter((name) => name !== 'target_info');
   const allowed = new Set(METRICS.filter(({ level }) => level === 'basic').map(({ name }) => name));
@@ -151,7 +152,7 @@ test('level basic leaves the rest out, with the same figures', { timeout: 30_000
   assert.ok(metricSum(text, 'otelcol_exporter_queue_size') < capacity / 1000);
 });
 
-test('suffixes, constant labels and the resource as configured', { timeout: 30_000 }, async (t) => {
+test('suffixes, constant labels and the resource as configured', { timeout: 180_000 }, async (t) => {
   const text = await scrapeOf(t, {
     resource: { 'service.name': 'gateway', 'service.version': null, 'deployment.environment': 'a"b' },
     metrics: {
@@ -191,7 +192,7 @@ test('log lines go where they are sent, with their first fields, from every thre
   timeout: 30_000,
 }, async (t) => {
   const directory = mkdtempSync(join(tmpdir(), 'millrace-log-'));
-  t.after(() => rmSync(directory, { recursive: true, force: true }));
+  afterwards(t, () => rmSync(directory, { recursive: true, force: true }));
   const file = join(directory, 'own.log');
   const ports = await freePorts();
   const config = JSON.parse(engineConfig(ports, { debug: { verbosity: 'basic' } }));
@@ -203,7 +204,7 @@ test('log lines go where they are sent, with their first fields, from every thre
   };
   const start = { config: JSON.stringify(config), dataDir: join(directory, 'data') };
   const engine = await EngineProcess.start(start);
-  t.after(() => engine.kill());
+  afterwards(t, () => engine.kill());
   const client = new LedgerClient({ port: ports.http, producers: 1 });
   for (let i = 0; i < 5; i++) assert.equal(await client.send(ledgerRequest(0, i)), 200);
   client.close();
@@ -232,9 +233,9 @@ test('log lines go where they are sent, with their first fields, from every thre
   for (const [key, count] of counts) assert.ok(count <= 2, `${key}: ${count} lines`);
 });
 
-test('an output that cannot be opened stops the start and is named', { timeout: 30_000 }, async (t) => {
+test('an output that cannot be opened stops the start and is named', { timeout: 180_000 }, async (t) => {
   const directory = mkdtempSync(join(tmpdir(), 'millrace-log-'));
-  t.after(() => rmSync(directory, { recursive: true, force: true }));
+  afterwards(t, () => rmSync(directory, { recursive: true, force: true }));
   const config = JSON.parse(engineConfig(await freePorts(), { nop: {} }));
   config.service.telemetry.logs = { output_paths: [join(directory, 'no', 'own.log')] };
   const engine = EngineProcess.spawn({ config: JSON.stringify(config), dataDir: join(directory, 'data') });

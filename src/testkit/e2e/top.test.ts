@@ -13,6 +13,7 @@ import { runTop, type TopTerminal } from '../../top/top.ts';
 import { EngineProcess, engineConfig, freePorts, until } from '../engine-process.ts';
 import { LedgerClient, ledgerRequest, SPANS_PER_REQUEST } from '../ledger-client.ts';
 import { LOADED_ROOT } from '../source-tree.ts';
+import { afterwards } from './storage.test-peer.ts';
 
 const MAIN = join(LOADED_ROOT, 'src', `main${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`);
 const REQUESTS_PER_S = 20;
@@ -27,7 +28,7 @@ async function engineUnderLoad(t: TestContext): Promise<{ engine: EngineProcess;
   const load = setInterval(() => {
     client.send(ledgerRequest(0, sent++)).catch(() => undefined);
   }, 1000 / REQUESTS_PER_S);
-  t.after(async () => {
+  afterwards(t, async () => {
     clearInterval(load);
     client.close();
     await engine.kill();
@@ -79,11 +80,11 @@ function readCount(text: string): number {
 }
 
 test('the screen follows a running engine, sorts at a key, tells of its end and leaves with q', {
-  timeout: 60_000,
+  timeout: 180_000,
 }, async (t) => {
   const { engine, endpoint } = await engineUnderLoad(t);
   const terminal = new TestTerminal();
-  t.after(() => terminal.press('q'));
+  afterwards(t, () => terminal.press('q'));
   const running = runTop({ endpoint, count: undefined, clock: systemClock, terminal: () => terminal });
   const expected = SPANS_PER_REQUEST * REQUESTS_PER_S;
   const isNear = (text: string) => Math.abs(readCount(text) - expected) < expected * 0.5;
@@ -130,7 +131,7 @@ async function topProcess(...args: string[]): Promise<{ code: number | null; out
   return { code, out, err };
 }
 
-test('into a pipe it writes plain lines and ends after its count', { timeout: 60_000 }, async (t) => {
+test('into a pipe it writes plain lines and ends after its count', { timeout: 180_000 }, async (t) => {
   const { endpoint } = await engineUnderLoad(t);
   const { code, out, err } = await topProcess('--endpoint', endpoint.host, '--count', '2');
   assert.deepEqual([code, err], [0, '']);
@@ -146,14 +147,14 @@ test('into a pipe it writes plain lines and ends after its count', { timeout: 60
 });
 
 test('an endpoint that is no metrics endpoint is said in words, with exit code 1', {
-  timeout: 30_000,
+  timeout: 180_000,
 }, async (t) => {
   const server = createServer((request, response) => {
     response.writeHead(request.url === '/empty' ? 200 : 404).end('nothing here\n');
   });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
-  t.after(() => server.close());
+  afterwards(t, () => server.close());
   const { port } = server.address() as AddressInfo;
   const missing = await topProcess('--endpoint', `:${port}`, '--count', '1');
   assert.deepEqual(missing, { code: 1, out: '', err: `http://127.0.0.1:${port}/metrics answers 404\n` });

@@ -11,7 +11,7 @@ const PER_MEMBER = PARTITIONS / 2;
 /** Longer than a member is away here, and longer than anybody waits here. */
 const SESSION_TIMEOUT = '60s';
 
-test('members with names of their own come and go without a rebalance', { timeout: 120_000 }, async (t) => {
+test('members with names of their own come and go without a rebalance', { timeout: 180_000 }, async (t) => {
   const broker = await KafkaServer.start();
   t.after(async () => broker.stop());
   await broker.createTopic('otlp_spans', PARTITIONS);

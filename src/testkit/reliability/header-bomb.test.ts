@@ -50,7 +50,7 @@ function zeroWindow(): Buffer {
 }
 
 test('D11: header blocks that refer to one large entry again and again, held open, stay bounded', {
-  timeout: 60_000,
+  timeout: 180_000,
 }, async (t) => {
   const bed = await startGrpcBed({ server: { connectionsMax: 200, connectionsPerAddressMax: 200 } });
   t.after(() => bed.stop());

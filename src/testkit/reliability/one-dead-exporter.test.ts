@@ -5,6 +5,7 @@ import { createServer, type Server } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test, { type TestContext } from 'node:test';
+import { afterwards } from '../e2e/storage.test-peer.ts';
 import { EngineProcess, engineConfig, freePort, freePorts, until } from '../engine-process.ts';
 import { LedgerClient, ledgerRequest, SPANS_PER_REQUEST, spanKey } from '../ledger-client.ts';
 import { requestType } from '../otlp-root.ts';
@@ -68,7 +69,7 @@ interface Bed {
 
 async function startBed(t: TestContext): Promise<Bed> {
   const directory = mkdtempSync(join(tmpdir(), 'millrace-b18-'));
-  t.after(() => rmSync(directory, { recursive: true, force: true }));
+  afterwards(t, () => rmSync(directory, { recursive: true, force: true }));
   const backends = [
     new Backend(await freePort()),
     new Backend(await freePort()),
@@ -76,7 +77,7 @@ async function startBed(t: TestContext): Promise<Bed> {
   ] as const;
   for (const backend of backends) {
     await backend.start();
-    t.after(() => backend.stop());
+    afterwards(t, () => backend.stop());
   }
   const ports = await freePorts();
   const exporters = backends.map(({ port }, index) => [
@@ -90,9 +91,9 @@ async function startBed(t: TestContext): Promise<Bed> {
   ]);
   const config = engineConfig(ports, Object.fromEntries(exporters), { signals: ['traces'] });
   const engine = await EngineProcess.start({ config, dataDir: join(directory, 'data') });
-  t.after(() => engine.kill('SIGTERM'));
+  afterwards(t, () => engine.kill('SIGTERM'));
   const client = new LedgerClient({ port: ports.http, producers: 1 });
-  t.after(() => client.close());
+  afterwards(t, () => client.close());
   return { backends, client };
 }
 
@@ -132,7 +133,7 @@ async function runPhase({ backends, client }: Bed, producer: number): Promise<Ph
 }
 
 test('B18: one dead exporter of three moves neither acknowledgements nor the delivery of the others, and loses nothing', {
-  timeout: 90_000,
+  timeout: 180_000,
 }, async (t) => {
   const bed = await startBed(t);
   const third = bed.backends[2];

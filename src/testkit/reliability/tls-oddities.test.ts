@@ -9,6 +9,7 @@ import { OTLPTraceExporter as GrpcTraces } from '@opentelemetry/exporter-trace-o
 import { OTLPTraceExporter as ProtoTraces } from '@opentelemetry/exporter-trace-otlp-proto';
 import type { SpanExporter } from '@opentelemetry/sdk-trace-base';
 import { TestAuthority, tempDir, writePair } from '../certificates.ts';
+import { afterwards } from '../e2e/storage.test-peer.ts';
 import { EngineProcess, engineConfig, freePorts } from '../engine-process.ts';
 
 /** The protocol and suite that were agreed on, or the error. */
@@ -62,12 +63,12 @@ async function startBed(t: TestContext) {
     config: JSON.stringify(config),
     dataDir: join(directory, 'data'),
   });
-  t.after(() => engine.kill());
+  afterwards(t, () => engine.kill());
   return { ports, engine, ca: authority.cert };
 }
 
 test('D14: odd server names, old versions and foreign ciphers are answered or refused, and the listener lives', {
-  timeout: 60_000,
+  timeout: 180_000,
 }, async (t) => {
   const { ports, engine, ca } = await startBed(t);
   const http = new ProtoTraces({
