@@ -1,16 +1,24 @@
 /**
- * What the workers of a dry run tell each other: each sends the words about the traces that another one decides, batch
- * by batch, and takes the batches of all of them in their order. No message passes through the main thread.
+ * What the workers of a dry run tell each other: each takes the next batch that nobody has taken yet, sends the words
+ * about the traces that another one decides, and applies the batches of all of them in their order. No message passes
+ * through the main thread.
  */
 import { type MessagePort, receiveMessageOnPort } from 'node:worker_threads';
 import type { SamplingTrial } from '../component/sampling-trial.ts';
 
-/** Batches that a worker may be ahead of the slowest one, for each worker. */
-const AHEAD_MAX = 32;
+/**
+ * Batches that a worker may be ahead of the slowest one, for each worker: as many as are read while a thread is still
+ * loading its modules.
+ */
+const AHEAD_MAX = 96;
 const WAIT_MS = 20;
-/* Words of the shared memory: a number that changes with every message, then the batches that each worker applied. */
+/*
+ * Words of the shared memory: a number that changes with every message, the batch that nobody has taken yet, then the
+ * batches that each worker applied.
+ */
 const WORD_NEWS = 0;
-const WORD_APPLIED = 1;
+const WORD_UNTAKEN = 1;
+const WORD_APPLIED = 2;
 
 export interface ExchangeInit {
   worker: number;
@@ -24,42 +32,50 @@ export function exchangeMemory(workers: number): SharedArrayBuffer {
   return new SharedArrayBuffer((WORD_APPLIED + workers) * Int32Array.BYTES_PER_ELEMENT);
 }
 
-interface Inbox {
-  batches: Uint32Array[];
-  hasEnded: boolean;
+/** Nothing instead of it: the worker has sent its last one. */
+interface BatchMessage {
+  batch: number;
+  words: Uint32Array;
 }
 
 export class SampleExchange {
   readonly #init: ExchangeInit;
   readonly #trial: SamplingTrial;
   readonly #shared: Int32Array;
-  readonly #inboxes: Inbox[];
+  /** Words of the batches that came before it was their turn; `isAhead` bounds them. */
+  readonly #waiting = new Map<number, Uint32Array>();
   /** The batch to be applied next. */
   #next = 0;
+  #ended = 0;
 
   constructor(init: ExchangeInit, trial: SamplingTrial) {
     this.#init = init;
     this.#trial = trial;
     this.#shared = new Int32Array(init.shared);
-    this.#inboxes = Array.from({ length: init.workers }, () => ({ batches: [], hasEnded: false }));
   }
 
-  /** Sends what the trial has gathered as one batch. */
-  send(): void {
+  /** Number of a batch that this worker is to read, larger with every call; there may not be so many. */
+  takeBatch(): number {
+    return Atomics.add(this.#shared, WORD_UNTAKEN, 1);
+  }
+
+  /** Sends what the trial has gathered of that batch. */
+  send(batch: number): void {
     const { worker, workers, ports } = this.#init;
     for (let owner = 0; owner < workers; owner++) {
       const words = this.#trial.take(owner);
-      if (owner !== worker) ports[owner]!.postMessage(words, [words.buffer as ArrayBuffer]);
-      else this.#inboxes[worker]!.batches.push(words);
+      const message: BatchMessage = { batch, words };
+      if (owner !== worker) ports[owner]!.postMessage(message, [words.buffer as ArrayBuffer]);
+      else this.#waiting.set(batch, words);
     }
     this.#tell();
     this.receive();
   }
 
+  /** This worker sends nothing any more. */
   end(): void {
-    const { worker, ports } = this.#init;
-    for (const port of ports) port?.postMessage(undefined);
-    this.#inboxes[worker]!.hasEnded = true;
+    for (const port of this.#init.ports) port?.postMessage(undefined);
+    this.#ended++;
     this.#tell();
     this.receive();
   }
@@ -71,17 +87,18 @@ export class SampleExchange {
 
   /** Takes what has come, and applies what is next. */
   receive(): void {
-    for (const [peer, port] of this.#init.ports.entries()) {
+    for (const port of this.#init.ports) {
       if (port === undefined) continue;
       for (let got = receiveMessageOnPort(port); got !== undefined; got = receiveMessageOnPort(port)) {
-        const message = got.message as Uint32Array | undefined;
-        if (message === undefined) this.#inboxes[peer]!.hasEnded = true;
-        else this.#inboxes[peer]!.batches.push(message);
+        const message = got.message as BatchMessage | undefined;
+        if (message === undefined) this.#ended++;
+        else this.#waiting.set(message.batch, message.words);
       }
     }
     for (;;) {
-      const words = this.#inboxes[this.#next % this.#init.workers]!.batches.shift();
+      const words = this.#waiting.get(this.#next);
       if (words === undefined) return;
+      this.#waiting.delete(this.#next);
       this.#apply(words);
     }
   }
@@ -113,7 +130,6 @@ export class SampleExchange {
 
   /** Every batch of every worker was applied. */
   get isDone(): boolean {
-    const { batches, hasEnded } = this.#inboxes[this.#next % this.#init.workers]!;
-    return hasEnded && batches.length === 0;
+    return this.#ended === this.#init.workers && this.#waiting.size === 0;
   }
 }

@@ -6,7 +6,7 @@ import { closeSync, createReadStream, openSync, readSync } from 'node:fs';
 import { createGunzip } from 'node:zlib';
 import { PipelineError } from '../component/errors.ts';
 import { jsonToProto } from '../otlp/json-to-proto.ts';
-import type { SampleSink } from './sample-sink.ts';
+import type { BatchRead, SampleSink } from './sample-sink.ts';
 
 export interface FilePlan {
   kind: 'file';
@@ -140,33 +140,35 @@ class Splitter {
 }
 
 /**
- * Reads the whole file and uses every `workers`th batch of it; one round of the generator is one batch.
- * Yields the bytes of the batch.
+ * Reads the whole file and uses the batches of it that it is told to take, one in each round of the generator.
+ * @param isTeller all workers meet the same flaws of the file itself; one tells of them.
  */
 export async function* readFile(
   plan: FilePlan,
-  worker: number,
-  workers: number,
+  takeBatch: () => number,
+  isTeller: boolean,
   sink: SampleSink,
-): AsyncGenerator<number> {
-  // All workers meet the same flaws of the file itself; one tells of them.
+): AsyncGenerator<BatchRead> {
   const splitter = new Splitter(plan, (place, reason) => {
-    if (worker === 0) sink.skip(place, reason);
+    if (isTeller) sink.skip(place, reason);
   });
   let batch = 0;
-  let batchBytes = 0;
-  for await (const parts of partsOf(plan, splitter, worker === 0 ? sink : undefined)) {
+  let sizeBytes = 0;
+  let own = takeBatch();
+  for await (const parts of partsOf(plan, splitter, isTeller ? sink : undefined)) {
     for (const part of parts) {
-      const isMine = batch % workers === worker;
-      if (isMine) takePart(plan, part, () => splitter.placeOf(part), sink);
-      batchBytes += part.bytes.length + 1;
-      if (batchBytes < BATCH_BYTES) continue;
-      if (isMine) yield batchBytes;
+      if (batch === own) takePart(plan, part, () => splitter.placeOf(part), sink);
+      sizeBytes += part.bytes.length + 1;
+      if (sizeBytes < BATCH_BYTES) continue;
+      if (batch === own) {
+        yield { batch, sizeBytes };
+        own = takeBatch();
+      }
       batch++;
-      batchBytes = 0;
+      sizeBytes = 0;
     }
   }
-  if (batchBytes > 0 && batch % workers === worker) yield batchBytes;
+  if (sizeBytes > 0 && batch === own) yield { batch, sizeBytes };
 }
 
 async function* partsOf(

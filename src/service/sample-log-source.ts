@@ -14,7 +14,7 @@ import { preflightSegment } from '../queue/log/preflight.ts';
 import { peekRecord, RECORD_HEADER_BYTES, readRecordBytes } from '../queue/log/record.ts';
 import { isTrialJournal } from '../registry/sampling-trial.ts';
 import { LOG_NAME } from './orphan-logs.ts';
-import type { SampleSink, SkippedPart } from './sample-sink.ts';
+import type { BatchRead, SampleSink, SkippedPart } from './sample-sink.ts';
 
 /** Records that one worker reads before the next one has its turn, in bytes. */
 const BATCH_BYTES = 2 * 1024 * 1024;
@@ -174,20 +174,19 @@ function openView(directory: string, firstOrdinal: number, skipped: SkippedPart[
   }
 }
 
-/** Reads every `workers`th batch; one round of the generator is one batch. Yields the bytes of records. */
+/** Reads the batches that it is told to take, one in each round of the generator. */
 export async function* readLogs(
   { logs, segments, records, batches }: LogPlan,
-  worker: number,
-  workers: number,
+  takeBatch: () => number,
   sink: SampleSink,
-): AsyncGenerator<number> {
+): AsyncGenerator<BatchRead> {
   const views = new OpenViews(logs, segments, sink);
   let buffer = new Uint8Array(FIRST_RECORD_BYTES);
   const take = (sizeBytes: number) => {
     if (sizeBytes > buffer.length) buffer = new Uint8Array(sizeBytes * 2);
     return buffer;
   };
-  for (let batch = worker; batch < batches.length - 1; batch += workers) {
+  for (let batch = takeBatch(); batch < batches.length - 1; batch = takeBatch()) {
     let sizeBytes = 0;
     for (let record = batches[batch]!; record < batches[batch + 1]!; record++) {
       const segment = records.segment[record]!;
@@ -200,7 +199,7 @@ export async function* readLogs(
         sink,
       );
     }
-    yield sizeBytes;
+    yield { batch, sizeBytes };
   }
   await views.close();
 }

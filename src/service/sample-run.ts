@@ -50,7 +50,8 @@ export async function planInput(input: SampleInput): Promise<PlannedInput | { er
     finish: () => ({ sides: [], pairs: [], services: [], firstUnixMs: 0, lastUnixMs: 0 }),
   });
   // Only the whole file tells which of its spans is the newest.
-  const batches = readFile(plan, 0, 1, sink);
+  let untaken = 0;
+  const batches = readFile(plan, () => untaken++, true, sink);
   while ((await batches.next()).done !== true) newestMs = Math.max(newestMs, 0);
   return { plan, sinceUnixMs: Math.max(newestMs + sinceUnixMs, 0) };
 }

@@ -19,6 +19,13 @@ export interface SkippedPart {
   reason: string;
 }
 
+/** A batch of which all is gathered. */
+export interface BatchRead {
+  batch: number;
+  /** Of the recording. */
+  sizeBytes: number;
+}
+
 export interface SampleCounts {
   requests: number;
   spans: number;

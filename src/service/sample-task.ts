@@ -7,7 +7,7 @@ import { systemClock } from '../stdx/clock.ts';
 import { type ExchangeInit, SampleExchange } from './sample-exchange.ts';
 import { type FilePlan, readFile } from './sample-file-source.ts';
 import { type LogPlan, readLogs } from './sample-log-source.ts';
-import { type SampleCounts, SampleSink } from './sample-sink.ts';
+import { type BatchRead, type SampleCounts, SampleSink } from './sample-sink.ts';
 
 export type SamplePlan = LogPlan | FilePlan;
 
@@ -33,14 +33,12 @@ const PROGRESS_MS = 100;
 const WARNINGS_MAX = 10;
 
 export async function runSampleTask(init: SampleTaskInit, host: SampleTaskHost): Promise<void> {
-  const { worker, workers } = init.exchange;
   const warnings: string[] = [];
   const trial = await createSamplingTrial(trialSettings(warnings), init.configs, init.options);
   const sink = new SampleSink(trial);
   const exchange = new SampleExchange(init.exchange, trial);
   let bytes = 0;
   let toldMs = systemClock.monotonicMs();
-  let batch = worker;
   const breathe = async (): Promise<void> => {
     const nowMs = systemClock.monotonicMs();
     if (nowMs - toldMs < PROGRESS_MS) return;
@@ -49,14 +47,15 @@ export async function runSampleTask(init: SampleTaskInit, host: SampleTaskHost):
     await turn();
     host.check();
   };
-  for await (const batchBytes of readPlan(init.plan, worker, workers, sink)) {
-    bytes += batchBytes;
-    exchange.send();
+  const takeBatch = () => exchange.takeBatch();
+  const isTeller = init.exchange.worker === 0;
+  for await (const { batch, sizeBytes } of readPlan(init.plan, takeBatch, isTeller, sink)) {
+    bytes += sizeBytes;
+    exchange.send(batch);
     while (exchange.isAhead(batch)) {
       exchange.wait();
       await breathe();
     }
-    batch += workers;
     await breathe();
   }
   exchange.end();
@@ -68,13 +67,14 @@ export async function runSampleTask(init: SampleTaskInit, host: SampleTaskHost):
   host.post({ type: 'done', result, counts: sink.counts, warnings });
 }
 
-export function readPlan(
+/** @param isTeller of what all workers find in a file. */
+function readPlan(
   plan: SamplePlan,
-  worker: number,
-  workers: number,
+  takeBatch: () => number,
+  isTeller: boolean,
   sink: SampleSink,
-): AsyncGenerator<number> {
-  return plan.kind === 'log' ? readLogs(plan, worker, workers, sink) : readFile(plan, worker, workers, sink);
+): AsyncGenerator<BatchRead> {
+  return plan.kind === 'log' ? readLogs(plan, takeBatch, sink) : readFile(plan, takeBatch, isTeller, sink);
 }
 
 /** @param warnings gets the first different ones. */
