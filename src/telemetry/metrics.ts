@@ -2,6 +2,7 @@
  * The one table of the engine's own metrics: Collector names where the Collector has them, `millrace_` otherwise.
  * `<s>` of the Collector's names is spelled out, so that a search for a full name finds it here.
  */
+import { AWSS3_EXPORTER_METRICS } from './awss3-exporter-metrics.ts';
 import { AWSS3_RECEIVER_METRICS } from './awss3-receiver-metrics.ts';
 import { KAFKA_EXPORTER_METRICS } from './kafka-exporter-metrics.ts';
 import { KAFKA_RECEIVER_METRICS } from './kafka-receiver-metrics.ts';
@@ -141,6 +142,7 @@ export const METRICS: readonly MetricDefinition[] = [
   ),
   ...SAMPLING_METRICS,
   ...KAFKA_EXPORTER_METRICS,
+  ...AWSS3_EXPORTER_METRICS,
   ...AWSS3_RECEIVER_METRICS,
   ...KAFKA_RECEIVER_METRICS,
   gauge('millrace_dynamic_sampler_keys', '{key}', 'Keys that have a sample rate, of the policy `dynamic`.'),
