@@ -83,6 +83,7 @@ export const USAGE = `Usage: npm run loadtest -- [options]
   --seed N                      default 1
   --json FILE                   write the result as JSON
   --pid N                       also measure processor time and memory of that process and its children
+  --plan [--help]               no load: how many machines two tiers need for a rate
   --scenario NAME[,NAME...]|all start engine and sinks, print the goals against what was measured
                                 (--runs N, --time-scale F, --work-dir DIR, --no-memory-warmup)`;
 
