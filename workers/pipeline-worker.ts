@@ -1,4 +1,5 @@
 /** Entry of a pipeline worker thread, called by the piscina pool: one task that lives as long as the worker. */
+import type { ComponentName } from '../src/registry/components.ts';
 import type { PipelineWorkerInit } from '../src/service/messages.ts';
 
 /**
@@ -10,7 +11,8 @@ export async function runPipelineTask(init: PipelineWorkerInit): Promise<void> {
   await task.runPipelineTask(init);
 }
 
-/** Loads the modules of the task, in a thread that nobody ends meanwhile. */
-export async function preload(): Promise<void> {
-  await import('../src/service/pipeline-task.ts');
+/** Loads the modules of the task and of its components, in a thread that nobody ends meanwhile. */
+export async function preload(components: readonly ComponentName[]): Promise<void> {
+  const { loadComponents } = await import('../src/registry/load.ts');
+  await Promise.all([import('../src/service/pipeline-task.ts'), loadComponents(components)]);
 }

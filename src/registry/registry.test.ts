@@ -3,6 +3,8 @@ import { test } from 'node:test';
 import { PipelineError } from '../component/errors.ts';
 import { CHECKOUT, listFiles } from '../testkit/source-tree.ts';
 import { BUILTIN } from './builtin.ts';
+import { COMPONENTS } from './components.ts';
+import { loadComponents } from './load.ts';
 import { createRegistry, findFactory } from './registry.ts';
 
 const codeOf = (code: string) => (error: unknown) => error instanceof PipelineError && error.code === code;
@@ -33,4 +35,20 @@ test('every component folder is registered under its own name and kind', () => {
       .map(({ type }) => type);
     assert.deepEqual(registered.sort(), [...new Set(folders)].sort(), kind);
   }
+});
+
+test('a name in the table is the name of the factory that it loads, and only what is asked for is loaded', async () => {
+  for (const entry of COMPONENTS) {
+    const { kind, type } = await entry.load();
+    assert.deepEqual({ kind, type }, { kind: entry.kind, type: entry.type });
+  }
+  const names = [
+    { kind: 'exporter', type: 'nop' },
+    { kind: 'receiver', type: 'otlp' },
+    { kind: 'exporter', type: 'nosuch' },
+    { kind: 'exporter', type: 'nop' },
+  ] as const;
+  const registry = await loadComponents(names);
+  assert.deepEqual([...registry.keys()].toSorted(), ['exporter/nop', 'receiver/otlp']);
+  assert.equal(registry.get('exporter/nop'), BUILTIN.get('exporter/nop'));
 });

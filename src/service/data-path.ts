@@ -24,6 +24,7 @@ import { RequestWaits } from './request-waits.ts';
 import { Supervisor } from './supervisor.ts';
 import type { ThreadPlan } from './thread-plan.ts';
 import { WarmPool } from './warm-pool.ts';
+import { exporterWorkerComponents, pipelineWorkerComponents } from './worker-components.ts';
 
 const PIPELINE_TASK = 'runPipelineTask';
 const EXPORTER_TASK = 'runExporterTask';
@@ -59,10 +60,16 @@ export interface WarmThreads {
 }
 
 /** Makes the threads of a data path while another one runs. */
-export async function warmThreads(threads: ThreadPlan): Promise<WarmThreads> {
+export async function warmThreads(
+  threads: ThreadPlan,
+  extensions: readonly ComponentPlan[],
+): Promise<WarmThreads> {
+  const { chains, logsByWorker, exportersByWorker } = threads;
+  const processors = pipelineWorkerComponents({ chains });
+  const exporters = exporterWorkerComponents({ exporters: exportersByWorker.flat(), extensions });
   const [pipeline, exporter] = await Promise.all([
-    WarmPool.create('pipeline-worker', PIPELINE_TASK, threads.logsByWorker.length),
-    WarmPool.create('exporter-worker', EXPORTER_TASK, threads.exportersByWorker.length),
+    WarmPool.create('pipeline-worker', PIPELINE_TASK, logsByWorker.length, processors),
+    WarmPool.create('exporter-worker', EXPORTER_TASK, exportersByWorker.length, exporters),
   ]);
   return { pipeline, exporter };
 }

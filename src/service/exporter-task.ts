@@ -9,14 +9,16 @@ import { SendSlots } from '../exporters/helper/send-slots.ts';
 import type { LogCursor } from '../queue/log/contract.ts';
 import { openLogReader } from '../queue/log/open.ts';
 import { SharedWords } from '../queue/log/shared-words.ts';
-import { BUILTIN } from '../registry/builtin.ts';
-import { findFactory } from '../registry/registry.ts';
+import { loadComponents } from '../registry/load.ts';
+import { findFactory, type Registry } from '../registry/registry.ts';
 import { Prng } from '../stdx/prng.ts';
 import { withBatching } from './batching.ts';
 import { ClientAuthSet } from './client-auth-set.ts';
 import { deadLetterDirectory } from './deadletter-directory.ts';
+import { exporterDirectory } from './exporter-directory.ts';
 import { Drain } from './exporter-drain.ts';
 import type { ExporterPlan, ExporterWorkerInit } from './messages.ts';
+import { exporterWorkerComponents } from './worker-components.ts';
 import { WorkerRuntime } from './worker-runtime.ts';
 
 /** Answers wait for these moves. */
@@ -27,7 +29,7 @@ class ExporterHost {
   readonly #init: ExporterWorkerInit;
   readonly #exporters: Exporter[] = [];
   readonly #drains: Drain[] = [];
-  readonly #clientAuths: ClientAuthSet;
+  #clientAuths: ClientAuthSet | undefined;
   #stopDeadlineMs: number | undefined;
   #requestStop!: () => void;
   readonly #stopRequested = new Promise<void>((resolve) => {
@@ -40,10 +42,6 @@ class ExporterHost {
       this.#stopDeadlineMs = deadlineMs;
       this.#requestStop();
     });
-    this.#clientAuths = new ClientAuthSet(BUILTIN, init.extensions, (id) => {
-      const { clock, meter, logger } = this.#runtime;
-      return { id, clock, meter, logger: logger.child({ component: id }) };
-    });
   }
 
   live(): Promise<void> {
@@ -54,15 +52,26 @@ class ExporterHost {
   }
 
   async #start(): Promise<void> {
-    for (const plan of this.#init.exporters) await this.#startExporter(plan);
+    const { exporters, extensions } = this.#init;
+    const registry = await loadComponents(exporterWorkerComponents(this.#init));
+    const clientAuths = new ClientAuthSet(registry, extensions, (id) => {
+      const { clock, meter, logger } = this.#runtime;
+      return { id, clock, meter, logger: logger.child({ component: id }) };
+    });
+    this.#clientAuths = clientAuths;
+    for (const plan of exporters) await this.#startExporter(plan, registry, clientAuths);
   }
 
-  async #startExporter(plan: ExporterPlan): Promise<void> {
+  async #startExporter(plan: ExporterPlan, registry: Registry, clientAuths: ClientAuthSet): Promise<void> {
     const { clock, meter } = this.#runtime;
     const logger = this.#runtime.logger.child({ exporter: plan.id, data_type: plan.signal });
-    const factory = findFactory(BUILTIN, 'exporter', plan.type) as ExporterFactory<unknown>;
-    const findClientAuth = (id: string) => this.#clientAuths.find(id);
-    const settings = { id: plan.id, clock, meter, logger, findClientAuth };
+    const factory = findFactory(registry, 'exporter', plan.type) as ExporterFactory<unknown>;
+    const findClientAuth = (id: string) => clientAuths.find(id);
+    const stateDir = this.#init.isDurable ? exporterDirectory(plan) : undefined;
+    const settings = {
+      ...{ id: plan.id, clock, meter, logger, findClientAuth },
+      ...(stateDir === undefined ? {} : { stateDir }),
+    };
     const exporter = await factory.create(settings, plan.config, plan.signal);
     await exporter.start();
     this.#exporters.push(exporter);
@@ -131,7 +140,7 @@ class ExporterHost {
     await Promise.allSettled(runs);
     const deadlineMs = this.#stopDeadlineMs ?? this.#runtime.clock.monotonicMs();
     await Promise.all(this.#exporters.map((exporter) => exporter.shutdown(deadlineMs)));
-    await this.#clientAuths.shutdown(deadlineMs);
+    await this.#clientAuths?.shutdown(deadlineMs);
     for (const drain of this.#drains) await drain.closeReader();
     for (const closed of await closing) if (closed.status === 'rejected') throw closed.reason;
   }

@@ -4,14 +4,23 @@ import type { ComponentPlan } from '../config/collector-plan.ts';
 import type { LogDescriptor, LogWriter } from '../queue/log/contract.ts';
 import { openLogCursor } from '../queue/log/file-cursor.ts';
 import { openLogReader, openLogWriter } from '../queue/log/open.ts';
-import { BUILTIN } from '../registry/builtin.ts';
-import { findFactory } from '../registry/registry.ts';
+import { loadComponents } from '../registry/load.ts';
+import { findFactory, type Registry } from '../registry/registry.ts';
 import { HOLDING_CURSOR } from './holding-plan.ts';
 import { HoldingStage } from './holding-stage.ts';
 import type { ChainPlan, PipelineWorkerInit } from './messages.ts';
 import { PipelineWorker } from './pipeline-worker.ts';
 import { ProcessorChain } from './processor-chain.ts';
+import { pipelineWorkerComponents } from './worker-components.ts';
 import { WorkerRuntime } from './worker-runtime.ts';
+
+/** What every part of a worker is built with. */
+interface Builder {
+  init: PipelineWorkerInit;
+  runtime: WorkerRuntime;
+  registry: Registry;
+  writers: LogWriter[];
+}
 
 /** What a pipeline worker does for one pipeline that has processors. */
 interface BuiltChain {
@@ -28,11 +37,11 @@ function settingsOf({ id }: ComponentPlan, plan: ChainPlan, { clock, meter, logg
 async function buildProcessors(
   components: readonly ComponentPlan[],
   plan: ChainPlan,
-  runtime: WorkerRuntime,
+  { runtime, registry }: Builder,
 ): Promise<ProcessorChain> {
   const processors = [];
   for (const component of components) {
-    const factory = findFactory(BUILTIN, 'processor', component.type) as ProcessorFactory<unknown>;
+    const factory = findFactory(registry, 'processor', component.type) as ProcessorFactory<unknown>;
     const settings = settingsOf(component, plan, runtime);
     processors.push({
       id: component.id,
@@ -59,10 +68,10 @@ async function openImports({ logs }: PipelineWorkerInit, own: LogDescriptor) {
 async function buildStage(
   plan: ChainPlan,
   holding: NonNullable<ChainPlan['holding']>,
-  { init, writers, after }: { init: PipelineWorkerInit; writers: LogWriter[]; after?: ProcessorChain },
-  runtime: WorkerRuntime,
+  after: ProcessorChain | undefined,
+  { init, runtime, registry, writers }: Builder,
 ): Promise<HoldingStage> {
-  const factory = findFactory(BUILTIN, 'processor', holding.type) as ProcessorFactory<unknown>;
+  const factory = findFactory(registry, 'processor', holding.type) as ProcessorFactory<unknown>;
   const settings = settingsOf(holding, plan, runtime);
   const log = init.logs[holding.log]!;
   const rings = init.links[init.chains.indexOf(plan)];
@@ -90,16 +99,10 @@ async function buildStage(
   return stage;
 }
 
-async function buildChain(
-  plan: ChainPlan,
-  init: PipelineWorkerInit,
-  writers: LogWriter[],
-  runtime: WorkerRuntime,
-): Promise<BuiltChain> {
-  const chain = await buildProcessors(plan.processors, plan, runtime);
-  const after = plan.after.length === 0 ? undefined : await buildProcessors(plan.after, plan, runtime);
-  const parts = after === undefined ? { init, writers } : { init, writers, after };
-  const stage = plan.holding === undefined ? undefined : await buildStage(plan, plan.holding, parts, runtime);
+async function buildChain(plan: ChainPlan, builder: Builder): Promise<BuiltChain> {
+  const chain = await buildProcessors(plan.processors, plan, builder);
+  const after = plan.after.length === 0 ? undefined : await buildProcessors(plan.after, plan, builder);
+  const stage = plan.holding === undefined ? undefined : await buildStage(plan, plan.holding, after, builder);
   return { logs: plan.logs, chain, stage, after };
 }
 
@@ -123,8 +126,9 @@ export async function runPipelineTask(init: PipelineWorkerInit): Promise<void> {
       for (const log of init.logs) {
         writers.push(await openLogWriter(log, { clock: runtime.clock, onFlush }));
       }
+      const registry = await loadComponents(pipelineWorkerComponents(init));
       for (const plan of init.chains) {
-        chains.push(await buildChain(plan, init, writers, runtime));
+        chains.push(await buildChain(plan, { init, runtime, registry, writers }));
       }
       worker = new PipelineWorker(init, {
         writers,

@@ -86,7 +86,11 @@ export class Service {
     this.#receivers = new ReceiverSet({
       ...shared,
       clock,
-      settings: (id) => ({ ...this.#settings(id), tracer: this.#telemetry.tracer }),
+      settings: (id) => ({
+        ...this.#settings(id),
+        tracer: this.#telemetry.tracer,
+        findClientAuth: (wanted: string) => this.#extensions.findClientAuth(wanted),
+      }),
     });
     this.#startedUnixMs = clock.unixMs();
     this.#readiness = new ReadinessWatch(clock, () => ({ phase: this.#phase, path: this.#path }));
@@ -185,7 +189,7 @@ export class Service {
   async #replacePath(plan: CollectorPlan): Promise<void> {
     const { clock, logger, planThreads } = this.#options;
     // The next threads load their modules while the present ones still work: requests wait for the rest only.
-    const warm = this.#path === undefined ? undefined : await warmThreads(planThreads(plan));
+    const warm = this.#path === undefined ? undefined : await warmThreads(planThreads(plan), plan.extensions);
     const startedMs = clock.monotonicMs();
     this.#receivers.connect(undefined);
     try {

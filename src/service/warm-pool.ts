@@ -3,6 +3,7 @@
  * because loading is most of what the exchange would have to wait for.
  */
 import { Piscina } from 'piscina';
+import type { ComponentName } from '../registry/components.ts';
 import { type WorkerFile, workerUrl } from './worker-url.ts';
 
 /** Exported function of every worker file that loads what its task needs. */
@@ -34,10 +35,15 @@ export class WarmPool {
   }
 
   /** Resolves when every thread has loaded its modules, or could not: the task finds out again, and says so. */
-  static async create(file: WorkerFile, task: string, count: number): Promise<WarmPool> {
+  static async create(
+    file: WorkerFile,
+    task: string,
+    count: number,
+    components: readonly ComponentName[],
+  ): Promise<WarmPool> {
     const pool = createPool(file, task, count);
     pool.on('error', () => undefined);
-    const preloads = Array.from({ length: count }, () => pool.run(undefined, { name: PRELOAD }));
+    const preloads = Array.from({ length: count }, () => pool.run(components, { name: PRELOAD }));
     await Promise.allSettled(preloads);
     return new WarmPool(pool, count);
   }
