@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { PipelineError } from '../../component/errors.ts';
+import type { ExportBatch } from '../../component/exporter.ts';
 import type { Signal } from '../../component/signal.ts';
 import { scanRequest } from '../../otlp/scan.ts';
 import { withoutRejected } from '../../otlp/slice.ts';
@@ -12,7 +13,7 @@ import { requestType } from '../../testkit/otlp-root.ts';
 import { BatchPlan } from './batch-plan.ts';
 import { kafkaExporterConfigSchema, signalConfig } from './config.ts';
 import { BatchHeaders } from './record-headers.ts';
-import { RecordSource } from './record-source.ts';
+import { CHOSEN_TOPICS_MAX, RecordSource } from './record-source.ts';
 import { fitSlices } from './record-values.ts';
 import { attributeText, resourceGroups } from './resource-groups.ts';
 import { ResourceKeys, resourceKey } from './resource-key.ts';
@@ -171,4 +172,27 @@ test('batches that are made into records at the same time keep their traces apar
       Array.from({ length: 40 }, (_, at) => first + at),
     );
   }
+});
+
+test('E9: names of topics in attributes are those that brokers take, and a bounded number of them', () => {
+  const config = kafkaExporterConfigSchema.parse({ topic_from_attribute: 'team' }).value!;
+  const source = new RecordSource(config, signalConfig(config, 'traces')!, 'traces');
+  const type = requestType('traces');
+  const span = { trace_id: Buffer.alloc(16, 1), span_id: Buffer.alloc(8, 1), name: 's' };
+  const topics = (...names: string[]): string[] => {
+    const resource_spans = names.map((name) => ({
+      resource: { attributes: name === '' ? [] : [text('team', name)] },
+      scope_spans: [{ spans: [span] }],
+    }));
+    const slices = [type.encode(type.fromObject({ resource_spans })).finish()];
+    return source.topicParts({ slices } as unknown as ExportBatch).map(({ topic }) => topic);
+  };
+  const isRefused = (error: unknown): boolean =>
+    error instanceof PipelineError && error.code === 'EXPORT_REJECTED' && error.permanent;
+  for (const name of ['../x', '/etc/passwd', '..', 'a\0b', 'a\nb', '%2e%2e/', 'x'.repeat(10_000), 'аdmin'])
+    assert.throws(() => topics(name), isRefused, name.slice(0, 20));
+  for (let n = 0; n < CHOSEN_TOPICS_MAX; n++) assert.deepEqual(topics(`team-${n}`), [`team-${n}`]);
+  assert.throws(() => topics('team-one-more'), isRefused);
+  // Those of before, and what names no topic, go on.
+  assert.deepEqual(topics('team-7', ''), ['team-7', 'otlp_spans']);
 });

@@ -19,12 +19,16 @@ export interface TopicPart {
 
 type Grouping = 'none' | 'trace' | 'resource';
 
+/** What data may name is bounded: each name is a topic that a broker makes, and memory here as long as the engine runs. */
+export const CHOSEN_TOPICS_MAX = 1000;
+
 export class RecordSource {
   readonly #config: KafkaExporterConfig;
   readonly #own: SignalConfig;
   readonly #grouping: Grouping;
   readonly #encode: EncodeValues;
   readonly #isProto: boolean;
+  readonly #chosen = new Set<string>();
   readonly #traces: TraceGroups | undefined;
   readonly #resourceKeys = new ResourceKeys();
 
@@ -48,16 +52,32 @@ export class RecordSource {
     const { topic, topicFromMetadataKey } = this.#own;
     const { topicFromAttribute } = this.#config;
     const named = firstValue(client, topicFromMetadataKey);
-    if (named !== undefined) return [{ topic: checkedTopic(named), requests: slices }];
+    if (named !== undefined) return [{ topic: this.#chosenTopic(named), requests: slices }];
     if (topicFromAttribute === '') return [{ topic, requests: slices }];
     const parts = new Map<string, Uint8Array[]>();
     for (const { request, resource } of resourceGroups(slices)) {
-      const wanted = checkedTopic(attributeText(resource, topicFromAttribute) ?? topic);
+      const chosen = attributeText(resource, topicFromAttribute);
+      const wanted = chosen === undefined ? topic : this.#chosenTopic(chosen);
       const part = parts.get(wanted);
       if (part === undefined) parts.set(wanted, [request]);
       else part.push(request);
     }
     return [...parts].map(([name, requests]) => ({ topic: name, requests }));
+  }
+
+  /** @throws PipelineError EXPORT_REJECTED, permanent: the items become dead letters. */
+  #chosenTopic(name: string): string {
+    if (this.#chosen.has(name)) return name;
+    if (!isTopicName(name)) {
+      const shown = JSON.stringify(name.slice(0, 100));
+      throw new PipelineError('EXPORT_REJECTED', `${shown} is not a name of a topic`, { permanent: true });
+    }
+    if (this.#chosen.size >= CHOSEN_TOPICS_MAX) {
+      const message = `topic ${name} would be one more than the ${CHOSEN_TOPICS_MAX} that attributes and metadata may name`;
+      throw new PipelineError('EXPORT_REJECTED', message, { permanent: true });
+    }
+    this.#chosen.add(name);
+    return name;
   }
 
   /** Adds the records of a part to the plan, which knows its topic. */
@@ -117,10 +137,4 @@ function groupingOf(config: KafkaExporterConfig, signal: Signal): Grouping {
 
 function firstValue(client: ClientContext | undefined, name: string): string | undefined {
   return name === '' ? undefined : client?.metadata.get(name.toLowerCase())?.[0];
-}
-
-function checkedTopic(name: string): string {
-  if (isTopicName(name)) return name;
-  const shown = JSON.stringify(name.slice(0, 100));
-  throw new PipelineError('EXPORT_REJECTED', `${shown} is not a name of a topic`, { permanent: true });
 }
