@@ -76,9 +76,11 @@ export interface ComponentSettings {
   tracer?: Tracer;
   /** Directory of the engine's own data (`--data-dir`); extensions may keep a folder of their own there. */
   dataDir?: string;
+  /** Exporters with a durable log: a directory of this exporter and signal that outlives the process; made when needed. */
+  stateDir?: string;
   /** On the main thread: the running extension of this id. A reload may exchange it, so do not keep it. */
   findExtension?(id: string): Component | undefined;
-  /** In exporter workers: see component/auth.ts. */
+  /** Exporters and receivers: see component/auth.ts. A reload may exchange it for receivers: ask for each connection. */
   findClientAuth?(id: string): Promise<ClientAuthenticator | undefined>;
   /** Extensions only: what the engine tells about itself. */
   engine?: EngineView;

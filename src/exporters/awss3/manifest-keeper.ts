@@ -7,7 +7,7 @@ import { sleepUnlessAborted } from '../../stdx/abortable.ts';
 import type { ManifestConfig } from './manifest-config.ts';
 import type { ManifestWriter } from './manifest-writer.ts';
 import type { FolderPlace, OpenFolder, OpenFolders } from './open-folders.ts';
-import type { PartitionFolders } from './partition-folders.ts';
+import { type PartitionFolders, upperFolder } from './partition-folders.ts';
 
 const POLL_MS = 2000;
 /** After a failure at a folder, doubled with each that follows. */
@@ -22,6 +22,14 @@ export interface ManifestKeeperParts {
   partition: PartitionFolders;
   /** Where data goes that arrives at a moment and whose resources ask for nothing. */
   placeAt(unixMs: number): FolderPlace;
+  /** Parts of keys behind the folder that has the manifest. */
+  nameDepth: number;
+}
+
+/** An object that is about to be written. */
+export interface NewObject {
+  bucket: string;
+  key: string;
 }
 
 /**
@@ -93,12 +101,13 @@ export class ManifestKeeper {
    * @param receivedUnixMs of the batch: what its folders are named after.
    * @returns to be given to `end` when the objects are written, or could not be.
    */
-  async begin(places: readonly FolderPlace[], receivedUnixMs: number): Promise<OpenFolder[]> {
-    const { folders, partition } = this.#parts;
+  async begin(objects: readonly NewObject[], receivedUnixMs: number): Promise<OpenFolder[]> {
+    const { folders, partition, nameDepth } = this.#parts;
     const span = partition.span(receivedUnixMs);
     const opened: OpenFolder[] = [];
     let isNew = false;
-    for (const place of places) {
+    for (const { bucket, key } of objects) {
+      const place = { bucket, folder: upperFolder(key, nameDepth) };
       if (folders.find(place) === undefined) {
         isNew = true;
         this.#forgot(folders.add(place, span, span.toMs + this.#config.settleMs));

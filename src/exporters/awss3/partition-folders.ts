@@ -55,6 +55,11 @@ export class PartitionFolders {
   }
 }
 
+/** A folder or a key without its last parts. */
+export function upperFolder(path: string, parts: number): string {
+  return parts === 0 ? path : path.split('/').slice(0, -parts).join('/');
+}
+
 /** The smallest number above 0 for which `isIn` is false; it is true below and false from there on. */
 function firstOutside(isIn: (minutes: number) => boolean): number {
   let inside = 0;
