@@ -7,7 +7,6 @@ import { availableParallelism } from 'node:os';
 process.env.UV_THREADPOOL_SIZE ??= String(Math.max(16, 4 * availableParallelism()));
 
 const { runProgram } = await import('./service/program.ts');
-const { BUILTIN } = await import('./registry/builtin.ts');
 const { systemClock } = await import('./stdx/clock.ts');
 
 // A closed terminal must not stop the engine while it stops.
@@ -17,7 +16,6 @@ process.stderr.on('error', () => {});
 let isSignalled = false;
 const exitCode = await runProgram({
   argv: process.argv.slice(2),
-  registry: BUILTIN,
   clock: systemClock,
   failpoints: process.env.MILLRACE_FAILPOINTS,
   writeOut: (text) => process.stdout.write(text),

@@ -2,6 +2,7 @@
 import { parseComponentId } from '../component/component-id.ts';
 import type { AnyFactory, ComponentKind } from '../component/factory.ts';
 import { didYouMean } from '../stdx/nearest.ts';
+import { type ConfigNode, plainValue } from './config-node.ts';
 import { describeValue, yamlValue } from './expanded-text.ts';
 import type { IssueList } from './issue-list.ts';
 import { isKnownType, kindsOfType, knownTypes, spellingOf } from './known-components.ts';
@@ -71,6 +72,31 @@ export function readComponents(
     component.isValid = parsed.value !== undefined;
   }
   return defined;
+}
+
+/** A component that a configuration names, in the spellings that its type has. */
+export interface NamedComponent {
+  kind: ComponentKind;
+  types: readonly string[];
+}
+
+/** What the sections of a loaded tree name, right or wrong: keys that are no component ids are left out. */
+export function namedComponents(root: ConfigNode | undefined): NamedComponent[] {
+  const sections = membersOf(root === undefined ? undefined : plainValue(root));
+  return (Object.keys(SECTION_OF_KIND) as ComponentKind[]).flatMap((kind) => {
+    const ids = Object.keys(membersOf(sections[SECTION_OF_KIND[kind]])).map(parseComponentId);
+    return ids.flatMap((id): NamedComponent[] => {
+      if ('error' in id) return [];
+      const { other } = spellingOf(kind, id.type);
+      return [{ kind, types: other === undefined ? [id.type] : [id.type, other] }];
+    });
+  });
+}
+
+function membersOf(raw: unknown): Readonly<Record<string, unknown>> {
+  const value = yamlValue(raw);
+  const isMap = typeof value === 'object' && value !== null && !Array.isArray(value);
+  return isMap ? (value as Readonly<Record<string, unknown>>) : {};
 }
 
 type Found = { factory: AnyFactory; warning: string | undefined } | { error: string };

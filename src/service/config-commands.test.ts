@@ -7,7 +7,6 @@ import path from 'node:path';
 import test from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import * as yaml from 'yaml';
-import { BUILTIN } from '../registry/builtin.ts';
 import { systemClock } from '../stdx/clock.ts';
 import { CHECKOUT, LOADED_ROOT } from '../testkit/source-tree.ts';
 import { runProgram } from './program.ts';
@@ -21,7 +20,6 @@ async function run(...argv: string[]): Promise<{ exitCode: number; out: string; 
   let errors = '';
   const exitCode = await runProgram({
     argv,
-    registry: BUILTIN,
     clock: systemClock,
     failpoints: undefined,
     writeOut: (text) => {

@@ -29,7 +29,7 @@ export interface EngineRun {
   /** Those that references in the configuration named when it was read last. */
   referencedFiles(): readonly string[];
   /** Reads the configuration again and tells every mistake; undefined when there is one. */
-  readAgain(): CollectorPlan | undefined;
+  readAgain(): Promise<CollectorPlan | undefined>;
   writeError(text: string): void;
   /** Calls `onStop` at SIGINT or SIGTERM, first and later ones alike. */
   onSignal(onStop: (signal: string) => void): void;

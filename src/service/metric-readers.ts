@@ -1,7 +1,6 @@
 /** Periodic readers of `service::telemetry::metrics::readers`: each sends all own metrics at its interval. */
 import type { Logger, Meter } from '../component/settings.ts';
 import type { PeriodicReaderPlan } from '../config/telemetry-plan.ts';
-import type { Registry } from '../registry/registry.ts';
 import type { Clock } from '../stdx/clock.ts';
 import type { CollectedMetric } from '../telemetry/collected.ts';
 import { MetricDeltas, type Temporality } from './metric-deltas.ts';
@@ -10,7 +9,6 @@ import { ownMetricsRequest } from './own-metrics-request.ts';
 
 export interface MetricReadersOptions {
   plans: readonly PeriodicReaderPlan[];
-  registry: Registry;
   clock: Clock;
   logger: Logger;
   meter: Meter;
@@ -47,13 +45,13 @@ export class MetricReaders {
 
   /** @throws PipelineError when an exporter cannot be made; nothing runs then. */
   async start(): Promise<void> {
-    const { plans, registry, clock, logger } = this.#options;
+    const { plans, clock, logger } = this.#options;
     for (const [index, plan] of plans.entries()) {
       const id = `service::telemetry::metrics::readers::${index}`;
       const exporter = new OwnExporter({
         plan: plan.exporter,
         signal: 'metrics',
-        ...{ id, registry, clock, logger: logger.child({ reader: id }) },
+        ...{ id, clock, logger: logger.child({ reader: id }) },
       });
       const deltas = new MetricDeltas(temporalityOf(plan));
       const idle = { previousUnixMs: undefined, timer: undefined, sending: undefined };

@@ -9,7 +9,8 @@ import type { Logger } from '../component/settings.ts';
 import type { Signal } from '../component/signal.ts';
 import type { OtlpTargetPlan, OwnExporterPlan } from '../config/telemetry-plan.ts';
 import { protoToJson } from '../otlp/proto-to-json.ts';
-import { findFactory, type Registry } from '../registry/registry.ts';
+import { loadComponents } from '../registry/load.ts';
+import { findFactory } from '../registry/registry.ts';
 import type { Clock } from '../stdx/clock.ts';
 import { ThreadMeter } from '../telemetry/registry.ts';
 
@@ -18,7 +19,6 @@ export interface OwnExporterOptions {
   signal: Signal;
   /** Place in the configuration, for messages. */
   id: string;
-  registry: Registry;
   clock: Clock;
   logger: Logger;
   /** Instead of stdout, for tests. */
@@ -36,9 +36,10 @@ export class OwnExporter {
 
   /** @throws PipelineError naming the place in the configuration. */
   async start(): Promise<void> {
-    const { plan, signal, id, registry, clock, logger } = this.#options;
+    const { plan, signal, id, clock, logger } = this.#options;
     if (plan.otlp === undefined) return;
     const type = plan.otlp.protocol === 'grpc' ? 'otlp' : 'otlphttp';
+    const registry = await loadComponents([{ kind: 'exporter', type }]);
     const factory = findFactory(registry, 'exporter', type) as ExporterFactory<unknown>;
     const { value, issues } = factory.configSchema.parse(exporterKeys(plan.otlp, signal));
     if (value === undefined) {

@@ -2,7 +2,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Logger } from '../component/settings.ts';
 import type { TelemetryPlan, TracesPlan } from '../config/telemetry-plan.ts';
-import type { Registry } from '../registry/registry.ts';
 import type { Clock } from '../stdx/clock.ts';
 import { MeterAggregate } from '../telemetry/aggregate.ts';
 import { type CollectedMetric, collectMetrics } from '../telemetry/collected.ts';
@@ -29,7 +28,6 @@ const COLLECT_MS = 5_000;
 const REPLACE_MS = 2_000;
 
 export interface OwnTelemetryOptions {
-  registry: Registry;
   version: string;
   clock: Clock;
   logger: Logger;
@@ -158,7 +156,7 @@ export class OwnTelemetry {
   }
 
   async #replaceSpans(plan: TelemetryPlan): Promise<void> {
-    const { registry, clock, logger } = this.#options;
+    const { clock, logger } = this.#options;
     this.tracer.configure(undefined);
     await this.#spans?.stop(clock.monotonicMs() + REPLACE_MS);
     this.#spans = undefined;
@@ -166,7 +164,7 @@ export class OwnTelemetry {
     const spans = new SpanProcessors({
       plans: plan.traces.processors,
       resource: this.#resource(plan),
-      ...{ registry, clock, logger, meter: this.meter },
+      ...{ clock, logger, meter: this.meter },
       collect: () => this.#collect(),
     });
     await spans.start();
@@ -175,12 +173,12 @@ export class OwnTelemetry {
   }
 
   async #replaceReaders(plan: TelemetryPlan): Promise<void> {
-    const { registry, clock, logger } = this.#options;
+    const { clock, logger } = this.#options;
     await this.#readers?.stop(clock.monotonicMs() + REPLACE_MS);
     this.#readers = undefined;
     const readers = new MetricReaders({
       plans: plan.metrics.periodicReaders,
-      ...{ registry, clock, logger, meter: this.meter },
+      ...{ clock, logger, meter: this.meter },
       collect: () => this.#ownMetrics(),
     });
     await readers.start();

@@ -46,15 +46,18 @@ test('requests during a reload become one more; what failed is not what runs', a
     },
   });
   const settled = (count: number) => until(`outcome ${count}`, () => target.outcomes.length === count);
+  const begun = (count: number) => until(`reload ${count}`, () => target.plans.length === count);
   reloader.request('1');
   await settled(1);
   reloader.request('2');
   for (const reason of ['3', '4', '5']) reloader.request(reason);
+  await begun(1);
   assert.deepEqual(target.plans, ['b'], 'one at a time');
   target.release!();
   await settled(3);
   assert.equal(reads.length, 3, 'three requests became one');
   reloader.request('6');
+  await begun(2);
   target.release!();
   await settled(4);
   // The old one runs still, so the same plan again is no change.

@@ -16,7 +16,7 @@ export interface ReloaderOptions {
   target: ReloadTarget;
   logger: Logger;
   /** Reads and checks the configuration, tells every mistake; undefined when there is one. */
-  read(): CollectorPlan | undefined;
+  read(): CollectorPlan | undefined | Promise<CollectorPlan | undefined>;
 }
 
 export class Reloader {
@@ -55,7 +55,8 @@ export class Reloader {
   async #reload(reason: string): Promise<void> {
     const { target, logger, read } = this.#options;
     logger.info('reading the configuration again', { reason });
-    const plan = read();
+    const plan = await read();
+    if (this.#isClosed) return;
     if (plan === undefined) {
       logger.error('the new configuration has errors; the old one goes on');
       return target.reloaded('failed');

@@ -72,7 +72,7 @@ export class Service {
     this.#options = options;
     const { clock, logger, registry } = options;
     this.#telemetry = new OwnTelemetry({
-      ...{ registry, clock, logger, version: options.version },
+      ...{ clock, logger, version: options.version },
       path: () => this.#path,
       isReady: () => this.readiness().isReady,
       onCollected: () => this.#noteExporters(),

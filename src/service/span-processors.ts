@@ -2,7 +2,6 @@
 import type { Logger, Meter } from '../component/settings.ts';
 import type { SpanProcessorPlan } from '../config/telemetry-plan.ts';
 import { encodeSpans } from '../otlp/encode-spans.ts';
-import type { Registry } from '../registry/registry.ts';
 import type { Clock } from '../stdx/clock.ts';
 import type { SpanRecord, TakenSpans } from '../telemetry/tracer.ts';
 import { OwnExporter } from './own-exporter.ts';
@@ -13,7 +12,6 @@ const COLLECT_MS_MIN = 500;
 export interface SpanProcessorsOptions {
   plans: readonly SpanProcessorPlan[];
   resource: Readonly<Record<string, string>>;
-  registry: Registry;
   clock: Clock;
   logger: Logger;
   meter: Meter;
@@ -39,13 +37,13 @@ export class SpanProcessors {
 
   /** @throws PipelineError when an exporter cannot be made; nothing runs then. */
   async start(): Promise<void> {
-    const { plans, registry, clock, logger } = this.#options;
+    const { plans, clock, logger } = this.#options;
     for (const [index, plan] of plans.entries()) {
       const id = `service::telemetry::traces::processors::${index}`;
       const exporter = new OwnExporter({
         plan: plan.exporter,
         signal: 'traces',
-        ...{ id, registry, clock, logger: logger.child({ processor: id }) },
+        ...{ id, clock, logger: logger.child({ processor: id }) },
       });
       const processor: Processor = { plan, exporter, queue: [], timer: undefined, sending: undefined };
       this.#processors.push(processor);
