@@ -3,6 +3,8 @@
 #
 #   services.sh install [PROGRAM...]    gets what is missing, all of them by default, then prints each as NAME=PATH
 #   services.sh run kafka DIR PORT      one Kafka node in the foreground, on 127.0.0.1: PORT for clients, PORT+1 for itself
+#   services.sh run kafka DIR PORT N    node N (1, 2 or 3) of three that are one cluster, each with a DIR of its own and all
+#                                       with the same PORT: node N has PORT+2N-2 for clients and PORT+2N-1 for the others
 #   services.sh run s3 DIR PORT         an S3 server in the foreground, on 127.0.0.1
 #   services.sh run aws DIR PORT        moto in the foreground, on 127.0.0.1; it keeps everything in memory and nothing in DIR
 #
@@ -210,29 +212,56 @@ install() {
   done
 }
 
+# The settings that one node and one of three differ in. With three, everything that Kafka stores about itself has three
+# copies and takes writes while one node is away.
+kafka_node_settings() {
+  local port=$1 node=$2 copies=1 writable=1 voters="1@127.0.0.1:$(($1 + 1))"
+  if [ -n "$node" ]; then
+    copies=3 writable=2
+    voters=$voters,2@127.0.0.1:$((port + 3)),3@127.0.0.1:$((port + 5))
+    port=$((port + 2 * node - 2))
+  fi
+  cat <<PROPERTIES
+node.id=${node:-1}
+controller.quorum.voters=$voters
+listeners=PLAINTEXT://127.0.0.1:$port,CONTROLLER://127.0.0.1:$((port + 1))
+default.replication.factor=$copies
+min.insync.replicas=$writable
+offsets.topic.replication.factor=$copies
+transaction.state.log.replication.factor=$copies
+transaction.state.log.min.isr=$writable
+share.coordinator.state.topic.replication.factor=$copies
+PROPERTIES
+}
+
+# Nodes of a cluster have to agree on its id before they know each other: 16 bytes in base64, here told by the first port.
+kafka_cluster_id() {
+  if [ -n "$2" ]; then printf "services.sh%05d" "$1"; else head -c 16 /dev/urandom; fi | base64 | tr "+/" "-_" | tr -d "="
+}
+
 # Formats DIR when it is new. DIR/extra.properties, if there, is read after the settings below and wins over them;
 # each line of DIR/scram-users, if there, is a user that the first start creates, as kafka-storage.sh takes them.
 run_kafka() {
-  local libs dir=$1 port=$2 user
+  local libs dir=$1 port=$2 node=${3:-} user
   local -a format
+  case $node in
+    "" | 1 | 2 | 3) ;;
+    *)
+      say "there is no node $node: it is 1, 2 or 3"
+      exit 2
+      ;;
+  esac
   libs=$(install kafka | sed 's/^kafka=//')/libs
   mkdir -p "$dir"
   dir=$(cd "$dir" && pwd)
   cat >"$dir/server.properties" <<PROPERTIES
 process.roles=broker,controller
-node.id=1
-controller.quorum.voters=1@127.0.0.1:$((port + 1))
-listeners=PLAINTEXT://127.0.0.1:$port,CONTROLLER://127.0.0.1:$((port + 1))
+$(kafka_node_settings "$port" "$node")
 controller.listener.names=CONTROLLER
 inter.broker.listener.name=PLAINTEXT
 log.dirs=$dir/data
 num.partitions=4
-# One node: everything that Kafka stores about itself has one copy.
-offsets.topic.replication.factor=1
 offsets.topic.num.partitions=4
-transaction.state.log.replication.factor=1
-transaction.state.log.min.isr=1
-share.coordinator.state.topic.replication.factor=1
 share.coordinator.state.topic.min.isr=1
 group.initial.rebalance.delay.ms=0
 # A node that was killed and is back would otherwise be refused until its last session is over, nine seconds later.
@@ -243,7 +272,7 @@ log.cleaner.dedupe.buffer.size=4194304
 PROPERTIES
   [ ! -f "$dir/extra.properties" ] || cat "$dir/extra.properties" >>"$dir/server.properties"
   if [ ! -f "$dir/data/meta.properties" ]; then
-    format=("--cluster-id=$(head -c 16 /dev/urandom | base64 | tr "+/" "-_" | tr -d "=")" -c "$dir/server.properties")
+    format=("--cluster-id=$(kafka_cluster_id "$port" "$node")" -c "$dir/server.properties")
     if [ -f "$dir/scram-users" ]; then
       while read -r user; do format+=(--add-scram "$user"); done <"$dir/scram-users"
     fi
@@ -276,11 +305,11 @@ run_aws() {
 
 case ${1:-}/${2:-} in
   install/*) shift && install "$@" ;;
-  run/kafka) run_kafka "$3" "$4" ;;
+  run/kafka) run_kafka "$3" "$4" "${5:-}" ;;
   run/s3) run_s3 "$3" "$4" ;;
   run/aws) run_aws "$3" "$4" ;;
   *)
-    sed -n 4,7p "$0" >&2
+    sed -n 4,9p "$0" >&2
     exit 2
     ;;
 esac

@@ -6,7 +6,7 @@ import { type EnginePorts, EngineProcess, engineConfig, freePorts, metricSum } f
 import { spanKey } from '../ledger-client.ts';
 import { requestType } from '../otlp-root.ts';
 import { kafkaClient } from './kafka-receiver-bed.ts';
-import type { KafkaServer } from './kafka-server.ts';
+import type { KafkaBrokers } from './kafka-server.ts';
 
 export interface FoundRecord {
   partition: number;
@@ -21,11 +21,12 @@ interface DecodedTraces {
 }
 
 /** All records of a topic up to now, in the order of each partition. */
-export async function readTopic(broker: KafkaServer, topic: string, partitions = 4): Promise<FoundRecord[]> {
+export async function readTopic(broker: KafkaBrokers, topic: string, partitions = 4): Promise<FoundRecord[]> {
   const ends = await broker.endOffsets(topic, partitions);
   const waiting = new Set(ends.flatMap((end, partition) => (end > 0 ? [partition] : [])));
-  const records: FoundRecord[] = [];
-  if (waiting.size === 0) return records;
+  // By place: when its group moves to another broker, the reader begins anew.
+  const records = new Map<string, FoundRecord>();
+  if (waiting.size === 0) return [];
   const consumer = (await kafkaClient(broker)).consumer({ groupId: `reader-${Date.now()}-${Math.random()}` });
   await consumer.connect();
   await consumer.subscribe({ topic, fromBeginning: true });
@@ -36,7 +37,7 @@ export async function readTopic(broker: KafkaServer, topic: string, partitions =
         eachMessage: async ({ partition, message }) => {
           const { offset, key, value, headers = {} } = message;
           const texts = Object.entries(headers).map(([name, content]) => [name, String(content)]);
-          records.push({
+          records.set(`${partition} ${offset}`, {
             partition,
             offset: Number(offset),
             key,
@@ -51,7 +52,7 @@ export async function readTopic(broker: KafkaServer, topic: string, partitions =
   } finally {
     await consumer.disconnect();
   }
-  return records.sort((a, b) => a.partition - b.partition || a.offset - b.offset);
+  return [...records.values()].sort((a, b) => a.partition - b.partition || a.offset - b.offset);
 }
 
 /** How often each span of a LedgerClient is in these records. */
@@ -70,6 +71,7 @@ export function spansOf(records: readonly Pick<FoundRecord, 'value'>[]): Map<str
 }
 
 export interface ExporterBedOptions {
+  /** Several with commas between them. */
   bootstrap: string;
   /** Keys of the exporter beside its brokers. */
   exporter?: Record<string, unknown>;
@@ -86,7 +88,7 @@ function configOf(ports: EnginePorts, options: ExporterBedOptions): string {
   const { bootstrap, exporter = {}, exporters = { kafka: exporter }, signals, extensions } = options;
   const complete = Object.entries(exporters).map(([id, keys]) => [
     id,
-    { brokers: [bootstrap], retry_on_failure: RETRY, ...keys },
+    { brokers: bootstrap.split(','), retry_on_failure: RETRY, ...keys },
   ]);
   return engineConfig(ports, Object.fromEntries(complete), {
     ...(signals === undefined ? {} : { signals }),

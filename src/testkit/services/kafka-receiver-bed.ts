@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { type Kafka, Partitioners, type Producer } from 'kafkajs';
 import { EngineProcess, freePort, metricSum } from '../engine-process.ts';
 import { deliveredSpans } from '../file-sink.ts';
-import type { KafkaServer } from './kafka-server.ts';
+import type { KafkaBrokers } from './kafka-server.ts';
 
 export interface SentRecord {
   value: Buffer | string | null;
@@ -15,7 +15,7 @@ export interface SentRecord {
 
 /** Writes records with a client that is not the engine's, and returns when all replicas have them. */
 export async function produce(
-  broker: KafkaServer,
+  broker: KafkaBrokers,
   topic: string,
   records: readonly SentRecord[],
 ): Promise<void> {
@@ -32,13 +32,17 @@ export async function produce(
   }
 }
 
-export async function kafkaClient(broker: KafkaServer): Promise<Kafka> {
+export async function kafkaClient(broker: KafkaBrokers): Promise<Kafka> {
   const { Kafka: KafkaClass, logLevel } = await import('kafkajs').then((module) => module.default ?? module);
-  return new KafkaClass({ brokers: [broker.bootstrap], logLevel: logLevel.NOTHING });
+  return new KafkaClass({ brokers: broker.bootstrap.split(','), logLevel: logLevel.NOTHING });
 }
 
 /** By partition; -1 for what the group has never committed. */
-export async function committedOffsets(broker: KafkaServer, group: string, topic: string): Promise<number[]> {
+export async function committedOffsets(
+  broker: KafkaBrokers,
+  group: string,
+  topic: string,
+): Promise<number[]> {
   const admin = (await kafkaClient(broker)).admin();
   await admin.connect();
   try {
@@ -66,7 +70,7 @@ export class RecordWriter {
     this.#partitions = partitions;
   }
 
-  static async start(broker: KafkaServer, topic: string, partitions: number): Promise<RecordWriter> {
+  static async start(broker: KafkaBrokers, topic: string, partitions: number): Promise<RecordWriter> {
     const producer = (await kafkaClient(broker)).producer({
       createPartitioner: Partitioners.DefaultPartitioner,
       retry: { retries: 2 },
@@ -99,11 +103,12 @@ export class RecordWriter {
 }
 
 export interface ReceiverBedOptions {
-  broker: KafkaServer;
+  broker: KafkaBrokers;
   signals?: readonly ('traces' | 'metrics' | 'logs')[];
   /** Keys of the receiver beside its brokers. */
   receiver?: Record<string, unknown>;
   processors?: Record<string, unknown>;
+  extensions?: Record<string, unknown>;
   /** Instead of a directory of its own, which it deletes at the end. */
   directory?: string;
 }
@@ -119,10 +124,11 @@ export class ReceiverBed {
     this.metricsPort = metricsPort;
     const signals = options.signals ?? ['traces'];
     const processors = options.processors ?? {};
+    const extensions = options.extensions ?? {};
     this.config = JSON.stringify({
       receivers: {
         kafka: {
-          brokers: [options.broker.bootstrap],
+          brokers: options.broker.bootstrap.split(','),
           group_id: 'bed',
           initial_offset: 'earliest',
           session_timeout: '6s',
@@ -131,6 +137,7 @@ export class ReceiverBed {
         },
       },
       processors,
+      extensions,
       exporters: Object.fromEntries(
         signals.map((signal) => [
           `file/${signal}`,
@@ -142,6 +149,7 @@ export class ReceiverBed {
         ]),
       ),
       service: {
+        extensions: Object.keys(extensions),
         telemetry: {
           metrics: {
             readers: [{ pull: { exporter: { prometheus: { host: '127.0.0.1', port: metricsPort } } } }],

@@ -1,4 +1,4 @@
-/** A real Kafka broker (KRaft, one node) on ports of its own: kill it, start it again on the same data, look at its topics. */
+/** A real Kafka broker (KRaft; one node, or one of kafka-cluster.ts) on ports of its own: kill it, start it again on the same data, look at its topics. */
 import { execFile } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -12,6 +12,11 @@ import { ServiceProcess } from './service-process.ts';
 const run = promisify(execFile);
 /** Compiled once and cheaply: a broker that lives for a test never earns back what the optimising compiler costs. */
 const JVM_FLAGS = '-XX:TieredStopAtLevel=1 -XX:+UseSerialGC';
+/** Three of them share the machine with what they are tested with. */
+const NODE_JVM_FLAGS = '-Xmx256m';
+const NODE_START_MS = 120_000;
+/** One for clients, and by the script the next one for the nodes themselves. */
+export const PORTS_PER_NODE = 2;
 const STARTED = 'Kafka Server started';
 
 export interface KafkaTls {
@@ -42,6 +47,16 @@ export interface KafkaOptions {
   properties?: Record<string, string>;
   /** Instead of a directory of its own, which it deletes at the end. */
   directory?: string;
+  /** One of three: its number from 1, and the port of the first, from which all others follow. */
+  node?: { number: number; clusterPort: number };
+}
+
+/** What tests of clients need to know of one broker or of several. */
+export interface KafkaBrokers {
+  /** `host:port`, several with commas between them; without TLS and authentication. */
+  readonly bootstrap: string;
+  /** The next offset of each partition, the count of its records when none was deleted. */
+  endOffsets(topic: string, partitions: number): Promise<number[]>;
 }
 
 /** Addresses as clients take them; each listener serves the same topics. */
@@ -52,33 +67,36 @@ export interface KafkaListeners {
   saslTls?: string;
 }
 
-export class KafkaServer {
-  /** `host:port` without TLS and authentication. */
+export class KafkaServer implements KafkaBrokers {
   readonly bootstrap: string;
   readonly listeners: KafkaListeners;
   readonly port: number;
   readonly #directory: string;
   readonly #isTemporary: boolean;
+  readonly #node: KafkaOptions['node'];
   #process: ServiceProcess | undefined;
 
-  private constructor(port: number, listeners: KafkaListeners, directory: string, isTemporary: boolean) {
+  private constructor(port: number, listeners: KafkaListeners, directory: string, options: KafkaOptions) {
     this.port = port;
     this.listeners = listeners;
     this.bootstrap = listeners.plaintext;
     this.#directory = directory;
-    this.#isTemporary = isTemporary;
+    this.#isTemporary = options.directory === undefined;
+    this.#node = options.node;
   }
 
   /** @throws Error with the broker's output when it does not start. */
   static async start(options: KafkaOptions = {}): Promise<KafkaServer> {
     await installProgram('kafka');
     const directory = options.directory ?? mkdtempSync(join(tmpdir(), 'millrace-kafka-'));
-    const port = await freePortWithNext();
+    const { node } = options;
+    const port =
+      node === undefined ? await freePortWithNext() : node.clusterPort + PORTS_PER_NODE * (node.number - 1);
     const listeners = await chooseListeners(port, options);
     mkdirSync(directory, { recursive: true });
     writeFileSync(join(directory, 'extra.properties'), properties(port, listeners, options));
     writeFileSync(join(directory, 'scram-users'), scramUsers(options.sasl ?? {}));
-    const server = new KafkaServer(port, listeners, directory, options.directory === undefined);
+    const server = new KafkaServer(port, listeners, directory, options);
     await server.startProcess();
     return server;
   }
@@ -88,8 +106,14 @@ export class KafkaServer {
     this.#process = await ServiceProcess.start({
       name: 'kafka',
       directory: this.#directory,
-      port: this.port,
-      env: { KAFKA_JVM_FLAGS: JVM_FLAGS },
+      ...(this.#node === undefined
+        ? { port: this.port, env: { KAFKA_JVM_FLAGS: JVM_FLAGS } }
+        : {
+            port: this.#node.clusterPort,
+            args: [String(this.#node.number)],
+            env: { KAFKA_JVM_FLAGS: `${JVM_FLAGS} ${NODE_JVM_FLAGS}` },
+            timeoutMs: NODE_START_MS,
+          }),
       isReady: async ({ log }) => log.includes(STARTED) && (await answersKafka(this.port)),
     });
   }
@@ -138,7 +162,6 @@ export class KafkaServer {
     await deleteTopic(this.port, topic);
   }
 
-  /** The next offset of each partition, the count of its records when none was deleted. */
   async endOffsets(topic: string, partitions = 4): Promise<number[]> {
     return listOffsets(this.port, topic, partitions, 'latest');
   }
@@ -175,7 +198,7 @@ async function freePortWithNext(): Promise<number> {
   }
 }
 
-async function isFree(port: number): Promise<boolean> {
+export async function isFree(port: number): Promise<boolean> {
   const { createServer } = await import('node:net');
   const server = createServer();
   return new Promise((resolve) => {

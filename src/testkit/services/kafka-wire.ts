@@ -1,6 +1,7 @@
 /**
  * The few requests of Kafka's protocol by which tests set up a broker and look at what it holds, written on their own so
- * that no client library under test vouches for itself: ApiVersions, CreateTopics, DeleteTopics, ListOffsets.
+ * that no client library under test vouches for itself: ApiVersions, CreateTopics, DeleteTopics, ListOffsets,
+ * Metadata.
  *
  * Source: https://kafka.apache.org/protocol, request header version 1 and non-flexible versions of each request.
  */
@@ -8,6 +9,7 @@ import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 
 const LIST_OFFSETS = 2;
+const METADATA = 3;
 const API_VERSIONS = 18;
 const CREATE_TOPICS = 19;
 const DELETE_TOPICS = 20;
@@ -67,6 +69,10 @@ export class KafkaReader {
 
   constructor(bytes: Buffer) {
     this.bytes = bytes;
+  }
+
+  int8(): number {
+    return this.bytes.readInt8(this.#skip(1));
   }
 
   int16(): number {
@@ -148,13 +154,14 @@ export async function createTopic(
   topic: string,
   partitions: number,
   settings: Record<string, string>,
+  replicas = 1,
 ): Promise<void> {
   const body = new KafkaWriter();
   body.array([topic], (name) =>
     body
       .string(name)
       .int32(partitions)
-      .int16(1)
+      .int16(replicas)
       .array([], () => undefined)
       .array(Object.entries(settings), ([key, value]) => body.string(key).string(value)),
   );
@@ -178,19 +185,56 @@ export async function deleteTopic(port: number, topic: string): Promise<void> {
   if (result!.code !== 0) throw new Error(`topic ${topic} was not deleted: ${result!.code}`);
 }
 
+export interface PartitionPlace {
+  partition: number;
+  /** Number of the node; -1 while there is none. */
+  leader: number;
+  /** Replicas that have everything. */
+  inSync: number[];
+}
+
+/** What one broker knows of a topic, by partition. @throws Error with the broker's code. */
+export async function topicPlaces(port: number, topic: string): Promise<PartitionPlace[]> {
+  const body = new KafkaWriter();
+  body.array([topic], (name) => body.string(name));
+  const answer = await askKafka(port, METADATA, 1, body.bytes());
+  answer.array(() => ({
+    node: answer.int32(),
+    host: answer.string(),
+    port: answer.int32(),
+    rack: answer.string(),
+  }));
+  answer.int32();
+  const [found] = answer.array(() => {
+    const code = answer.int16();
+    answer.string();
+    answer.int8();
+    const places = answer.array(() => {
+      answer.int16();
+      const [partition, leader] = [answer.int32(), answer.int32()];
+      answer.array(() => answer.int32());
+      return { partition, leader, inSync: answer.array(() => answer.int32()) };
+    });
+    return { code, places };
+  });
+  if (found!.code !== 0) throw new Error(`metadata of ${topic}: ${found!.code}`);
+  return found!.places.sort((a, b) => a.partition - b.partition);
+}
+
 /**
- * Offsets of partitions 0 to `partitions - 1`: the next one to be written, or the first one that is still there.
+ * Offsets of these partitions, or of 0 to `partitions - 1`: the next one to be written, or the first one that is there.
  *
  * @throws Error with the broker's code, for example 6 while a partition has no leader yet.
  */
 export async function listOffsets(
   port: number,
   topic: string,
-  partitions: number,
+  partitions: number | readonly number[],
   which: 'earliest' | 'latest',
 ): Promise<number[]> {
   const time = which === 'latest' ? LATEST : EARLIEST;
-  const all = Array.from({ length: partitions }, (_, partition) => partition);
+  const all =
+    typeof partitions === 'number' ? Array.from({ length: partitions }, (_, index) => index) : partitions;
   const body = new KafkaWriter().int32(-1);
   body.array([topic], (name) => {
     body.string(name).array(all, (partition) => body.int32(partition).int64(time));

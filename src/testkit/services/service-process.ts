@@ -12,6 +12,8 @@ export interface ServiceStart {
   name: string;
   directory: string;
   port: number;
+  /** Behind directory and port. */
+  args?: readonly string[];
   env?: Record<string, string>;
   /** Whether it serves by now; asked about 50 times a second. */
   isReady: (process: ServiceProcess) => boolean | Promise<boolean>;
@@ -24,8 +26,8 @@ export class ServiceProcess {
   log = '';
   readonly #closed: Promise<unknown>;
 
-  private constructor({ name, directory, port, env }: ServiceStart) {
-    this.child = spawn('bash', [SCRIPT, 'run', name, directory, String(port)], {
+  private constructor({ name, directory, port, args = [], env }: ServiceStart) {
+    this.child = spawn('bash', [SCRIPT, 'run', name, directory, String(port), ...args], {
       stdio: ['ignore', 'pipe', 'pipe'],
       env: { ...process.env, ...env },
     });
