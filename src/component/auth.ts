@@ -5,7 +5,8 @@
  *   `auth: {authenticator: ID}` finds it with `findServerAuthenticator`.
  * - of us towards backends: its factory has `createClientAuth`, which runs once in every exporter worker, because
  *   that is where requests are sent. An exporter with `auth: {authenticator: ID}` gets it in its `start()` with
- *   `await findClientAuthenticator(settings, id)` and calls `apply` for every attempt.
+ *   `await findClientAuthenticator(settings, id)` and calls `apply` for every attempt. A receiver that reaches out for
+ *   its data finds one of the main thread in the same way; it lives as long as the extension.
  */
 import type { ClientContext } from './client-context.ts';
 import type { Component } from './component.ts';

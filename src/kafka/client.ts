@@ -6,13 +6,15 @@
 import { createRequire } from 'node:module';
 import { connect as connectTcp, isIP, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
-import type { Kafka, KafkaConfig, LogEntry, logLevel, SASLOptions } from 'kafkajs';
+import type { Kafka, KafkaConfig, LogEntry, logLevel, Mechanism, SASLOptions } from 'kafkajs';
 import { PipelineError } from '../component/errors.ts';
-import type { ComponentSettings, Logger } from '../component/settings.ts';
+import type { ComponentSettings, Labels, Logger } from '../component/settings.ts';
 import { TlsMaterial, tlsPeerOptions } from '../stdx/tls-material.ts';
 import type { TlsClientSettings } from '../stdx/tls-settings.ts';
+import { bearerMechanism } from './bearer-sasl.ts';
 import { CODEC_IDS, KAFKA_COMPRESSIONS, recordUnpacker } from './codecs.ts';
 import { brokerAddress, type KafkaClientConfig, kafkaSasl, kafkaTls } from './config-client.ts';
+import { ConnectionMetrics } from './connection-metrics.ts';
 import { connectReading, type FramePool, readAnswersOf, readOwnAnswers } from './fetch-frames.ts';
 
 export type {
@@ -41,6 +43,8 @@ export interface KafkaClientOptions {
   bearerToken?: () => Promise<string>;
   connectTimeoutMs?: number;
   requestTimeoutMs?: number;
+  /** Of the series of its connections. */
+  labels?: Labels;
   /** Answers to fetches are put together in this memory; see fetch-frames.ts. */
   frames?: FramePool;
 }
@@ -123,6 +127,7 @@ export interface KafkaClient {
   readonly kafka: Kafka;
   /** Addresses for messages. */
   readonly peer: string;
+  readonly metrics: ConnectionMetrics;
   brokerPool(options: BrokerPoolOptions): KafkaBrokerPool;
   /** The error that a number in an answer stands for; readKafkaError knows what it means. */
   protocolError(code: number): Error;
@@ -137,7 +142,7 @@ const load = createRequire(import.meta.url);
  * @throws PipelineError START_FAILED when the TLS files cannot be used.
  */
 export async function openKafkaClient(
-  settings: Pick<ComponentSettings, 'id' | 'logger'>,
+  settings: Pick<ComponentSettings, 'id' | 'logger' | 'meter'>,
   config: KafkaClientConfig,
   options: KafkaClientOptions = {},
 ): Promise<KafkaClient> {
@@ -153,6 +158,7 @@ export async function openKafkaClient(
   const material = tls === undefined ? undefined : await loadTls(settings, tls);
   const brokers = config.brokers.map((broker) => brokerAddress(broker) ?? broker);
   const sasl = saslOptions(config, options.bearerToken);
+  const metrics = new ConnectionMetrics(settings.meter, options.labels ?? {});
   const { max: retries, backoffMs } = config.metadata.retry;
   const shared = {
     brokers,
@@ -160,7 +166,7 @@ export async function openKafkaClient(
     connectionTimeout: options.connectTimeoutMs ?? CONNECT_TIMEOUT_MS,
     requestTimeout: options.requestTimeoutMs ?? REQUEST_TIMEOUT_MS,
     retry: { retries, initialRetryTime: backoffMs },
-    socketFactory: socketFactory(tls, material, options.frames),
+    socketFactory: socketFactory(metrics, tls, material, options.frames),
     ...(sasl === undefined ? {} : { sasl }),
   };
   const logCreator = loggerFor(settings.logger);
@@ -168,6 +174,7 @@ export async function openKafkaClient(
   return {
     kafka: new KafkaClass(clientConfig),
     peer: brokers.join(', '),
+    metrics,
     brokerPool: (poolOptions) => makePool({ ...shared, ...poolOptions }, config, levels.WARN, logCreator),
     protocolError: load('kafkajs/src/protocol/error').createErrorFromCode as (code: number) => Error,
     close: () => material?.stop(),
@@ -266,15 +273,21 @@ async function loadTls(
 }
 
 function socketFactory(
+  metrics: ConnectionMetrics,
   tls: TlsClientSettings | undefined,
   material: TlsMaterial | undefined,
   frames: FramePool | undefined,
 ) {
   const connectPlain = frames === undefined ? connectTcp : connectReading;
   return ({ host, port, onConnect }: { host: string; port: number; onConnect: () => void }): Socket => {
+    const { opened, closed } = metrics.watch(host, port);
+    const onOpen = () => {
+      opened();
+      onConnect();
+    };
     const socket =
       tls === undefined || material === undefined
-        ? connectPlain({ host, port }, onConnect)
+        ? connectPlain({ host, port }, onOpen)
         : connectTls(
             {
               host,
@@ -283,8 +296,9 @@ function socketFactory(
               ...material.options,
               ...tlsPeerOptions(tls),
             },
-            onConnect,
+            onOpen,
           );
+    socket.once('close', closed);
     if (frames !== undefined) readAnswersOf(socket, frames);
     // Requests are written whole: waiting for the acknowledgement of their beginning would only add a round trip.
     socket.setNoDelay(true);
@@ -300,7 +314,7 @@ function startFailed(message: string, cause?: unknown): PipelineError {
 function saslOptions(
   config: KafkaClientConfig,
   bearerToken: KafkaClientOptions['bearerToken'],
-): SASLOptions | undefined {
+): SASLOptions | Mechanism | undefined {
   const sasl = kafkaSasl(config);
   if (sasl === undefined) return undefined;
   const { username, password } = sasl;
@@ -313,7 +327,7 @@ function saslOptions(
       return { mechanism: 'scram-sha-512', username, password };
     case 'OAUTHBEARER': {
       if (bearerToken === undefined) throw startFailed('nothing gives bearer tokens for OAUTHBEARER');
-      return { mechanism: 'oauthbearer', oauthBearerProvider: async () => ({ value: await bearerToken() }) };
+      return bearerMechanism(bearerToken) as Mechanism;
     }
   }
 }

@@ -133,6 +133,7 @@ export class ProducerBrokers {
         try {
           const decoded = decodeProduceAnswer(payload, version);
           connection.requestQueue.maybeThrottle(decoded.throttleMs);
+          if (decoded.throttleMs > 0) this.#throttled(broker, decoded.throttleMs);
           resolve(decoded);
         } catch (error) {
           reject(error);
@@ -146,6 +147,10 @@ export class ProducerBrokers {
       isFlushed: () => state.isFlushed,
       abandon: () => connection.socket.destroy(new Error('no answer in time')),
     };
+  }
+
+  #throttled({ connectionPool: { host, port } }: KafkaBroker, throttleMs: number): void {
+    this.#settings.client.metrics.throttled(host, port, throttleMs);
   }
 
   async close(): Promise<void> {

@@ -1,5 +1,6 @@
 /** The running extensions, in the order of their start; a reload replaces only those that changed. */
 import { isDeepStrictEqual } from 'node:util';
+import { type ClientAuthenticator, notClientAuthenticator } from '../component/auth.ts';
 import type { Component } from '../component/component.ts';
 import type { ExtensionFactory } from '../component/factory.ts';
 import type { ComponentSettings, Logger } from '../component/settings.ts';
@@ -10,6 +11,8 @@ import type { StatusBoard } from './status-board.ts';
 interface Running {
   plan: ComponentPlan;
   component: Component;
+  /** Made when the first receiver asks. */
+  clientAuth?: Promise<ClientAuthenticator>;
 }
 
 export interface ExtensionSetOptions {
@@ -30,6 +33,31 @@ export class ExtensionSet {
   /** Only those that run: one that is being exchanged is not found. */
   find(id: string): Component | undefined {
     return this.#running.find(({ plan }) => plan.id === id)?.component;
+  }
+
+  /**
+   * The credentials that a running extension gives receivers, which reach out for their data; ended with the extension.
+   * @throws PipelineError START_FAILED when it is none for clients or cannot start.
+   */
+  async findClientAuth(id: string): Promise<ClientAuthenticator | undefined> {
+    const running = this.#running.find(({ plan }) => plan.id === id);
+    if (running === undefined) return undefined;
+    const made = running.clientAuth ?? this.#startClientAuth(running.plan);
+    running.clientAuth = made;
+    // Another one may ask when its file is there.
+    made.catch(() => {
+      delete running.clientAuth;
+    });
+    return made;
+  }
+
+  async #startClientAuth({ id, type, config }: ComponentPlan): Promise<ClientAuthenticator> {
+    const { registry, settings } = this.#options;
+    const factory = findFactory(registry, 'extension', type) as ExtensionFactory<unknown>;
+    const made = await factory.createClientAuth?.(settings(id), config);
+    if (made === undefined) throw notClientAuthenticator(id);
+    await made.start();
+    return made;
   }
 
   /** Whether `apply` would stop or start any. */
@@ -83,6 +111,8 @@ export class ExtensionSet {
     const { id } = running.plan;
     board.set('extension', id, 'stopping');
     this.#running.splice(this.#running.indexOf(running), 1);
+    const clientAuth = await running.clientAuth?.catch(() => undefined);
+    await clientAuth?.shutdown(deadlineMs);
     await running.component.shutdown(deadlineMs).catch((error: unknown) => {
       logger.error('an extension did not stop cleanly', { component: id, error: String(error) });
     });

@@ -4,6 +4,7 @@
  */
 import { AWSS3_EXPORTER_METRICS } from './awss3-exporter-metrics.ts';
 import { AWSS3_RECEIVER_METRICS } from './awss3-receiver-metrics.ts';
+import { KAFKA_BROKER_METRICS } from './kafka-broker-metrics.ts';
 import { KAFKA_EXPORTER_METRICS } from './kafka-exporter-metrics.ts';
 import { KAFKA_RECEIVER_METRICS } from './kafka-receiver-metrics.ts';
 import { SAMPLING_METRICS } from './sampling-metrics.ts';
@@ -141,6 +142,7 @@ export const METRICS: readonly MetricDefinition[] = [
     'Log records by where their randomness came from and whether they were kept.',
   ),
   ...SAMPLING_METRICS,
+  ...KAFKA_BROKER_METRICS,
   ...KAFKA_EXPORTER_METRICS,
   ...AWSS3_EXPORTER_METRICS,
   ...AWSS3_RECEIVER_METRICS,

@@ -13,7 +13,7 @@ import {
   stringList,
 } from '../../config/field-kinds.ts';
 import { type CheckIssue, defineConfig, defineShape, type Shape } from '../../config/schema.ts';
-import { type KafkaClientConfig, kafkaClientShape, kafkaSasl } from '../../kafka/config-client.ts';
+import { type KafkaClientConfig, kafkaClientShape } from '../../kafka/config-client.ts';
 import { REBALANCE_STRATEGIES, type RebalanceStrategy } from '../../kafka/consumer-assign.ts';
 import {
   type ErrorBackoffConfig,
@@ -222,11 +222,6 @@ function checkNumbers(config: KafkaReceiverConfig): CheckIssue[] {
     issues.push({ key: 'heartbeat_interval', message: 'must be below "session_timeout"' });
   }
   if (config.groupId === '') issues.push({ key: 'group_id', message: 'must not be empty' });
-  if (kafkaSasl(config.client)?.mechanism === 'OAUTHBEARER') {
-    const message =
-      'OAUTHBEARER is not supported by the receiver yet: use PLAIN, SCRAM or client certificates';
-    issues.push({ key: 'auth.sasl.mechanism', message });
-  }
   return issues;
 }
 

@@ -1,10 +1,13 @@
 /** The receiver `kafka`: one member of a consumer group for all its signals. */
+import { findClientAuthenticator } from '../../component/auth.ts';
 import type { Component } from '../../component/component.ts';
 import type { RequestConsumer } from '../../component/consumer.ts';
 import { PipelineError } from '../../component/errors.ts';
 import type { ComponentSettings } from '../../component/settings.ts';
 import { SIGNALS, type Signal } from '../../component/signal.ts';
+import { bearerTokens } from '../../kafka/bearer-token.ts';
 import { type KafkaClient, openKafkaClient } from '../../kafka/client.ts';
+import { kafkaSasl } from '../../kafka/config-client.ts';
 import { GroupConsumer } from '../../kafka/consumer-group.ts';
 import type { ConsumerKeys } from '../../kafka/consumer-session.ts';
 import { isFound, type TopicSelection } from '../../kafka/consumer-topics.ts';
@@ -76,9 +79,12 @@ export class KafkaReceiver implements Component {
   /** The brokers may be away: what they say is logged, and tried again. */
   async start(): Promise<void> {
     this.#checkSignals();
-    const { id, logger, clock } = this.#settings;
-    this.#client = await openKafkaClient({ id: `receiver ${id}`, logger }, this.#config.client, {
+    const { id, logger, clock, meter } = this.#settings;
+    const bearerToken = await this.#bearerTokens();
+    this.#client = await openKafkaClient({ id: `receiver ${id}`, logger, meter }, this.#config.client, {
+      labels: { receiver: id },
       frames: this.#frames,
+      ...(bearerToken === undefined ? {} : { bearerToken }),
     });
     const { groupInstanceId } = this.#config;
     if (groupInstanceId !== '') joinAsInstance(this.#client.kafka, groupInstanceId);
@@ -95,6 +101,15 @@ export class KafkaReceiver implements Component {
     this.#timer = setInterval(() => this.#lookAtSignals(), SIGNALS_LOOK_MS);
     this.#timer.unref();
     logger.info('reading', { brokers: this.#client.peer, group: this.#config.groupId });
+  }
+
+  /** @throws PipelineError START_FAILED when the extension is not there or gives no credentials of clients. */
+  async #bearerTokens(): Promise<(() => Promise<string>) | undefined> {
+    const id = kafkaSasl(this.#config.client)?.tokenSource;
+    if (id === undefined) return undefined;
+    await findClientAuthenticator(this.#settings, id);
+    // Found anew for each connection: a reload exchanges extensions under receivers that stay.
+    return async () => bearerTokens(await findClientAuthenticator(this.#settings, id), id)();
   }
 
   async shutdown(deadlineMs: number): Promise<void> {

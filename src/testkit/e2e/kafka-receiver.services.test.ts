@@ -3,6 +3,9 @@
  * cannot take. Guarantee: an offset is committed only after its record was flushed.
  */
 import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { until } from '../engine-process.ts';
 import { ledgerRequest, SPANS_PER_REQUEST } from '../ledger-client.ts';
@@ -172,4 +175,40 @@ test('wrong credentials are said so, and the engine runs on', { timeout: 180_000
   await until('the message', () => engine.log.includes('the brokers refuse the consumer until credentials'));
   assert.ok(!engine.log.includes('wrong-secret'));
   assert.equal((await engine.kill('SIGTERM')).code, 0);
+});
+
+test('OAUTHBEARER takes its tokens from an extension, the one that runs now', {
+  timeout: 180_000,
+}, async (t) => {
+  const guarded = await KafkaServer.start({ sasl: { OAUTHBEARER: true } });
+  const directory = mkdtempSync(join(tmpdir(), 'millrace-kafka-token-'));
+  const tokenFile = join(directory, 'token');
+  // Nobody's, from here on and for this long.
+  const token = (seconds: number): string => {
+    const part = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url');
+    const nowS = Math.floor(Date.now() / 1000);
+    return `${part({ alg: 'none' })}.${part({ sub: 'olga', iat: nowS - 60, exp: nowS + seconds })}.`;
+  };
+  writeFileSync(tokenFile, token(-30));
+  const bed = await ReceiverBed.create({
+    broker: guarded,
+    receiver: {
+      brokers: [guarded.listeners.sasl],
+      auth: { sasl: { mechanism: 'OAUTHBEARER', oauthbearer_token_source: 'bearertokenauth' } },
+    },
+    extensions: { bearertokenauth: { filename: tokenFile } },
+  });
+  t.after(async () => {
+    await bed.stop();
+    await guarded.stop();
+    rmSync(directory, { recursive: true, force: true });
+  });
+  await guarded.createTopic('otlp_spans', 1);
+  await produce(guarded, 'otlp_spans', [{ value: requests(1)[0]! }]);
+  const engine = await bed.start();
+  const message = /refuse the consumer until credentials.*refuses the bearer token: .*invalid_token/;
+  await until('the message', () => message.test(engine.log), 30_000).catch(() => undefined);
+  assert.match(engine.log, message);
+  writeFileSync(tokenFile, token(3600));
+  await until('the spans', () => bed.spans().size === SPANS_PER_REQUEST, 60_000);
 });
