@@ -16,7 +16,7 @@ const LONG = join('testkit', 'e2e');
 /** One file more than cores: half of what runs waits for a time or a disk. */
 const AT_ONCE = availableParallelism() + 1;
 /** The longest file takes two minutes. One that hangs is ended, or nothing would be known of those behind it. */
-const FILE_TIMEOUT_MS = 600_000;
+const FILE_TIMEOUT_MS = 900_000;
 /** Programs from elsewhere are machines of their own. */
 const SERVICES_AT_ONCE = 2;
 

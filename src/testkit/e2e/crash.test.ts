@@ -28,7 +28,7 @@ const POINTS = [
   'exporter.before_finish',
 ];
 
-test(`${CYCLES} crashes under load lose nothing that was acknowledged`, { timeout: 240_000 }, async (t) => {
+test(`${CYCLES} crashes under load lose nothing that was acknowledged`, { timeout: 540_000 }, async (t) => {
   const directory = tempDirectory(t);
   const sink = join(directory, 'delivered.bin');
   const ports = await freePorts();

@@ -75,7 +75,7 @@ function check(client: LedgerClient, sink: string): number {
   return [...delivered.values()].reduce((sum, times) => sum + times - 1, 0);
 }
 
-test(`${CYCLES} crashes lose no acknowledged span of a kept trace`, { timeout: 240_000 }, async (t) => {
+test(`${CYCLES} crashes lose no acknowledged span of a kept trace`, { timeout: 540_000 }, async (t) => {
   const directory = tempDirectory(t);
   const sink = join(directory, 'delivered.bin');
   const ports = await freePorts();
