@@ -195,7 +195,7 @@ test('a topic that takes less than max_message_bytes is found out, and gets smal
   await emptied(bed);
   // What was already written of the batch that found it out is there twice.
   assert.equal(spansOf(await readTopic(broker, 'small')).size, 40 * SPANS_PER_REQUEST);
-  assert.match(bed.engine!.log, /takes smaller record batches/);
+  await bed.engine!.said(/takes smaller record batches/);
   assert.equal(await bed.metric('otelcol_exporter_send_failed_spans'), 0);
 });
 

@@ -17,7 +17,7 @@ const CYCLES = 30;
 const WRITER_POINTS = ['exporter.before_send', 'exporter.sent', 'exporter.before_finish'];
 const READER_POINTS = ['pipeline.decoded', 'pipeline.before_commit', 'pipeline.before_ack', 'exporter.sent'];
 
-test(`${CYCLES} crashes on either side of a topic lose nothing`, { timeout: 230_000 }, async (t) => {
+test(`${CYCLES} crashes on either side of a topic lose nothing`, { timeout: 540_000 }, async (t) => {
   const directory = mkdtempSync(join(tmpdir(), 'millrace-kafka-pair-'));
   const broker = await KafkaServer.start();
   await broker.createTopic('otlp_spans', 4);
@@ -63,7 +63,7 @@ test(`${CYCLES} crashes on either side of a topic lose nothing`, { timeout: 230_
     const delivered = bed.spans();
     return client.ackedSpans().filter((key) => !delivered.has(key));
   };
-  await until('every acknowledged span', () => missing().length === 0, 40_000).catch(() => undefined);
+  await until('every acknowledged span', () => missing().length === 0, 120_000).catch(() => undefined);
   assert.deepEqual(missing(), [], reading.log);
   assert.ok(client.acked.size > 10 * CYCLES, `only ${client.acked.size} requests were acknowledged`);
   const foreign = [...bed.spans().keys()].filter(

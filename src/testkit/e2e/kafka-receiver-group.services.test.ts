@@ -96,7 +96,7 @@ for (const strategy of ['sticky', 'roundrobin']) {
     }
     await writer.stop();
     const missing = () => [...writer.written].filter((value) => !stored.has(value));
-    await until('every record', () => missing().length === 0, 30_000).catch(() => undefined);
+    await until('every record', () => missing().length === 0).catch(() => undefined);
     assert.deepEqual(missing(), []);
     assert.ok(writer.written.size > 500, `only ${writer.written.size} records were written`);
     const ends = (await broker.endOffsets(topic, PARTITIONS)).join();
@@ -129,7 +129,7 @@ test('a broker that is killed and comes back is read on, without a record left o
   await until('writes after the restart', () => writer.written.size > before + 50);
   await writer.stop();
   const missing = () => [...writer.written].filter((value) => !stored.has(value));
-  await until('every record', () => missing().length === 0, 40_000).catch(() => undefined);
+  await until('every record', () => missing().length === 0).catch(() => undefined);
   assert.deepEqual(missing(), []);
 });
 
