@@ -162,7 +162,7 @@ export const awss3ConfigSchema = defineConfig<Awss3Config>(
     marshaler: oneOf('marshaler', {
       values: MARSHALERS,
       default: 'otlp_json',
-      doc: 'What objects hold: one OTLP request as JSON or protobuf; for logs `body`, a line a record, or `sumo_ic`; for traces and logs `parquet`, a row an item, which the Collector does not have.',
+      doc: 'What objects hold: one OTLP request as JSON or protobuf; for logs `body`, a line a record, or `sumo_ic`; `parquet`, a row an item, which the Collector does not have.',
     }),
     resourceTargets: section('resource_attrs_to_s3', resourceTargetsShape, {
       doc: 'Objects apart by resource.',
@@ -229,6 +229,5 @@ export function marshalerIssue(marshaler: Marshaler, signal: Signal): string | u
   if (signal === 'logs') return undefined;
   if (marshaler === 'sumo_ic') return `${signal} are not supported by sumo_ic output format`;
   if (marshaler === 'body') return `${signal} can't be marshaled into txt format`;
-  if (marshaler === 'parquet' && signal === 'metrics') return 'metrics are not supported by parquet yet';
   return undefined;
 }

@@ -2,7 +2,7 @@ import { PipelineError } from '../../component/errors.ts';
 import type { ComponentSettings } from '../../component/settings.ts';
 import type { Signal } from '../../component/signal.ts';
 import { type Awss3Config, marshalerIssue } from './config.ts';
-import { createMarshal, EXTENSIONS } from './marshal.ts';
+import { createObjectKinds, EXTENSIONS } from './marshal.ts';
 import { ObjectKeys } from './object-key.ts';
 import { S3Exporter } from './s3-exporter.ts';
 
@@ -26,5 +26,5 @@ export async function createExporter(
     exporterId: settings.id,
     extension: `${EXTENSIONS[marshaler]}${SUFFIXES[uploader.compression]}`,
   });
-  return new S3Exporter(settings, config, { keys, marshal: await createMarshal(marshaler, signal) });
+  return new S3Exporter(settings, config, { keys, kinds: await createObjectKinds(marshaler, signal) });
 }

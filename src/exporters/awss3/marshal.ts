@@ -4,6 +4,7 @@ import { findEncoder } from '../../encodings/encoders.ts';
 import type { EncodedRecord } from '../../encodings/encoding.ts';
 import { jsonPieces } from '../helper/json-body.ts';
 import type { Marshaler } from './config.ts';
+import { POINT_KINDS } from './parquet-columns.ts';
 
 /**
  * @param slices requests, each valid alone; may be read late and once. Borrowed while the pieces are read.
@@ -23,12 +24,26 @@ export const EXTENSIONS: Readonly<Record<Marshaler, string>> = {
   parquet: 'parquet',
 };
 
+/** One of the objects that a batch becomes. */
+export interface ObjectKind {
+  /** Part of the key behind the signal; empty when there is one object only. */
+  name: string;
+  /** No pieces at all: the batch has nothing of this kind, and there is no object. */
+  marshal: Marshal;
+}
+
 /** Of a marshaler that can say items of this signal. */
-export async function createMarshal(marshaler: Marshaler, signal: Signal): Promise<Marshal> {
-  if (marshaler === 'parquet') {
-    const { createParquetMarshal } = await import('./parquet-file.ts');
-    return createParquetMarshal(signal);
-  }
+export async function createObjectKinds(
+  marshaler: Marshaler,
+  signal: Signal,
+): Promise<readonly ObjectKind[]> {
+  if (marshaler !== 'parquet') return [{ name: '', marshal: createMarshal(marshaler, signal) }];
+  const { createParquetMarshal } = await import('./parquet-file.ts');
+  if (signal !== 'metrics') return [{ name: '', marshal: await createParquetMarshal(signal) }];
+  return Promise.all(POINT_KINDS.map(async (name) => ({ name, marshal: await createParquetMarshal(name) })));
+}
+
+function createMarshal(marshaler: Exclude<Marshaler, 'parquet'>, signal: Signal): Marshal {
   if (marshaler === 'otlp_proto') return asTheyAre;
   if (marshaler === 'otlp_json') return (slices, onRefused) => jsonPieces(signal, slices, onRefused);
   const encoder = findEncoder(signal, marshaler)!;

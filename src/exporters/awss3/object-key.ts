@@ -1,6 +1,7 @@
 /**
  * Keys of objects in the Collector's layout:
- * `[s3_base_prefix/][s3_prefix/]<partition>/<file_prefix><signal>_<unique>.<extension>[.gz|.zst]`.
+ * `[s3_base_prefix/][s3_prefix/]<partition>/<file_prefix><signal>_<unique>.<extension>[.gz|.zst]`. Where a batch becomes
+ * several objects, the kind of each stands behind the signal: `metrics_gauge_<unique>.parquet`.
  *
  * Both parts that the Collector takes from the moment of the upload come from the batch here, so that an attempt after
  * midnight, or after a crash, writes the same object: the partition from the time when the oldest data of the batch
@@ -82,15 +83,18 @@ export class ObjectKeys {
     return `${this.#settings.filePrefix}${signal}_`;
   }
 
-  /** @param prefix instead of the configured one. */
-  key(batch: Pick<ExportBatch, 'signal' | 'batchId' | 'receivedUnixMs'>, prefix?: string): string {
+  /**
+   * @param prefix instead of the configured one.
+   * @param kind of the objects that a batch becomes; empty when there is one only.
+   */
+  key(batch: Pick<ExportBatch, 'signal' | 'batchId' | 'receivedUnixMs'>, prefix?: string, kind = ''): string {
     const { exporterId, uniqueKey, extension } = this.#settings;
     const { batchId, receivedUnixMs } = batch;
     const unique =
       uniqueKey === 'uuidv7'
         ? uuidOfBatch(exporterId, batchId, receivedUnixMs)
         : uniqueOfBatch(exporterId, batchId);
-    const name = `${this.namePrefix(batch.signal)}${unique}.${extension}`;
+    const name = `${this.namePrefix(batch.signal)}${kind === '' ? '' : `${kind}_`}${unique}.${extension}`;
     return posix.join(this.folder(receivedUnixMs, prefix), name);
   }
 }

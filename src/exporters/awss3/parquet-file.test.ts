@@ -1,31 +1,20 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { DuckDBInstance } from '@duckdb/node-api';
 import type { Signal } from '../../component/signal.ts';
 import { RequestGenerator } from '../../testkit/generators.ts';
 import { requestType } from '../../testkit/otlp-root.ts';
-import { createParquetMarshal } from './parquet-file.ts';
+import { ParquetBed } from './parquet-query.test-peer.ts';
 
-/** Rows of a query over the file, as JSON values; `FILE` in the query stands for it. */
+/** Rows of a query over the file of these requests; `FILE` in the query stands for it. */
 type Query = (sql: string) => Promise<unknown[][]>;
 
-async function fileOf(t: TestContext, signal: Signal, requests: readonly Uint8Array[]): Promise<Query> {
-  const directory = mkdtempSync(join(tmpdir(), 'millrace-parquet-'));
-  const file = join(directory, 'rows.parquet');
-  const marshal = await createParquetMarshal(signal);
-  for await (const piece of marshal(requests)) writeFileSync(file, piece);
-  const connection = await (await DuckDBInstance.create(':memory:')).connect();
-  t.after(() => {
-    connection.closeSync();
-    rmSync(directory, { recursive: true, force: true });
-  });
-  return async (sql) => {
-    const reader = await connection.runAndReadAll(sql.replace('FILE', `'${file}'`));
-    return reader.getRowsJson();
-  };
+async function fileOf(
+  t: TestContext,
+  signal: 'traces' | 'logs',
+  requests: readonly Uint8Array[],
+): Promise<Query> {
+  const file = await (await ParquetBed.open(t)).write(signal, requests);
+  return (sql) => file!.lists(sql);
 }
 
 function encode(signal: Signal, request: Record<string, unknown>): Uint8Array {

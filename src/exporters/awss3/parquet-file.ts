@@ -2,32 +2,36 @@
 import { gzipSync } from 'node:zlib';
 import type { SchemaElement } from 'hyparquet';
 import { PipelineError } from '../../component/errors.ts';
-import type { Signal } from '../../component/signal.ts';
 import { DEFAULT_LEVEL } from '../helper/body-compression.ts';
 import type { Marshal } from './marshal.ts';
-import { type ColumnKind, type ColumnSpec, PARQUET_COLUMNS } from './parquet-columns.ts';
-import { appendLogRows, appendSpanRows, type Cell } from './parquet-rows.ts';
+import type { Cell } from './parquet-cells.ts';
+import { type ColumnSpec, PARQUET_COLUMNS, type ParquetTable, type PlainKind } from './parquet-columns.ts';
+import { appendRows } from './parquet-rows.ts';
 
 /** Readers skip whole groups by their bounds, and read them side by side. */
 const ROW_GROUP_ROWS = 100_000;
 
-/** Loads the library. @returns one file for all slices; the rows are in memory while it is made. */
-export async function createParquetMarshal(signal: Signal): Promise<Marshal> {
+/**
+ * Loads the library.
+ * @returns one file for all slices; the rows are in memory while it is made. Nothing at all when there are no points of
+ * the table's kind.
+ */
+export async function createParquetMarshal(table: ParquetTable): Promise<Marshal> {
   const { parquetWriteBuffer } = await import('hyparquet-writer');
-  const specs = PARQUET_COLUMNS[signal]!;
+  const specs = PARQUET_COLUMNS[table];
   const schema = parquetSchema(specs);
-  const append = signal === 'traces' ? appendSpanRows : appendLogRows;
   return async function* (slices, onRefused) {
     const columns: Cell[][] = specs.map(() => []);
     for (const slice of slices) {
       try {
-        append([slice], columns);
+        appendRows(table, [slice], columns);
       } catch (error) {
         if (onRefused === undefined) throw error;
         onRefused(slice, error);
       }
       await new Promise((resolve) => setImmediate(resolve));
     }
+    if (columns[0]!.length === 0) return;
     try {
       const file = parquetWriteBuffer({
         columnData: specs.map(([name], index) => ({ name, data: columns[index]! })),
@@ -53,7 +57,6 @@ function parquetSchema(specs: readonly ColumnSpec[]): SchemaElement[] {
 
 function columnElements([name, kind]: ColumnSpec): SchemaElement[] {
   const repetition_type = 'REQUIRED' as const;
-  if (typeof kind === 'string' && kind !== 'map') return [{ name, repetition_type, ...plainElement(kind) }];
   if (kind === 'map') {
     return [
       { name, repetition_type, converted_type: 'MAP', num_children: 1 },
@@ -62,17 +65,25 @@ function columnElements([name, kind]: ColumnSpec): SchemaElement[] {
       ...columnElements(['value', 'text']),
     ];
   }
+  if (typeof kind === 'string') return [{ name, repetition_type, ...PLAIN_ELEMENTS[kind] }];
+  const element: SchemaElement[] =
+    'listOf' in kind
+      ? columnElements(['element', kind.listOf])
+      : [{ name: 'element', repetition_type, num_children: kind.length }, ...kind.flatMap(columnElements)];
   return [
     { name, repetition_type, converted_type: 'LIST', num_children: 1 },
     { name: 'list', repetition_type: 'REPEATED', num_children: 1 },
-    { name: 'element', repetition_type, num_children: kind.length },
-    ...kind.flatMap(columnElements),
+    ...element,
   ];
 }
 
-function plainElement(kind: Exclude<ColumnKind, 'map' | readonly ColumnSpec[]>): Partial<SchemaElement> {
-  if (kind === 'text') return { type: 'BYTE_ARRAY', converted_type: 'UTF8' };
-  if (kind === 'uint8') return { type: 'INT32', converted_type: 'UINT_8' };
-  if (kind === 'uint64') return { type: 'INT64', converted_type: 'UINT_64' };
-  return { type: 'INT64', logical_type: { type: 'TIMESTAMP', isAdjustedToUTC: true, unit: 'NANOS' } };
-}
+const PLAIN_ELEMENTS: Readonly<Record<PlainKind, Partial<SchemaElement>>> = {
+  text: { type: 'BYTE_ARRAY', converted_type: 'UTF8' },
+  uint8: { type: 'INT32', converted_type: 'UINT_8' },
+  uint32: { type: 'INT32', converted_type: 'UINT_32' },
+  int32: { type: 'INT32' },
+  uint64: { type: 'INT64', converted_type: 'UINT_64' },
+  double: { type: 'DOUBLE' },
+  boolean: { type: 'BOOLEAN' },
+  time: { type: 'INT64', logical_type: { type: 'TIMESTAMP', isAdjustedToUTC: true, unit: 'NANOS' } },
+};

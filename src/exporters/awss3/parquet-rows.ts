@@ -2,58 +2,45 @@
 import { walkItems } from '../../encodings/request-walk.ts';
 import { valueText } from '../../otlp/any-value-text.ts';
 import { AnyValueView } from '../../otlp/any-value-view.ts';
-import { AttributeCursor, ItemView, RepeatedCursor } from '../../otlp/item-view.ts';
+import { ItemView } from '../../otlp/item-view.ts';
 import * as tags from '../../otlp/tags.ts';
-
-export type Cell = string | number | bigint | readonly MapEntry[] | readonly Record<string, unknown>[];
-export interface MapEntry {
-  key: string;
-  value: string;
-}
+import { attributes, type Cell, type Surroundings, signed, structures } from './parquet-cells.ts';
+import type { ParquetTable } from './parquet-columns.ts';
+import { readPoints } from './parquet-points.ts';
 
 const SPAN_KINDS = ['Unspecified', 'Internal', 'Server', 'Client', 'Producer', 'Consumer'];
 const STATUS_CODES = ['Unset', 'Ok', 'Error'];
 const SERVICE_NAME = 'service.name';
 
-/** What an item shares with others of its resource and scope. */
-interface Surroundings {
-  serviceName: string;
-  resourceAttributes: readonly MapEntry[];
-  scopeName: string;
-  scopeVersion: string;
-  scopeAttributes: readonly MapEntry[];
-}
-
-type ReadItem = (item: ItemView, around: Surroundings) => Cell[];
-
 /** @param columns of the table, filled row by row; one list for each. */
-export function appendSpanRows(requests: readonly Uint8Array[], columns: Cell[][]): void {
-  appendRows(requests, columns, readSpan);
-}
-
-export function appendLogRows(requests: readonly Uint8Array[], columns: Cell[][]): void {
-  appendRows(requests, columns, readLog);
-}
-
-function appendRows(requests: readonly Uint8Array[], columns: Cell[][], read: ReadItem): void {
+export function appendRows(table: ParquetTable, requests: readonly Uint8Array[], columns: Cell[][]): void {
   const view = new ItemView();
   const around: Surroundings = {
-    ...{ serviceName: '', resourceAttributes: [], scopeName: '', scopeVersion: '', scopeAttributes: [] },
+    ...{ serviceName: '', resourceAttributes: [], resourceSchemaUrl: '', scopeSchemaUrl: '' },
+    ...{ scopeName: '', scopeVersion: '', scopeAttributes: [], scopeDroppedCount: 0 },
+  };
+  const addRow = (cells: readonly Cell[]) => {
+    for (const [index, cell] of cells.entries()) columns[index]!.push(cell);
   };
   walkItems(requests, {
-    visitResource: (bytes, start, end) => {
+    visitResource: (bytes, start, end, holder) => {
       around.resourceAttributes = attributes(bytes, start, end, tags.TAG_RESOURCE_ATTRIBUTES);
       around.serviceName = around.resourceAttributes.find(({ key }) => key === SERVICE_NAME)?.value ?? '';
+      around.resourceSchemaUrl = holder.text(tags.TAG_RESOURCE_SPANS_SCHEMA_URL);
     },
-    visitScope: (bytes, start, end) => {
+    visitScope: (bytes, start, end, holder) => {
       view.reset(bytes, start, end);
       around.scopeName = view.text(tags.TAG_SCOPE_NAME);
       around.scopeVersion = view.text(tags.TAG_SCOPE_VERSION);
       around.scopeAttributes = attributes(bytes, start, end, tags.TAG_SCOPE_ATTRIBUTES);
+      around.scopeDroppedCount = view.int32(tags.TAG_SCOPE_DROPPED_ATTRIBUTES_COUNT) >>> 0;
+      around.scopeSchemaUrl = holder.text(tags.TAG_SCOPE_SPANS_SCHEMA_URL);
     },
     visitItem: (bytes, start, end) => {
       view.reset(bytes, start, end);
-      for (const [index, cell] of read(view, around).entries()) columns[index]!.push(cell);
+      if (table === 'traces') addRow(readSpan(view, around));
+      else if (table === 'logs') addRow(readLog(view, around));
+      else readPoints(table, view, around, addRow);
     },
   });
 }
@@ -109,44 +96,13 @@ function readLog(log: ItemView, around: Surroundings): Cell[] {
     log.int32(tags.TAG_LOG_SEVERITY_NUMBER) & 0xff,
     around.serviceName,
     valueText(body),
+    around.resourceSchemaUrl,
     around.resourceAttributes,
+    around.scopeSchemaUrl,
     around.scopeName,
     around.scopeVersion,
     around.scopeAttributes,
     attributes(bytes, start, end, tags.TAG_LOG_ATTRIBUTES),
     log.text(tags.TAG_LOG_EVENT_NAME),
   ];
-}
-
-/** Parquet's times have a sign; nobody's spans are from beyond the year 2262. */
-function signed(nanos: bigint): bigint {
-  return BigInt.asIntN(64, nanos);
-}
-
-/** Keys of a map are unique in Parquet: of several the first one stays. */
-function attributes(bytes: Uint8Array, start: number, end: number, tag: number): MapEntry[] {
-  const cursor = new AttributeCursor();
-  cursor.reset(bytes, start, end, tag);
-  const entries = new Map<string, string>();
-  while (cursor.next()) {
-    const key = cursor.keyText();
-    if (!entries.has(key)) entries.set(key, valueText(cursor.value));
-  }
-  return Array.from(entries, ([key, value]) => ({ key, value }));
-}
-
-function structures(
-  item: ItemView,
-  tag: number,
-  read: (element: ItemView) => Record<string, unknown>,
-): Record<string, unknown>[] {
-  const cursor = new RepeatedCursor();
-  cursor.reset(item.bytes, item.start, item.end, tag);
-  const element = new ItemView();
-  const found: Record<string, unknown>[] = [];
-  while (cursor.next()) {
-    element.reset(item.bytes, cursor.start, cursor.end);
-    found.push(read(element));
-  }
-  return found;
 }

@@ -6,7 +6,7 @@ import { PART_BYTES, S3Store } from '../../s3/client.ts';
 import type { S3ConnectionConfig } from '../../s3/config.ts';
 import type { WriteOptions, WriteResult } from '../../s3/objects.ts';
 import type { Awss3Config } from './config.ts';
-import type { Marshal, OnRefused } from './marshal.ts';
+import type { Marshal, ObjectKind, OnRefused } from './marshal.ts';
 import { compressPieces, readHead } from './object-bytes.ts';
 import type { ObjectKeys } from './object-key.ts';
 import { splitByResource } from './resource-targets.ts';
@@ -16,7 +16,8 @@ const SPARE_CONNECTIONS = 4;
 
 export interface S3ExporterParts {
   keys: ObjectKeys;
-  marshal: Marshal;
+  /** What each batch becomes, one at least. */
+  kinds: readonly ObjectKind[];
 }
 
 /** One object of a batch: its name and what it holds. */
@@ -24,10 +25,11 @@ interface ObjectPlan {
   bucket: string;
   key: string;
   slices: Iterable<Uint8Array>;
+  marshal: Marshal;
 }
 
 /**
- * Writes each batch as one object, or as one for each place that its resources ask for.
+ * Writes each batch as one object, or as one for each place that its resources ask for and each kind of its rows.
  *
  * | event                               | the batch  | the bucket                                              |
  * | ----------------------------------- | ---------- | ------------------------------------------------------- |
@@ -42,15 +44,15 @@ export class S3Exporter implements Exporter {
   readonly #settings: ComponentSettings;
   readonly #config: Awss3Config;
   readonly #keys: ObjectKeys;
-  readonly #marshal: Marshal;
+  readonly #kinds: readonly ObjectKind[];
   readonly #writeOptions: WriteOptions;
   #store: S3Store | undefined;
 
-  constructor(settings: ComponentSettings, config: Awss3Config, { keys, marshal }: S3ExporterParts) {
+  constructor(settings: ComponentSettings, config: Awss3Config, { keys, kinds }: S3ExporterParts) {
     this.#settings = settings;
     this.#config = config;
     this.#keys = keys;
-    this.#marshal = marshal;
+    this.#kinds = kinds;
     this.#writeOptions = writeOptions(config);
     this.peerLabels = peerLabels(config.uploader.connection);
   }
@@ -88,7 +90,12 @@ export class S3Exporter implements Exporter {
     const { uploader, resourceTargets } = this.#config;
     const { bucketAttribute, prefixAttribute } = resourceTargets;
     if (bucketAttribute === '' && prefixAttribute === '')
-      return [{ bucket: uploader.bucket, key: this.#keys.key(batch), slices: slicesOf(batch) }];
+      return this.#kinds.map(({ name, marshal }) => ({
+        bucket: uploader.bucket,
+        key: this.#keys.key(batch, undefined, name),
+        slices: slicesOf(batch),
+        marshal,
+      }));
     const { targets, refusedBuckets, foldedTargets } = splitByResource(batch.slices, resourceTargets);
     const { logger } = this.#settings;
     if (refusedBuckets > 0)
@@ -99,15 +106,18 @@ export class S3Exporter implements Exporter {
       logger.warn('resources of one batch name too many prefixes: the rest goes to the configured one', {
         resources: foldedTargets,
       });
-    return targets.map(({ bucket, prefix, slices }) => ({
-      bucket: bucket ?? uploader.bucket,
-      key: this.#keys.key(batch, prefix),
-      slices,
-    }));
+    return targets.flatMap(({ bucket, prefix, slices }) =>
+      this.#kinds.map(({ name, marshal }) => ({
+        bucket: bucket ?? uploader.bucket,
+        key: this.#keys.key(batch, prefix, name),
+        slices,
+        marshal,
+      })),
+    );
   }
 
   async #write(
-    { bucket, key, slices }: ObjectPlan,
+    { bucket, key, slices, marshal }: ObjectPlan,
     signal: AbortSignal,
     onRefused: OnRefused | undefined,
   ): Promise<void> {
@@ -116,7 +126,7 @@ export class S3Exporter implements Exporter {
       throw new PipelineError('SHUTTING_DOWN', `${this.#settings.id} is not running`, { permanent: false });
     }
     const { compression } = this.#config.uploader;
-    const pieces = compressPieces(this.#marshal(slices, onRefused), compression);
+    const pieces = compressPieces(marshal(slices, onRefused), compression);
     const { chunks, sizeBytes, whole, end } = await readHead(pieces, PART_BYTES);
     try {
       if (whole !== undefined) await this.#upload(store, bucket, key, whole, signal);
