@@ -23,27 +23,27 @@ test('throw happens at its pass and at no other', () => {
 });
 
 test('delay holds the thread for its time, from its pass on', () => {
-  setFailpoints('a=delay:30@2');
+  setFailpoints('a=delay:300@2');
   const took = () => {
     const startedMs = performance.now();
     failpoint('a');
     return performance.now() - startedMs;
   };
-  assert.ok(took() < 25);
-  assert.ok(took() >= 29);
-  assert.ok(took() >= 29);
+  assert.ok(took() < 250);
+  assert.ok(took() >= 299);
+  assert.ok(took() >= 299);
 });
 
 test('stall holds the thread once', () => {
-  setFailpoints('a=stall:30@2');
+  setFailpoints('a=stall:300@2');
   const took = () => {
     const startedMs = performance.now();
     failpoint('a');
     return performance.now() - startedMs;
   };
-  assert.ok(took() < 25);
-  assert.ok(took() >= 29);
-  assert.ok(took() < 25);
+  assert.ok(took() < 250);
+  assert.ok(took() >= 299);
+  assert.ok(took() < 250);
 });
 
 test('a plan that cannot be read is refused: a test must not run without its fault', () => {

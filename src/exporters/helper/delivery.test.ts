@@ -187,7 +187,7 @@ for (const obeys of [true, false]) {
     await until('the send', () => exporter.inFlight === 1);
     const startedMs = performance.now();
     await drain.end();
-    assert.ok(performance.now() - startedMs < 1000);
+    assert.ok(performance.now() - startedMs < 5000);
     assert.equal(drain.cursor.ordinal, 0);
     assert.deepEqual(drain.cursor.frozen, [{ first: 0, end: 5 }]);
     assert.equal(drain.counter('otelcol_exporter_send_failed_spans'), 0);
@@ -285,7 +285,7 @@ test('any mixture of errors, crashes and sizes: every item is delivered at least
         log.openWriter();
       }
       const drain = startDrain(log, exporter, { config });
-      await until('the end', () => drain.cursor.ordinal === total, 3000);
+      await until('the end', () => drain.cursor.ordinal === total, 30_000);
       const seen = new Set([...exporter.delivered, ...dropped]);
       assert.deepEqual(sorted([...seen]), range(0, total));
       const bytesById = new Map<string, string>();

@@ -198,7 +198,7 @@ async function shutdownTests(t: TestContext): Promise<void> {
     await new Promise((resolve) => setTimeout(resolve, 300));
     const startedMs = systemClock.monotonicMs();
     await next.extension.shutdown(startedMs + 1000);
-    assert.ok(systemClock.monotonicMs() - startedMs < 2000);
+    assert.ok(systemClock.monotonicMs() - startedMs < 6000);
   });
 }
 
