@@ -10,6 +10,7 @@ import { RequestIndex } from '../../pdata/request-index.ts';
 import { encodedRequest } from '../../testkit/otlp-arbitraries.ts';
 import { flattenRequest } from '../../testkit/otlp-flatten.ts';
 import { requestType } from '../../testkit/otlp-root.ts';
+import { xxhash64 } from '../helper/xxhash64.ts';
 import { BatchPlan } from './batch-plan.ts';
 import { kafkaExporterConfigSchema, signalConfig } from './config.ts';
 import { BatchHeaders } from './record-headers.ts';
@@ -18,7 +19,6 @@ import { fitSlices } from './record-values.ts';
 import { attributeText, resourceGroups } from './resource-groups.ts';
 import { ResourceKeys, resourceKey } from './resource-key.ts';
 import { TraceGroups } from './trace-groups.ts';
-import { xxhash64 } from './xxhash64.ts';
 
 const RUNS = 150;
 
