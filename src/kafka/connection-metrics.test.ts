@@ -15,7 +15,7 @@ const logger: Logger = { debug() {}, info() {}, warn() {}, error() {}, child: ()
 /** Counts by name, outcome where there is one, and port, once they are what is expected. */
 async function untilCounts(meter: ThreadMeter, expected: Record<string, number>): Promise<void> {
   let counts: Record<string, number> = {};
-  for (let look = 0; look < 500; look++) {
+  for (let look = 0; look < 3000; look++) {
     const { counters } = meter.takeSnapshot();
     counts = Object.fromEntries(
       counters.map(({ name, labels, value }) => {

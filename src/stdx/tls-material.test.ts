@@ -119,6 +119,6 @@ test('changed files are taken over, broken ones leave the old in use', async (t)
 });
 
 async function waitFor(isTrue: () => boolean): Promise<void> {
-  for (let i = 0; i < 200 && !isTrue(); i += 1) await sleep(10);
+  for (let i = 0; i < 3000 && !isTrue(); i += 1) await sleep(10);
   assert.ok(isTrue());
 }

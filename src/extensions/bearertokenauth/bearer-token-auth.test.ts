@@ -132,6 +132,6 @@ test('wrong configurations are refused without showing a token', () => {
 });
 
 async function eventually(isTrue: () => boolean): Promise<void> {
-  for (let i = 0; i < 400 && !isTrue(); i += 1) await sleep(10);
+  for (let i = 0; i < 3000 && !isTrue(); i += 1) await sleep(10);
   assert.ok(isTrue());
 }

@@ -192,9 +192,9 @@ async function statementTests(t: Parameters<typeof startStore>[0], store: Runnin
     });
     outgoing.on('error', () => {});
     outgoing.write('1\n2\n');
-    await eventually('the body has begun', 2000, async () => (await readdir(bodies)).length === 1);
+    await eventually('the body has begun', 20_000, async () => (await readdir(bodies)).length === 1);
     outgoing.destroy();
-    await eventually('the body is gone', 2000, async () => (await readdir(bodies)).length === 0);
+    await eventually('the body is gone', 20_000, async () => (await readdir(bodies)).length === 0);
     assert.equal(await text({ body: 'SELECT count() FROM otel.k' }), before);
   });
 

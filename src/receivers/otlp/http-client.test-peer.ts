@@ -67,9 +67,9 @@ export function sleep(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms));
 }
 
-/** Waits until `check` holds; fails with its name after two seconds. */
+/** Waits until `check` holds; fails with its name after half a minute. */
 export async function eventually(name: string, check: () => boolean): Promise<void> {
-  for (let tries = 0; tries < 200; tries++) {
+  for (let tries = 0; tries < 3000; tries++) {
     if (check()) return;
     await sleep(10);
   }
