@@ -130,5 +130,6 @@ test('names tell signal, format and compression', () => {
   assert.equal(told('base/traces/dt=2026-03-01/writer-1-2.parquet'), 'traces parquet none');
   assert.equal(told('a/logs_1.txt.gz'), 'logs body gzip');
   assert.equal(told('a/manifest-10.json'), 'undefined manifest none');
+  assert.equal(told('a/hour=10/_manifest_traces.json'), 'undefined manifest none');
   assert.equal(told('dump'), 'undefined undefined none');
 });

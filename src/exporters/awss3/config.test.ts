@@ -91,3 +91,14 @@ test('a bucket of an attribute needs the list of those it may name', () => {
   const allowed = { s3_bucket: 'com.example.bucket', allowed_buckets: ['a'] };
   assert.deepEqual(issuesOf({ ...MINIMAL, resource_attrs_to_s3: allowed }), []);
 });
+
+test('a manifest needs folders that end and do not come again', () => {
+  const parse = (partition: Record<string, string>, enabled = true) =>
+    issuesOf({ s3uploader: { s3_bucket: 'archive', ...partition }, manifest: { enabled } });
+  for (const partition of [{}, { s3_partition: 'hour' }, { s3_partition_format: 'dt=%F' }])
+    assert.deepEqual(parse(partition as Record<string, string>), []);
+  assert.deepEqual(parse({ s3_partition_format: '%H' }), [
+    'must begin with folders that end and do not come again, together with "manifest": year, month, day and hour, for example',
+  ]);
+  assert.deepEqual(parse({ s3_partition_format: '%H' }, false), []);
+});

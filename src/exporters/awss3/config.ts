@@ -8,6 +8,7 @@ import { isTimeZone } from '../../s3/zoned-time.ts';
 import { HAS_ZSTD, NO_ZSTD_MESSAGE } from '../helper/body-compression.ts';
 import { deliveryShape } from '../helper/config.ts';
 import { isStreamed, STREAMED_BYTES_MAX } from '../helper/streamed-batch.ts';
+import { type ManifestConfig, manifestField, manifestIssues } from './manifest-config.ts';
 
 export const MARSHALERS = ['otlp_json', 'otlp_proto', 'sumo_ic', 'body', 'parquet'] as const;
 export type Marshaler = (typeof MARSHALERS)[number];
@@ -41,6 +42,7 @@ export interface Awss3Config {
   uploader: UploaderConfig;
   marshaler: Marshaler;
   resourceTargets: ResourceTargetsConfig;
+  manifest: ManifestConfig;
   delivery: DeliveryConfig;
 }
 
@@ -167,6 +169,7 @@ export const awss3ConfigSchema = defineConfig<Awss3Config>(
     resourceTargets: section('resource_attrs_to_s3', resourceTargetsShape, {
       doc: 'Objects apart by resource.',
     }),
+    manifest: manifestField,
     delivery: squash(deliveryShape({})),
   },
   checkConfig,
@@ -197,8 +200,9 @@ function checkUploader(keys: UploaderKeys): CheckIssue[] {
   return issues;
 }
 
-function checkConfig({ uploader, marshaler, resourceTargets, delivery }: Awss3Config): CheckIssue[] {
-  const issues: CheckIssue[] = [];
+function checkConfig(config: Awss3Config): CheckIssue[] {
+  const { uploader, marshaler, resourceTargets, manifest, delivery } = config;
+  const issues: CheckIssue[] = manifestIssues(manifest, uploader.partitionFormat);
   const hasTargets = resourceTargets.bucketAttribute !== '' || resourceTargets.prefixAttribute !== '';
   const isStreaming = isStreamed({ ...delivery, streamsBatches: true });
   if (hasTargets && isStreaming) {

@@ -26,5 +26,9 @@ export async function createExporter(
     exporterId: settings.id,
     extension: `${EXTENSIONS[marshaler]}${SUFFIXES[uploader.compression]}`,
   });
-  return new S3Exporter(settings, config, { keys, kinds: await createObjectKinds(marshaler, signal) });
+  return new S3Exporter(settings, config, {
+    signal,
+    keys,
+    kinds: await createObjectKinds(marshaler, signal),
+  });
 }

@@ -77,7 +77,7 @@ export class ManifestKeeper {
   async start(): Promise<void> {
     const { folders } = this.#parts;
     try {
-      await folders.load();
+      await folders.load(this.#config.settleMs);
     } catch (error) {
       this.#warn('the list of folders without a manifest cannot be read and begins anew', error);
     }

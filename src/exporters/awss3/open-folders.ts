@@ -72,8 +72,12 @@ export class OpenFolders {
       .sort((one, other) => one.fromMs - other.fromMs);
   }
 
-  /** Adds what an earlier process left; each is due at once. @throws Error when the file is there and cannot be read. */
-  async load(): Promise<void> {
+  /**
+   * Adds what an earlier process left.
+   * @param settleMs behind the end of a folder, when it is due.
+   * @throws Error when the file is there and cannot be read.
+   */
+  async load(settleMs: number): Promise<void> {
     if (this.#path === undefined) return;
     let text: string;
     try {
@@ -82,7 +86,7 @@ export class OpenFolders {
       if ((error as NodeJS.ErrnoException).code === 'ENOENT') return;
       throw error;
     }
-    for (const place of parseFolders(text)) this.add(place, place, 0);
+    for (const place of parseFolders(text)) this.add(place, place, place.toMs + settleMs);
     this.#isSaved = true;
   }
 

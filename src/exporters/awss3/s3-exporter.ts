@@ -1,11 +1,15 @@
 import { PipelineError } from '../../component/errors.ts';
 import type { ExportBatch, Exporter, ExportReceipt } from '../../component/exporter.ts';
 import type { ComponentSettings, Labels } from '../../component/settings.ts';
+import type { Signal } from '../../component/signal.ts';
 import { countItems } from '../../otlp/slice.ts';
 import { PART_BYTES, S3Store } from '../../s3/client.ts';
 import type { S3ConnectionConfig } from '../../s3/config.ts';
 import type { WriteOptions, WriteResult } from '../../s3/objects.ts';
 import type { Awss3Config } from './config.ts';
+import { objectMetadata } from './manifest-file.ts';
+import type { ManifestKeeper } from './manifest-keeper.ts';
+import { openManifests } from './manifests.ts';
 import type { Marshal, ObjectKind, OnRefused } from './marshal.ts';
 import { compressPieces, readHead } from './object-bytes.ts';
 import type { ObjectKeys } from './object-key.ts';
@@ -15,6 +19,7 @@ import { splitByResource } from './resource-targets.ts';
 const SPARE_CONNECTIONS = 4;
 
 export interface S3ExporterParts {
+  signal: Signal;
   keys: ObjectKeys;
   /** What each batch becomes, one at least. */
   kinds: readonly ObjectKind[];
@@ -26,6 +31,16 @@ interface ObjectPlan {
   key: string;
   slices: Iterable<Uint8Array>;
   marshal: Marshal;
+  /** What the manifest will say; undefined: there is none. */
+  metadata: Record<string, string> | undefined;
+}
+
+/** An object that is too large for one request. */
+interface UploadPlan {
+  bucket: string;
+  key: string;
+  whole: AsyncIterable<Uint8Array>;
+  options: WriteOptions;
 }
 
 /**
@@ -46,9 +61,12 @@ export class S3Exporter implements Exporter {
   readonly #keys: ObjectKeys;
   readonly #kinds: readonly ObjectKind[];
   readonly #writeOptions: WriteOptions;
+  readonly #signal: Signal;
   #store: S3Store | undefined;
+  #manifests: ManifestKeeper | undefined;
 
-  constructor(settings: ComponentSettings, config: Awss3Config, { keys, kinds }: S3ExporterParts) {
+  constructor(settings: ComponentSettings, config: Awss3Config, { signal, keys, kinds }: S3ExporterParts) {
+    this.#signal = signal;
     this.#settings = settings;
     this.#config = config;
     this.#keys = keys;
@@ -72,17 +90,32 @@ export class S3Exporter implements Exporter {
         cause: error,
       });
     }
+    if (this.#config.manifest.isEnabled)
+      this.#manifests = await openManifests(
+        this.#settings,
+        this.#config,
+        { signal: this.#signal, keys: this.#keys, writeOptions: this.#writeOptions },
+        this.#store,
+      );
   }
 
   async shutdown(): Promise<void> {
+    await this.#manifests?.shutdown();
     this.#store?.close();
     this.#store = undefined;
   }
 
   async export(batch: ExportBatch, signal: AbortSignal): Promise<ExportReceipt> {
     const refused = batch.readSlices === undefined ? undefined : new RefusedItems(this.#settings, batch);
-    // One after the other: the objects of a batch are small where they are many.
-    for (const plan of this.#plan(batch)) await this.#write(plan, signal, refused?.note);
+    const plans = this.#plan(batch);
+    const manifests = this.#manifests;
+    const opened = manifests && (await manifests.begin(plans, batch.receivedUnixMs));
+    try {
+      // One after the other: the objects of a batch are small where they are many.
+      for (const plan of plans) await this.#write(plan, signal, refused?.note);
+    } finally {
+      if (opened !== undefined) manifests?.end(opened);
+    }
     return { rejectedCount: refused?.count ?? 0 };
   }
 
@@ -95,6 +128,7 @@ export class S3Exporter implements Exporter {
         key: this.#keys.key(batch, undefined, name),
         slices: slicesOf(batch),
         marshal,
+        metadata: this.#metadata(batch, () => batch.itemCount),
       }));
     const { targets, refusedBuckets, foldedTargets } = splitByResource(batch.slices, resourceTargets);
     const { logger } = this.#settings;
@@ -112,12 +146,22 @@ export class S3Exporter implements Exporter {
         key: this.#keys.key(batch, prefix, name),
         slices,
         marshal,
+        metadata: this.#metadata(batch, () =>
+          slices.reduce((count, slice) => count + countItems(batch.signal, slice), 0),
+        ),
       })),
     );
   }
 
+  /** @param countAll items of all kinds; where there are several, nobody counts those of one. */
+  #metadata(batch: ExportBatch, countAll: () => number): Record<string, string> | undefined {
+    if (this.#manifests === undefined) return undefined;
+    const itemCount = this.#kinds.length === 1 ? countAll() : undefined;
+    return objectMetadata(batch.batchId, batch.receivedUnixMs, itemCount);
+  }
+
   async #write(
-    { bucket, key, slices, marshal }: ObjectPlan,
+    { bucket, key, slices, marshal, metadata }: ObjectPlan,
     signal: AbortSignal,
     onRefused: OnRefused | undefined,
   ): Promise<void> {
@@ -126,13 +170,14 @@ export class S3Exporter implements Exporter {
       throw new PipelineError('SHUTTING_DOWN', `${this.#settings.id} is not running`, { permanent: false });
     }
     const { compression } = this.#config.uploader;
+    const options = metadata === undefined ? this.#writeOptions : { ...this.#writeOptions, metadata };
     const pieces = compressPieces(marshal(slices, onRefused), compression);
     const { chunks, sizeBytes, whole, end } = await readHead(pieces, PART_BYTES);
     try {
-      if (whole !== undefined) await this.#upload(store, bucket, key, whole, signal);
+      if (whole !== undefined) await this.#upload(store, { bucket, key, whole, options }, signal);
       else if (sizeBytes > 0) {
         const body = chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks, sizeBytes);
-        this.#report(bucket, key, await store.put(bucket, key, body, this.#writeOptions, signal));
+        this.#report(bucket, key, await store.put(bucket, key, body, options, signal));
       }
     } finally {
       end();
@@ -141,15 +186,13 @@ export class S3Exporter implements Exporter {
 
   async #upload(
     store: S3Store,
-    bucket: string,
-    key: string,
-    whole: AsyncIterable<Uint8Array>,
+    { bucket, key, whole, options }: UploadPlan,
     signal: AbortSignal,
   ): Promise<void> {
     const isThere = await this.#lookBefore(store, bucket, key, signal);
     const result = isThere
       ? { existed: true, sizeBytes: 0 }
-      : await store.upload(bucket, key, whole, this.#writeOptions, signal);
+      : await store.upload(bucket, key, whole, options, signal);
     this.#report(bucket, key, result);
   }
 
