@@ -2,6 +2,7 @@
 import { type ConfigNode, NESTING_MAX, type SourceIssue } from './config-node.ts';
 import { expandTree } from './expand.ts';
 import { describeValue } from './expanded-text.ts';
+import { applyGates } from './gates.ts';
 import { mergeNodes, nestKeys, nodeAt } from './merge.ts';
 import { type Environment, readSource, type SourceText } from './source-text.ts';
 import { parseYaml } from './yaml-text.ts';
@@ -11,6 +12,8 @@ export interface ConfigSources {
   configs: readonly string[];
   /** `key.below=value`, the value in YAML; they win over all of `configs`, later ones over earlier ones. */
   sets?: readonly string[];
+  /** Ids of feature gates that are on. */
+  gates?: readonly string[];
   /** Told of each file that a reference `${file:PATH}` named and that could be read. */
   onFileRead?: (path: string) => void;
 }
@@ -31,19 +34,18 @@ export function loadConfig(sources: ConfigSources, environment: Environment): Lo
     // Several texts on the command line must be told apart.
     return text.file === 'yaml:' && texts.length > 1 ? { ...text, file: `yaml:#${index + 1}` } : text;
   });
-  return loadTexts(named, sources.sets ?? [], environment, sources.onFileRead);
+  return loadTexts(named, sources, environment);
 }
 
 /** @param file name that issues carry. */
 export function parseConfig(file: string, text: string, environment: Environment): LoadedConfig {
-  return loadTexts([{ file, text }], [], environment);
+  return loadTexts([{ file, text }], {}, environment);
 }
 
 function loadTexts(
   texts: readonly SourceText[],
-  sets: readonly string[],
+  { sets = [], gates = [], onFileRead }: Omit<ConfigSources, 'configs'>,
   environment: Environment,
-  onFileRead?: (path: string) => void,
 ): LoadedConfig {
   const files = [...texts.map(({ file }) => file), ...sets.map((set) => readSet(set).file)];
   const issues: SourceIssue[] = [];
@@ -70,7 +72,8 @@ function loadTexts(
     if (issues.length === 0) issues.push(wholeIssue(texts[0]?.file ?? '', 'empty configuration file'));
     return { ...loaded, root: undefined };
   }
-  return { ...loaded, root: expandTree(merged, environment, issues, loaded.warnings, onFileRead) };
+  const expanded = expandTree(merged, environment, issues, loaded.warnings, onFileRead);
+  return { ...loaded, root: expanded && applyGates(expanded, gates) };
 }
 
 /** One source may be anything, e.g. a reference; several must be maps, or nothing. */

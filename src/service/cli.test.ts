@@ -104,7 +104,13 @@ test('what the Collector has and this engine has not says so', () => {
   ]);
   const run = commandOf('--config=a.yaml', '--feature-gates=-x.y');
   assert.deepEqual(run.command === 'run' && run.warnings, [
-    '--feature-gates=-x.y has no effect: this engine has no feature gates',
+    '--feature-gates=-x.y has no effect: this engine does not have that gate',
+  ]);
+  const gate = 'processor.tailsamplingprocessor.metricstatcountbytessampled';
+  const validate = commandOf('validate', '--config=a.yaml', `--feature-gates=x.y,+${gate}`);
+  assert.deepEqual(validate.command === 'validate' && validate.gates, [gate]);
+  assert.deepEqual(issuesOf('--config=a', `--feature-gates=${gate}s`), [
+    `bad-value no such feature gate "${gate}s" (did you mean "${gate}"?)`,
   ]);
 });
 

@@ -2,6 +2,7 @@
 import type { RetentionConfig } from '../component/factory.ts';
 import { parseByteSize } from '../config/byte-size.ts';
 import { parseDuration } from '../config/duration.ts';
+import { readGates } from '../config/gates.ts';
 import { didYouMean } from '../stdx/nearest.ts';
 
 export type Durability = 'disk' | 'memory';
@@ -12,6 +13,8 @@ export interface SourceFlags {
   configs: readonly string[];
   /** `key.below=value`; they win over all of `configs`. */
   sets: readonly string[];
+  /** Ids of feature gates that are on; absent without any. */
+  gates?: readonly string[];
   /** Flags that are accepted without effect, one sentence each. */
   warnings: string[];
 }
@@ -235,11 +238,12 @@ function buildCommand(name: CommandName, words: Words): CliCommand {
     case 'validate':
     case 'print-config': {
       // The flags of a run are checked here, too: putting a word in front of a command line must not break it.
-      const { configs, sets, warnings } = readRun(values, issues);
-      if (name === 'validate') return { command: 'validate', configs, sets, warnings };
+      readRun(values, issues);
+      const sources = readSources(values, []);
+      if (name === 'validate') return { command: 'validate', ...sources };
       return {
         command: 'print-config',
-        ...{ configs, sets, warnings },
+        ...sources,
         format: readChoice(values, '--format', ['yaml', 'json'], issues),
         isRedacted: readChoice(values, '--mode', ['redacted', 'unredacted'], issues) === 'redacted',
       };
@@ -282,10 +286,9 @@ function readSources(values: Values, issues: CliIssue[]): SourceFlags {
     const message = '--set must be key.below=value: missing equal sign';
     if (!set.includes('=')) issues.push({ code: 'bad-value', argument: '--set', message });
   }
-  const warnings = (values.get('--feature-gates') ?? []).map(
-    (gates) => `--feature-gates=${gates} has no effect: this engine has no feature gates`,
-  );
-  return { configs, sets, warnings };
+  const { gates, warnings, errors } = readGates(values.get('--feature-gates') ?? []);
+  for (const message of errors) issues.push({ code: 'bad-value', argument: '--feature-gates', message });
+  return { configs, sets, ...(gates.length > 0 && { gates }), warnings };
 }
 
 /** The first of the choices is the default. */

@@ -21,6 +21,7 @@ function histogram(name: string, unit: string, doc: string, bounds: readonly num
 export const SAMPLING_METRICS: readonly MetricDefinition[] = [
   of('counter', `${PREFIX}count_traces_sampled`, '{trace}', 'Votes of each policy, by what they were.'),
   of('counter', `${PREFIX}count_spans_sampled`, '{span}', 'Spans of the traces that each policy voted on.'),
+  of('counter', `${PREFIX}count_bytes_sampled`, 'By', 'Bytes of the traces that each policy voted on.'),
   of('counter', `${PREFIX}global_count_traces_sampled`, '{trace}', 'Decided traces, by the decision.'),
   of('counter', `${PREFIX}new_trace_id_received`, '{trace}', 'Traces whose first span came.'),
   of(
@@ -59,6 +60,12 @@ export const SAMPLING_METRICS: readonly MetricDefinition[] = [
     'sampling_late_span_age',
     's',
     'From a decision to spans that came behind it, where no decision is remembered.',
+    SECONDS,
+  ),
+  histogram(
+    'sampling_trace_removal_age',
+    's',
+    'From the first span of a trace to the decision behind which only its id is remembered.',
     SECONDS,
   ),
   of('gauge', `${PREFIX}sampling_traces_on_memory`, '{trace}', 'Traces in the index, decided or not.'),

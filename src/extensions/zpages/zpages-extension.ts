@@ -39,7 +39,7 @@ export class ZpagesExtension implements Component {
       case '/debug/extensionz':
         return page('Extensions', states(engine!.components().filter(({ kind }) => kind === 'extension')));
       case '/debug/featurez':
-        return page('Features', '<p>This engine has no feature gates.</p>');
+        return page('Features', '<p>Feature gates set keys: see the configuration.</p>');
       case '/debug/tracez':
       case '/debug/expvarz':
         return textReply(404, 'not available: the engine keeps no spans of its own and is no Go program\n');

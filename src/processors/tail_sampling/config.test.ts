@@ -32,6 +32,7 @@ test('defaults are those of the Collector', () => {
     maximumTraceSizeBytes: 0,
     samplingStrategy: 'trace-complete',
     usesOldInversion: false,
+    countsBytes: false,
     policies: [{ ...always, block: undefined }],
   });
 });
@@ -49,6 +50,7 @@ test('every key is read', () => {
     maximum_trace_size_bytes: 1_000_000,
     sampling_strategy: 'trace-complete',
     invert_match_mode: 'veto',
+    count_bytes_sampled: true,
     tail_storage: 'file_storage',
     num_shards: 4,
     policies: [always],
@@ -68,6 +70,7 @@ test('every key is read', () => {
     maximumTraceSizeBytes: 1_000_000,
     samplingStrategy: 'trace-complete',
     usesOldInversion: true,
+    countsBytes: true,
   });
   assert.deepEqual(
     (warnings ?? []).map(({ message }) => message.split(':')[0]),

@@ -38,6 +38,8 @@ export interface TailSamplingConfig {
   /** 0: no bound. */
   maximumTraceSizeBytes: number;
   samplingStrategy: 'trace-complete' | 'span-ingest';
+  /** Each policy counts the bytes of the traces that it votes on. */
+  countsBytes: boolean;
   /** `invert_match` has votes of its own, which override those of other policies. */
   usesOldInversion: boolean;
   /** At least one, each with another name. */
@@ -102,6 +104,10 @@ const keysShape = defineShape<TailSamplingKeys>(
       values: ['trace-complete', 'span-ingest'],
       default: 'trace-complete',
       doc: 'Decide once a trace is complete, or as soon as the spans so far suffice to sample or drop it.',
+    }),
+    countsBytes: boolean('count_bytes_sampled', {
+      default: false,
+      doc: 'Count the bytes of the traces that each policy votes on, a key of this engine; the gate `processor.tailsamplingprocessor.metricstatcountbytessampled` sets it. Costs four bytes of memory a trace.',
     }),
     invertMatchMode: oneOf('invert_match_mode', {
       values: ['flip', 'veto'],

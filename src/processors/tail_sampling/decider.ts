@@ -3,7 +3,7 @@ import { DecisionLog } from './decision-log.ts';
 import type { DecisionMemory } from './decision-memory.ts';
 import { EPOCH_MS, type Epoch, type EpochQueue } from './epochs.ts';
 import type { Exchange } from './exchange.ts';
-import { VERDICT_NONE, VERDICT_NOT_SAMPLED, type Verdict } from './policy-set.ts';
+import { VERDICT_NONE, VERDICT_NOT_SAMPLED, VERDICT_SAMPLED, type Verdict } from './policy-set.ts';
 import type { RootQueue } from './root-queue.ts';
 import type { SamplerSettings } from './sampler-settings.ts';
 import {
@@ -158,6 +158,17 @@ export class Decider {
       ? VERDICT_NOT_SAMPLED
       : settings.policies.decide(words, base, words, facts, nowMs);
     this.decided(base, verdict === VERDICT_NONE ? VERDICT_NOT_SAMPLED : verdict);
+    this.#noteRemoval(base, verdict, nowMs);
+  }
+
+  /** A trace whose decision is remembered needs no record any more; in the Collector it has none from now on. */
+  #noteRemoval(base: number, verdict: Verdict, nowMs: number): void {
+    const { settings, table, epochs } = this.#parts;
+    const { sampledCacheSize, nonSampledCacheSize, metrics } = settings;
+    if ((verdict === VERDICT_SAMPLED ? sampledCacheSize : nonSampledCacheSize) === 0) return;
+    const startMs = epochs.startOf(table.sequenceOf(base / table.strideWords));
+    if (startMs !== undefined && nowMs >= startMs)
+      metrics.removalAge.record(Math.floor((nowMs - startMs) / 1000));
   }
 
   #decideAfterRoots(nowUnixMs: number): void {

@@ -59,6 +59,18 @@ export class EpochQueue {
     return this.#open;
   }
 
+  /** When the trace with that sequence number was first seen, give or take an epoch; undefined when that is forgotten. */
+  startOf(sequence: number): number | undefined {
+    let from = this.#head;
+    let to = this.#closed.length;
+    while (from < to) {
+      const middle = (from + to) >>> 1;
+      if (this.#closed[middle]!.endSequence > sequence) to = middle;
+      else from = middle + 1;
+    }
+    return (this.#closed[from] ?? this.#open)?.startUnixMs;
+  }
+
   /** The open epoch for a request received now; a new one when the last is over. */
   enter(nowUnixMs: number, firstOrdinal: number, sequence: number, rootEnd: number): Epoch {
     const open = this.#open;

@@ -19,6 +19,8 @@ export class SamplerMetrics {
   readonly #releasedOthers: Counter;
   /** In whole seconds, once for the spans of a trace in a request. */
   readonly lateSpanAge: Histogram;
+  /** In whole seconds, once for each decided trace whose decision is remembered. */
+  readonly removalAge: Histogram;
   /** Milliseconds that a round of decisions took. */
   readonly timerLatency: Histogram;
   readonly #onMemory: Gauge;
@@ -37,6 +39,7 @@ export class SamplerMetrics {
     this.#releasedSampled = meter.counter(released, { ...labels, sampled: 'true' });
     this.#releasedOthers = meter.counter(released, { ...labels, sampled: 'false' });
     this.lateSpanAge = meter.histogram(`${PREFIX}sampling_late_span_age`, labels);
+    this.removalAge = meter.histogram(`${PREFIX}sampling_trace_removal_age`, labels);
     this.timerLatency = meter.histogram(`${PREFIX}sampling_decision_timer_latency`, labels);
     this.#onMemory = meter.gauge(`${PREFIX}sampling_traces_on_memory`, labels);
     this.#pendingTraces = meter.gauge('millrace_sampling_pending_traces', labels);

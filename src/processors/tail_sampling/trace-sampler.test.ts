@@ -185,6 +185,18 @@ test('spans that come late tell how old the decision is, once for each request',
   assert.equal(bed.metric('otelcol_processor_tail_sampling_early_releases_from_cache_decision'), 0);
 });
 
+test('a decision that is remembered tells how long its trace was there', () => {
+  const bed = new Bed({ sampledCacheSize: 10 });
+  bed.send(generateRequest({ signal: 'traces', itemsPerRequest: 16, itemsPerTrace: 8, seed: 8 }));
+  bed.nowMs += 3000;
+  bed.send(generateRequest({ signal: 'traces', itemsPerRequest: 8, itemsPerTrace: 8, seed: 9 }));
+  bed.nowMs += 8000;
+  bed.settle();
+  const { histograms } = bed.meter.takeSnapshot();
+  const ages = histograms.find(({ name }) => name.endsWith('_sampling_trace_removal_age'));
+  assert.deepEqual([ages?.sum, ages?.counts.reduce((sum, count) => sum + count, 0)], [15, 3]);
+});
+
 test('time in which the engine was away is no time of waiting, and clients have a moment to come back', () => {
   const halves = new RequestGenerator({
     ...{ signal: 'traces', itemsPerRequest: 8, itemsPerTrace: 8, requestsPerTrace: 2, seed: 5 },

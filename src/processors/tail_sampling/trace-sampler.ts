@@ -198,7 +198,7 @@ export class TraceSampler implements HoldingProcessor {
     const { words } = this.#table;
     if ((words[base + WORD_INFO]! & INFO_HAS_ROOT) !== 0) return;
     words[base + WORD_INFO]! |= INFO_HAS_ROOT;
-    if (this.#settings.decisionWaitAfterRootMs > 0) this.#roots.push(this.#sequenceOf(slot));
+    if (this.#settings.decisionWaitAfterRootMs > 0) this.#roots.push(this.#table.sequenceOf(slot));
   }
 
   #noteForeign(slot: number, base: number, flags: number): void {
@@ -206,7 +206,7 @@ export class TraceSampler implements HoldingProcessor {
     if ((flags & OBSERVED_ROOT) !== 0) words[base + WORD_INFO]! |= INFO_HAS_ROOT;
     if ((words[base + WORD_INFO]! & INFO_DIRTY) !== 0) return;
     words[base + WORD_INFO]! |= INFO_DIRTY;
-    this.#exchange!.touch(this.#exchange!.ownerOf(words, base), this.#sequenceOf(slot));
+    this.#exchange!.touch(this.#exchange!.ownerOf(words, base), this.#table.sequenceOf(slot));
   }
 
   outgoing(to: number): Uint32Array | undefined {
@@ -266,12 +266,6 @@ export class TraceSampler implements HoldingProcessor {
 
   get #nowMs(): number {
     return this.#epochs.open?.startUnixMs ?? 0;
-  }
-
-  /** Slots are used in turn, so that the slot tells the sequence number of the record that is in it. */
-  #sequenceOf(slot: number): number {
-    const { oldest, capacity } = this.#table;
-    return oldest + ((slot - (oldest % capacity) + capacity) % capacity);
   }
 
   nextStepInMs(nowUnixMs: number): number {

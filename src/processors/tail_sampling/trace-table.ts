@@ -75,6 +75,11 @@ export class TraceTable {
     return sequence % this.capacity;
   }
 
+  /** Slots are used in turn, so that the slot tells the sequence number of the record that is in it. */
+  sequenceOf(slot: number): number {
+    return this.oldest + ((slot - (this.oldest % this.capacity) + this.capacity) % this.capacity);
+  }
+
   /** Slot of a trace id given as words, or -1. */
   find(id0: number, id1: number, id2: number, id3: number): number {
     const { words, strideWords } = this;

@@ -61,8 +61,13 @@ export class CollectorProcess {
   /** Everything it wrote to stderr so far. */
   log = '';
 
-  private constructor(programs: Programs, source: string, env: Record<string, string>) {
-    this.child = spawn(programs.otelcol, ['--config', source], {
+  private constructor(
+    programs: Programs,
+    source: string,
+    env: Record<string, string>,
+    flags: readonly string[],
+  ) {
+    this.child = spawn(programs.otelcol, ['--config', source, ...flags], {
       stdio: ['ignore', 'ignore', 'pipe'],
       env: { ...process.env, ...env },
     });
@@ -72,8 +77,12 @@ export class CollectorProcess {
   }
 
   /** @throws Error with its log when it is not ready in time. */
-  static async start(programs: Programs, config: unknown): Promise<CollectorProcess> {
-    return CollectorProcess.startFile(programs, `yaml:${JSON.stringify(config)}`);
+  static async start(
+    programs: Programs,
+    config: unknown,
+    flags: readonly string[] = [],
+  ): Promise<CollectorProcess> {
+    return CollectorProcess.startFile(programs, `yaml:${JSON.stringify(config)}`, {}, flags);
   }
 
   /** The same with any `--config` source, a file for example. */
@@ -81,8 +90,9 @@ export class CollectorProcess {
     programs: Programs,
     source: string,
     env: Record<string, string> = {},
+    flags: readonly string[] = [],
   ): Promise<CollectorProcess> {
-    const collector = new CollectorProcess(programs, source, env);
+    const collector = new CollectorProcess(programs, source, env, flags);
     try {
       await until('the Collector', () => collector.log.includes(READY) || collector.hasExited, 30_000);
       if (collector.hasExited) throw new Error('the Collector ended at start');

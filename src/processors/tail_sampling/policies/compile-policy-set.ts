@@ -31,6 +31,7 @@ import { TraceStateTest } from './trace-state.ts';
 
 /** One trace of so many is timed, and its times stand for all of them: reading a clock costs more than a vote. */
 const TIMED_EVERY = 256;
+const NO_WORD = -1;
 
 /** A set that can say which policy was behind its last verdict. */
 export interface ExplainedPolicySet extends PolicySet {
@@ -60,13 +61,15 @@ export function compilePolicySet(
   const configs = [...config.policies.filter(isDrop), ...config.policies.filter((each) => !isDrop(each))];
   const policies = configs.map((each) => compiler.compile(each));
   layout.needSpanCount();
-  if (config.maximumTraceSizeBytes > 0) layout.needSize();
+  if (config.maximumTraceSizeBytes > 0 || config.countsBytes) layout.needSize();
   const facts = new SpanFacts(layout, config.decisionWaitAfterRootMs > 0, config.maximumTraceSizeBytes);
   const counters = new PolicyCounters(
     settings,
     configs.map(({ name }) => name),
+    config.countsBytes,
   );
   return new CompiledPolicySet(facts, layout.needSpanCount(), policies, counters, settings, {
+    sizeWord: config.countsBytes ? layout.needSize() : NO_WORD,
     names: configs.map(({ name }) => name),
     dropCount: configs.filter(isDrop).length,
     samplesOnFirstMatch: config.samplesOnFirstMatch,
@@ -104,6 +107,8 @@ function policyCompiler(
 }
 
 interface DecisionRules {
+  /** Where the bytes of a trace are, for who counts them; else NO_WORD. */
+  sizeWord: number;
   /** Of the policies. */
   names: readonly string[];
   /** The first so many policies are `drop`s. */
@@ -268,9 +273,12 @@ class CompiledPolicySet implements ExplainedPolicySet {
   }
 
   #count(): void {
-    const spanCount = this.#trace.words[this.#trace.at + this.#spanCountWord]!;
+    const { words, at } = this.#trace;
+    const { sizeWord } = this.#rules;
+    const spanCount = words[at + this.#spanCountWord]!;
+    const sizeBytes = sizeWord === NO_WORD ? 0 : words[at + sizeWord]!;
     for (let policy = 0; policy < this.#voteCount; policy++) {
-      this.#counters.addVote(policy, this.#votes[policy] as Vote, spanCount);
+      this.#counters.addVote(policy, this.#votes[policy] as Vote, spanCount, sizeBytes);
     }
   }
 }

@@ -19,6 +19,7 @@ export class PolicyCounters {
   /** By policy and decision. */
   readonly #traces: Float64Array;
   readonly #spans: Float64Array;
+  readonly #bytes: Float64Array;
   readonly #executions: Float64Array;
   readonly #executionUs: Float64Array;
   /** By decision. */
@@ -28,10 +29,14 @@ export class PolicyCounters {
   readonly #report: (readonly [counts: Float64Array, at: number, counter: () => Counter])[] = [];
   readonly #errorCounter: Counter;
 
-  /** @param names of the policies, in the order of their numbers. */
-  constructor({ id, meter }: ComponentSettings, names: readonly string[]) {
+  /**
+   * @param names of the policies, in the order of their numbers.
+   * @param countsBytes whether votes come with bytes.
+   */
+  constructor({ id, meter }: ComponentSettings, names: readonly string[], countsBytes: boolean) {
     this.#traces = new Float64Array(names.length * DECISIONS.length);
     this.#spans = new Float64Array(names.length * DECISIONS.length);
+    this.#bytes = new Float64Array(names.length * DECISIONS.length);
     this.#executions = new Float64Array(names.length);
     this.#executionUs = new Float64Array(names.length);
     this.#errorCounter = meter.counter(`${PREFIX}sampling_policy_evaluation_error`, { processor: id });
@@ -51,13 +56,14 @@ export class PolicyCounters {
         const at = index * DECISIONS.length + decision;
         add(this.#traces, at, 'count_traces_sampled', { policy, ...labels });
         add(this.#spans, at, 'count_spans_sampled', { policy, ...labels });
+        if (countsBytes) add(this.#bytes, at, 'count_bytes_sampled', { policy, ...labels });
       }
       add(this.#executions, index, 'sampling_policy_execution_count', { policy });
       add(this.#executionUs, index, 'sampling_policy_execution_time_sum', { policy });
     }
   }
 
-  addVote(policy: number, vote: Vote, spanCount: number): void {
+  addVote(policy: number, vote: Vote, spanCount: number, sizeBytes: number): void {
     this.#executions[policy]!++;
     if (vote === VOTE_ERROR) {
       this.#errors++;
@@ -66,6 +72,7 @@ export class PolicyCounters {
     const at = policy * DECISIONS.length + decisionOf(vote);
     this.#traces[at]!++;
     this.#spans[at]! += spanCount;
+    this.#bytes[at]! += sizeBytes;
   }
 
   addTime(policy: number, us: number): void {

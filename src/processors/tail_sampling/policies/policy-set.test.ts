@@ -1,6 +1,8 @@
 /** Everything around the votes: early decisions, sizes, roots, counters, failures, shared facts. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { scanRequest } from '../../../otlp/scan.ts';
+import { RequestIndex } from '../../../pdata/request-index.ts';
 import type { Message } from '../../../testkit/otlp-arbitraries.ts';
 import { OBSERVED_ROOT, OBSERVED_TOO_LARGE } from '../policy-set.ts';
 import {
@@ -120,6 +122,25 @@ test('votes and verdicts are counted by policy, with the name of the instance', 
   assert.equal(counted(bed, 'global_count_traces_sampled', labels('not_sampled')), 1);
   assert.equal(counted(bed, 'global_count_traces_sampled', labels('dropped')), 1);
   assert.equal(counted(bed, 'sampling_policy_evaluation_error', {}), 0);
+});
+
+test('bytes of the spans of traces are counted where that is asked for', () => {
+  const labels = { policy: 'p0', decision: 'sampled', sampled: 'true' };
+  const sizeOf = (config: Message) => {
+    const bed = policyBed(withPolicies([text('a')], config));
+    for (const spans of [[a], [a, {}], [{}]]) decideTrace(bed.set, spans);
+    return counted(bed, 'count_bytes_sampled', labels);
+  };
+  assert.equal(sizeOf({}), 0);
+  const spanBytes = (spans: Parameters<typeof decideTrace>[1]) => {
+    const index = new RequestIndex();
+    const bytes = encodeSpans(spans);
+    scanRequest('traces', bytes, 0, bytes.length, index);
+    return index.itemEnd
+      .slice(0, index.itemCount)
+      .reduce((sum, end, at) => sum + end - index.itemStart[at]!, 0);
+  };
+  assert.equal(sizeOf({ count_bytes_sampled: true }), spanBytes([a]) + spanBytes([a, {}]));
 });
 
 test('with sample_on_first_match later policies are not asked', () => {

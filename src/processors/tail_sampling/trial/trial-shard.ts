@@ -190,8 +190,7 @@ export class TrialShard {
     if ((words[base + WORD_INFO]! & INFO_HAS_ROOT) !== 0) return;
     words[base + WORD_INFO]! |= INFO_HAS_ROOT;
     if (this.#settings.decisionWaitAfterRootMs === 0) return;
-    const { oldest, capacity } = this.#table;
-    this.#roots.push(oldest + ((slot - (oldest % capacity) + capacity) % capacity));
+    this.#roots.push(this.#table.sequenceOf(slot));
   }
 
   /** A decision of the policies, before the record says so. */
