@@ -76,10 +76,8 @@ test('resolvers: exactly one, of those that are built', () => {
   assert.match(issuesOf({ resolver: { static: { hostnames: ['a:b:c:d'] } } }).join(), /"a:b:c:d"/);
 });
 
-test('routing keys: those that are not built are refused by name, attributes need names', () => {
-  assert.deepEqual(issuesOf({ resolver, routing_key: 'streamID' }), [
-    'routing_key: "streamID" is not supported yet',
-  ]);
+test('routing keys: those of the Collector, and attributes need names', () => {
+  assert.deepEqual(issuesOf({ resolver, routing_key: 'streamID' }), []);
   assert.match(issuesOf({ resolver, routing_key: 'span' }).join(), /^routing_key: /);
   assert.match(
     issuesOf({ resolver, routing_key: 'attributes' }).join(),

@@ -138,7 +138,7 @@ export const loadBalancingConfigSchema = defineConfig<LoadBalancingConfig>(
     resolver: section('resolver', resolverShape, { doc: 'Where backends are: one of the two.' }),
     routingKey: oneOf('routing_key', {
       values: ROUTING_KEYS,
-      doc: 'What goes to the same backend: `traceID` (default for traces; logs), `service` (default for logs and metrics; traces), `attributes`, `metric` (metrics). `resource` and `streamID` are not supported yet.',
+      doc: 'What goes to the same backend: `traceID` (default for traces; logs), `service` (default for logs and metrics; traces), `attributes`, and of metrics `metric` (name), `resource`, `streamID` (series).',
     }),
     routingAttributes: stringList('routing_attributes', {
       default: [],
@@ -150,8 +150,6 @@ export const loadBalancingConfigSchema = defineConfig<LoadBalancingConfig>(
 );
 
 function checkConfig({ routingKey, routingAttributes }: LoadBalancingConfig): CheckIssue[] {
-  if (routingKey === 'resource' || routingKey === 'streamID')
-    return [{ key: 'routing_key', message: `"${routingKey}" is not supported yet` }];
   if (routingKey === 'attributes' && routingAttributes.length === 0)
     return [{ key: 'routing_attributes', message: 'must be specified when routing_key is "attributes"' }];
   if (routingKey !== 'attributes' && routingAttributes.length > 0)

@@ -14,7 +14,7 @@ import { NO_BACKEND, Router } from './routing.ts';
 const KEYS: Readonly<Record<Signal, readonly RoutingKey[]>> = {
   traces: ['traceID', 'service', 'attributes'],
   logs: ['service', 'traceID', 'attributes'],
-  metrics: ['service', 'metric', 'attributes'],
+  metrics: ['service', 'metric', 'resource', 'streamID', 'attributes'],
 };
 
 interface Backend {

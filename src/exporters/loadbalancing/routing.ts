@@ -6,19 +6,15 @@ import { AttributeCursor, ItemView } from '../../otlp/item-view.ts';
 import { scanRequest } from '../../otlp/scan.ts';
 import { TRACE_ID_BYTES } from '../../otlp/scan-message.ts';
 import {
-  TAG_EXP_POINT_ATTRIBUTES,
-  TAG_HISTOGRAM_POINT_ATTRIBUTES,
   TAG_LOG_ATTRIBUTES,
   TAG_LOG_BODY,
   TAG_LOG_SEVERITY_TEXT,
   TAG_METRIC_NAME,
-  TAG_NUMBER_POINT_ATTRIBUTES,
   TAG_RESOURCE_ATTRIBUTES,
   TAG_SCOPE_ATTRIBUTES,
   TAG_SPAN_ATTRIBUTES,
   TAG_SPAN_KIND,
   TAG_SPAN_NAME,
-  TAG_SUMMARY_POINT_ATTRIBUTES,
 } from '../../otlp/tags.ts';
 import { isSameTraceId } from '../../otlp/trace-ids.ts';
 import { decodeUtf8 } from '../../otlp/wire-reader.ts';
@@ -26,6 +22,7 @@ import { RequestIndex } from '../../pdata/request-index.ts';
 import type { Prng } from '../../stdx/prng.ts';
 import type { RoutingKey } from './config.ts';
 import { type HashRing, hexKeyHash, keyHash, textKeyHash } from './hash-ring.ts';
+import { MetricIdentity, pointAttributesTag } from './metric-identity.ts';
 
 /** Of items that belong nowhere: data points of a resource without `service.name`. */
 export const NO_BACKEND = -1;
@@ -33,16 +30,6 @@ export const NO_BACKEND = -1;
 const SERVICE = ['service.name'];
 const RANDOM_KEYS = 0x1_0000_0000;
 const SPAN_KINDS = ['Unspecified', 'Internal', 'Server', 'Client', 'Producer', 'Consumer'];
-const KIND_HISTOGRAM = 9;
-const KIND_EXPONENTIAL = 10;
-const KIND_SUMMARY = 11;
-
-function pointAttributesTag(metricKind: number): number {
-  if (metricKind === KIND_HISTOGRAM) return TAG_HISTOGRAM_POINT_ATTRIBUTES;
-  if (metricKind === KIND_EXPONENTIAL) return TAG_EXP_POINT_ATTRIBUTES;
-  return metricKind === KIND_SUMMARY ? TAG_SUMMARY_POINT_ATTRIBUTES : TAG_NUMBER_POINT_ATTRIBUTES;
-}
-
 export class Router {
   readonly #signal: Signal;
   readonly #key: RoutingKey;
@@ -52,6 +39,7 @@ export class Router {
   readonly #cursor = new AttributeCursor();
   readonly #view = new ItemView();
   readonly #value = new AnyValueView();
+  readonly #identity = new MetricIdentity();
 
   /** @param attributes of the key `attributes`, in the order of the configuration. */
   constructor(signal: Signal, key: RoutingKey, attributes: readonly string[], prng: Prng) {
@@ -69,6 +57,8 @@ export class Router {
     const owners = new Int16Array(this.#index.itemCount);
     if (this.#key === 'traceID') this.#byTraceId(bytes, ring, owners);
     else if (this.#key === 'metric') this.#byMetricName(bytes, ring, owners);
+    else if (this.#key === 'streamID') this.#identity.byStream(bytes, this.#index, ring, owners);
+    else if (this.#key === 'resource') this.#byResource(bytes, ring, owners);
     else if (this.#key === 'service' && this.#signal !== 'traces') this.#byServiceName(bytes, ring, owners);
     else this.#byAttributes(bytes, ring, owners);
     return owners;
@@ -103,6 +93,14 @@ export class Router {
       const { contentStart, contentEnd } = this.#view;
       const owner = ring.ownerOf(isNamed ? keyHash(bytes, contentStart, contentEnd) : keyHash(bytes, 0, 0));
       owners.fill(owner, index.metricFirstItem[metric]!, index.metricItemEnd(metric));
+    }
+  }
+
+  #byResource(bytes: Uint8Array, ring: HashRing, owners: Int16Array): void {
+    const index = this.#index;
+    for (let resource = 0; resource < index.resourceCount; resource++) {
+      const owner = this.#identity.resourceOwner(bytes, index, resource, ring);
+      owners.fill(owner, ...this.#itemRange(resource));
     }
   }
 

@@ -42,6 +42,8 @@ const LANES: readonly Lane[] = [
   lane('logs', 'attributes', ['log.severity', 'log.body']),
   lane('metrics', 'default'),
   lane('metrics', 'metric'),
+  lane('metrics', 'resource'),
+  lane('metrics', 'streamID'),
   lane('metrics', 'attributes'),
 ];
 
@@ -74,11 +76,23 @@ function itemOf(signal: Signal, number: number): object {
       body: text(`b${number % 8}`),
       attributes,
     };
-  const dataPoints = [{ timeUnixNano: time, asInt: '1', attributes }];
-  return {
-    name: `requests.${number % 11}`,
-    sum: { isMonotonic: true, aggregationTemporality: 2, dataPoints },
-  };
+  const unit = number % 4 === 0 ? '' : 'ms';
+  return { name: `requests.${number % 11}`, unit, ...metricData(number, { timeUnixNano: time, attributes }) };
+}
+
+/** Every kind of metric, and what of it belongs to the identity of a series. */
+function metricData(number: number, point: object): object {
+  const aggregationTemporality = 1 + (number % 2);
+  const counted = { ...point, count: '1', sum: 2 };
+  const kinds = [
+    { gauge: { dataPoints: [{ ...point, asDouble: 1.5 }] } },
+    { sum: { isMonotonic: true, aggregationTemporality, dataPoints: [{ ...point, asInt: '1' }] } },
+    { sum: { aggregationTemporality, dataPoints: [{ ...point, asInt: '1' }] } },
+    { histogram: { aggregationTemporality, dataPoints: [{ ...counted, bucketCounts: ['1'] }] } },
+    { exponentialHistogram: { aggregationTemporality, dataPoints: [{ ...counted, zeroCount: '1' }] } },
+    { summary: { dataPoints: [counted] } },
+  ];
+  return kinds[number % kinds.length]!;
 }
 
 function requestOf(signal: Signal): object {
@@ -92,7 +106,11 @@ function requestOf(signal: Signal): object {
     if (resource % 2 === 0)
       attributes.push({ key: 'deployment.environment', value: text(`e${resource % 4}`) });
     const scopes = [0, 1].map((scope) => ({
-      scope: { name: `s${scope}`, attributes: resource % 5 === 0 ? attributesOf(resource + scope) : [] },
+      scope: {
+        name: `s${scope}`,
+        version: `1.${resource % 3}`,
+        attributes: resource % 5 === 0 ? attributesOf(resource + scope) : [],
+      },
       [items]: Array.from({ length: ITEMS }, (_, item) =>
         itemOf(signal, (resource * 2 + scope) * ITEMS + item),
       ),
