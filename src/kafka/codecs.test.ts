@@ -30,27 +30,48 @@ function contents(): [string, Buffer][] {
 
 for (const codec of CODECS) {
   test(`${codec}: what was packed unpacks to the same bytes`, async () => {
-    const pack = recordPacker(codec);
+    const packer = recordPacker(codec);
     const unpack = recordUnpacker(codec);
     for (const [name, content] of contents()) {
-      const packed = await pack(content);
+      const packed = Buffer.concat(
+        await packer.pack([content.subarray(0, 9), content.subarray(9)], content.length),
+      );
       assert.ok(content.equals(await unpack(packed)), name);
       if (name === 'text')
         assert.ok(packed.length < content.length / 3, `${packed.length} of ${content.length}`);
       if (name === 'noise') assert.ok(packed.length < content.length * 1.01, 'noise hardly grows');
     }
+    packer.close();
   });
 
   test(`${codec}: cut or changed bytes are an error or other bytes, and end`, async () => {
-    const pack = recordPacker(codec);
+    const packer = recordPacker(codec);
     const unpack = recordUnpacker(codec);
-    const packed = Buffer.from(await pack(contents()[0]![1].subarray(0, 70_000)));
+    const content = contents()[0]![1].subarray(0, 70_000);
+    const packed = Buffer.concat(await packer.pack([content], content.length));
+    packer.close();
     for (let at = 0; at < packed.length; at += 997) {
       await unpack(packed.subarray(0, at)).catch((error) => assert.ok(error instanceof Error));
       const changed = Buffer.from(packed);
       changed[at] = changed[at]! ^ 0x55;
       await unpack(changed).catch((error) => assert.ok(error instanceof Error));
     }
+  });
+}
+
+for (const codec of CODECS) {
+  test(`${codec}: batches side by side, more than there are compressors, each get their own frame`, async () => {
+    const packer = recordPacker(codec);
+    const unpack = recordUnpacker(codec);
+    const all = Array.from({ length: 40 }, (_, at) => Buffer.alloc((at % 7) * 150_000 + at, `batch ${at};`));
+    const frames = await Promise.all(all.map((content) => packer.pack([content], content.length)));
+    // Output of later batches must not have gone over that of earlier ones.
+    for (const [at, content] of all.entries())
+      assert.ok(content.equals(await unpack(Buffer.concat(frames[at]!))), `batch ${at}`);
+    packer.close();
+    const again = await packer.pack([all[8]!], all[8]!.length);
+    assert.ok(all[8]!.equals(await unpack(Buffer.concat(again))), 'after a close');
+    packer.close();
   });
 }
 

@@ -5,6 +5,7 @@
 import { createRequire } from 'node:module';
 import { promisify } from 'node:util';
 import * as zlib from 'node:zlib';
+import { type FramePacker, gzipPacker, type PackRecords, zstdPacker } from './frame-packer.ts';
 import { type Lz4Blocks, lz4Compress, lz4Decompress } from './lz4-frame.ts';
 import { type SnappyBlocks, xerialCompress, xerialDecompress } from './snappy-xerial.ts';
 
@@ -24,12 +25,15 @@ export const CODEC_IDS: Readonly<Record<KafkaCompression, number>> = {
 export const UNPACKED_BYTES_MAX = 256 << 20;
 /** Node.js writes zstd from 22.15 on; reading it works everywhere. */
 export const CAN_WRITE_ZSTD = typeof zlib.zstdCompress === 'function';
-/** Each full piece of output costs a way through the thread pool. */
-const CHUNK_BYTES = 256 * 1024;
 /** Telemetry repeats itself: higher levels cost more time than their bytes are worth. */
 const DEFAULT_LEVEL = 1;
 
-export type PackRecords = (bytes: Uint8Array) => Promise<Uint8Array>;
+export interface RecordPacker {
+  readonly pack: PackRecords;
+  /** Lets go of memory that is kept for the next batch. */
+  close(): void;
+}
+
 export type UnpackRecords = (bytes: Uint8Array) => Promise<Buffer>;
 
 const load = createRequire(import.meta.url);
@@ -38,30 +42,37 @@ const load = createRequire(import.meta.url);
  * @param level of gzip -1 to 9, of zstd 1 to 22; the others have none.
  * @throws Error when this Node.js cannot write it.
  */
-export function recordPacker(compression: KafkaCompression, level: number = DEFAULT_LEVEL): PackRecords {
+export function recordPacker(
+  compression: Exclude<KafkaCompression, 'none'>,
+  level: number = DEFAULT_LEVEL,
+): RecordPacker {
   switch (compression) {
-    case 'none':
-      return async (bytes) => bytes;
-    case 'gzip': {
-      const gzip = promisify<Uint8Array, zlib.ZlibOptions, Buffer>(zlib.gzip);
-      return (bytes) => gzip(bytes, { level, chunkSize: CHUNK_BYTES });
-    }
-    case 'zstd': {
+    case 'gzip':
+      return framePacker(gzipPacker(level));
+    case 'zstd':
       if (!CAN_WRITE_ZSTD)
         throw new Error(`writing zstd needs Node.js 22.15 or later, this is ${process.version}`);
-      const zstd = promisify<Uint8Array, zlib.ZstdOptions, Buffer>(zlib.zstdCompress);
-      const options = { params: { [zlib.constants.ZSTD_c_compressionLevel]: level }, chunkSize: CHUNK_BYTES };
-      return (bytes) => zstd(bytes, options);
-    }
+      return framePacker(zstdPacker(level));
     case 'snappy': {
       const snappy = load('snappyjs') as SnappyBlocks;
-      return async (bytes) => xerialCompress(snappy, bytes);
+      return blockPacker((bytes) => xerialCompress(snappy, bytes));
     }
     case 'lz4': {
       const lz4 = loadLz4();
-      return async (bytes) => lz4Compress(lz4, bytes);
+      return blockPacker((bytes) => lz4Compress(lz4, bytes));
     }
   }
+}
+
+function framePacker(packer: FramePacker): RecordPacker {
+  return { pack: (chunks, sizeBytes) => packer.pack(chunks, sizeBytes), close: () => packer.close() };
+}
+
+function blockPacker(compress: (bytes: Uint8Array) => Uint8Array): RecordPacker {
+  return {
+    pack: async (chunks, sizeBytes) => [compress(Buffer.concat(chunks, sizeBytes))],
+    close: () => undefined,
+  };
 }
 
 /** @returns a function that throws for bytes that are no such stream, or unpack to more than UNPACKED_BYTES_MAX. */

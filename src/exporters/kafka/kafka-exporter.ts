@@ -5,7 +5,7 @@ import type { ComponentSettings } from '../../component/settings.ts';
 import type { Signal } from '../../component/signal.ts';
 import { bearerTokens } from '../../kafka/bearer-token.ts';
 import { type KafkaClient, openKafkaClient } from '../../kafka/client.ts';
-import { CODEC_IDS, type PackRecords, recordPacker } from '../../kafka/codecs.ts';
+import { CODEC_IDS, type RecordPacker, recordPacker } from '../../kafka/codecs.ts';
 import { kafkaSasl } from '../../kafka/config-client.ts';
 import { readKafkaError } from '../../kafka/errors.ts';
 import { fnv1a } from '../../kafka/partitioners.ts';
@@ -32,7 +32,7 @@ export class KafkaExporter implements Exporter {
   readonly #config: KafkaExporterConfig;
   readonly #source: RecordSource;
   readonly #states = new BatchStates();
-  readonly #pack: PackRecords | undefined;
+  readonly #packer: RecordPacker | undefined;
   /** By topic, where a broker takes less than `max_message_bytes`. */
   readonly #learnedBytesMax = new Map<string, number>();
   #turn = 0;
@@ -50,7 +50,7 @@ export class KafkaExporter implements Exporter {
     this.#config = config;
     this.#source = new RecordSource(config, own, signal);
     const { compression, level } = config.producer;
-    this.#pack = compression === 'none' ? undefined : recordPacker(compression, level);
+    this.#packer = compression === 'none' ? undefined : recordPacker(compression, level);
   }
 
   /** Reads certificates; connects with the first batch. @throws PipelineError START_FAILED. */
@@ -83,6 +83,7 @@ export class KafkaExporter implements Exporter {
   async shutdown(): Promise<void> {
     await this.#producer?.close();
     this.#client?.close();
+    this.#packer?.close();
     this.#producer = undefined;
     this.#client = undefined;
   }
@@ -174,7 +175,7 @@ export class KafkaExporter implements Exporter {
     const { chunks, recordCount, sizeBytes } = set.records;
     const { compression } = this.#config.producer;
     const packed: PackedRecords = {
-      chunks: this.#pack === undefined ? chunks : [await this.#pack(Buffer.concat(chunks, sizeBytes))],
+      chunks: this.#packer === undefined ? chunks : await this.#packer.pack(chunks, sizeBytes),
       codecId: CODEC_IDS[compression],
       recordCount,
       plainBytes: sizeBytes,

@@ -1,9 +1,9 @@
 /**
- * OTLP/HTTP over TLS: node's TLS sockets, read into one buffer, with our own reader of HTTP/1.1.
+ * OTLP/HTTP over TLS, and in plain text where uWebSockets.js does not load: node's sockets, read into one buffer, with
+ * our own reader of HTTP/1.1.
  *
  * node:https makes a buffer, a parser callback and a stream event of every TLS record of 16 KiB, thirteen for an
- * ordinary request; that took more processor time than the whole plain-text path. Without TLS settings it serves
- * plain sockets alike, which is how the contract tests drive it.
+ * ordinary request; that took more processor time than the whole plain-text path.
  */
 import { createServer as createPlainServer, type Server, type Socket } from 'node:net';
 import { createServer as createTlsServer } from 'node:tls';
