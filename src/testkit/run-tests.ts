@@ -11,10 +11,8 @@ import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { CHECKOUT, LOADED_ROOT, listFiles } from './source-tree.ts';
 
-/** Tests here start engines, and wait for them more than they use the processor. */
-const LONG = join('testkit', 'e2e');
-/** One file more than cores: half of what runs waits for a time or a disk. */
-const AT_ONCE = availableParallelism() + 1;
+/** Two files more than cores: half of what runs waits for a time or a disk. Their order is the runner's own. */
+const AT_ONCE = availableParallelism() + 2;
 /** The longest file takes two minutes. One that hangs is ended, or nothing would be known of those behind it. */
 const FILE_TIMEOUT_MS = 900_000;
 /** Programs from elsewhere are machines of their own. */
@@ -31,8 +29,6 @@ const tests = compiled
   .filter((file) => file.endsWith('.test.js') && sources.has(file.replace(/\.js$/, '.ts')))
   .filter((file) => file.endsWith('.services.test.js') === isServices)
   .filter((file) => parts.length === 0 || parts.some((part) => file.includes(part)))
-  // The long ones first, so that none of them is left alone at the end.
-  .sort((a, b) => Number(b.includes(LONG)) - Number(a.includes(LONG)))
   .map((file) => join(LOADED_ROOT, file));
 if (tests.length === 0) {
   process.stderr.write('no test file matches\n');
