@@ -15,7 +15,7 @@ import { bearerMechanism } from './bearer-sasl.ts';
 import { CODEC_IDS, KAFKA_COMPRESSIONS, recordUnpacker } from './codecs.ts';
 import { brokerAddress, type KafkaClientConfig, kafkaSasl, kafkaTls } from './config-client.ts';
 import { ConnectionMetrics } from './connection-metrics.ts';
-import { connectReading, type FramePool, readAnswersOf, readOwnAnswers } from './fetch-frames.ts';
+import { connectReading, FramePool, readAnswersOf, readOwnAnswers } from './fetch-frames.ts';
 
 export type {
   Admin,
@@ -152,7 +152,7 @@ export async function openKafkaClient(
     logLevel: levels,
   } = await import('kafkajs').then((module) => module.default ?? module);
   registerCodecs(CompressionCodecs);
-  if (options.frames !== undefined) readOwnAnswers(load('kafkajs/src/network/connection'));
+  readOwnAnswers(load('kafkajs/src/network/connection'));
   stopIdleTimers();
   const tls = kafkaTls(config);
   const material = tls === undefined ? undefined : await loadTls(settings, tls);
@@ -278,6 +278,7 @@ function socketFactory(
   material: TlsMaterial | undefined,
   frames: FramePool | undefined,
 ) {
+  const ownFrames = frames ?? new FramePool();
   const connectPlain = frames === undefined ? connectTcp : connectReading;
   return ({ host, port, onConnect }: { host: string; port: number; onConnect: () => void }): Socket => {
     const { opened, closed } = metrics.watch(host, port);
@@ -299,7 +300,7 @@ function socketFactory(
             onOpen,
           );
     socket.once('close', closed);
-    if (frames !== undefined) readAnswersOf(socket, frames);
+    readAnswersOf(socket, ownFrames);
     // Requests are written whole: waiting for the acknowledgement of their beginning would only add a round trip.
     socket.setNoDelay(true);
     socket.setKeepAlive(true, KEEP_ALIVE_DELAY_MS);

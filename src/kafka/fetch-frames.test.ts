@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { EventEmitter } from 'node:events';
 import type { Socket } from 'node:net';
 import { test } from 'node:test';
 import { Prng } from '../stdx/prng.ts';
@@ -9,7 +10,7 @@ const METADATA = 3;
 
 /** A connection as the client has it, with a socket that only has an identity. */
 class Connection {
-  readonly socket = { destroy: () => this.destroyed.push('destroyed') } as unknown as Socket;
+  socket = this.#newSocket();
   readonly destroyed: string[] = [];
   readonly authHandlers: object | null = null;
   readonly answers: { correlationId: number; payload: Buffer }[] = [];
@@ -26,6 +27,31 @@ class Connection {
 
   processData(_chunk: Buffer): void {
     throw new Error('the way of the client');
+  }
+
+  chunks: Buffer[] = [];
+  bytesBuffered = 0;
+  bytesNeeded = 4;
+  connected = true;
+
+  isConnected(): boolean {
+    return this.connected;
+  }
+
+  connect(): Promise<unknown> {
+    this.socket = this.#newSocket();
+    return Promise.resolve().then(() => {
+      this.connected = true;
+    });
+  }
+
+  #newSocket(): Socket {
+    const socket = new EventEmitter() as unknown as Socket;
+    socket.destroy = () => {
+      this.destroyed.push('destroyed');
+      return socket;
+    };
+    return socket;
   }
 }
 
@@ -94,4 +120,28 @@ test('what is no broker is disconnected', () => {
   readAnswersOf(connection.socket, new FramePool());
   connection.processData(Buffer.from('HTTP/1.1 400 Bad Request\r\n'));
   assert.equal(connection.destroyed.length, 1);
+});
+
+test('a connection that is opened again begins a new answer, and the old socket says nothing any more', async () => {
+  const connection = new Connection();
+  const first = connection.socket;
+  readAnswersOf(first, new FramePool());
+  connection.processData(answer(1, Buffer.alloc(100)).subarray(0, 50));
+  // What the client's own way keeps while credentials are shown.
+  Object.assign(connection, { chunks: [Buffer.alloc(3)], bytesBuffered: 3, bytesNeeded: 99 });
+  first.on('data', () => assert.fail('bytes of the old socket'));
+  connection.connected = false;
+  await Promise.all([connection.connect(), connection.connect()]);
+  assert.deepEqual(connection.destroyed, ['destroyed']);
+  assert.deepEqual([connection.chunks, connection.bytesBuffered, connection.bytesNeeded], [[], 0, 4]);
+  first.emit('data', Buffer.alloc(50));
+  readAnswersOf(connection.socket, new FramePool());
+  connection.processData(answer(2, Buffer.from('whole')));
+  assert.deepEqual(
+    connection.answers.map(({ correlationId, payload }) => [correlationId, String(payload)]),
+    [[2, 'whole']],
+  );
+  // One that is open stays as it is.
+  await connection.connect();
+  assert.deepEqual(connection.destroyed, ['destroyed']);
 });

@@ -4,6 +4,9 @@
  * than everything else that the receiver does. Here one buffer is read into again and again, every answer is put together
  * once, and those of fetches in memory that is used again when nobody needs their records any more.
  *
+ * A connection that is opened again begins anew: the client keeps what it has of an answer when a connection ends, and goes
+ * on to read the old one, so bytes of two of them were read as one answer, of any length.
+ *
  * ```
  * answer: int32 bytes of the rest | int32 correlation id | body
  * ```
@@ -12,13 +15,20 @@ import { connect, type Socket } from 'node:net';
 
 /** What is used of the client's connection: kafkajs 2.2.4, src/network/connection.js. */
 interface ClientConnection {
-  readonly socket: Socket;
+  /** The last one, also when it is closed. */
+  readonly socket: Socket | undefined;
   /** While credentials are being shown. */
   readonly authHandlers: object | null;
   readonly requestQueue: {
     readonly inflight: ReadonlyMap<number, { readonly entry: { readonly apiKey: number } }>;
     fulfillRequest(answer: { size: number; correlationId: number; payload: Buffer }): void;
   };
+  /** Of an answer that is not complete. */
+  chunks: Buffer[];
+  bytesBuffered: number;
+  bytesNeeded: number;
+  isConnected(): boolean;
+  connect(): Promise<unknown>;
   processData(chunk: Buffer): void;
 }
 
@@ -36,7 +46,10 @@ const GRANULE_BYTES = 256 << 10;
 /** Memory that is kept for later answers, and what is in use, together; more comes and goes. */
 export const POOL_BYTES_MAX = 48 << 20;
 /** What no broker sends: whoever does is none. */
-const ANSWER_BYTES_MAX = 1 << 30;
+const FETCH_BYTES_MAX = 1 << 30;
+const ANSWER_BYTES_MAX = 100 << 20;
+/** Of the length in front of an answer, which is what the client waits for first. */
+const LENGTH_BYTES = 4;
 
 interface Frame {
   readonly buffer: Buffer;
@@ -127,12 +140,12 @@ class AnswerReader {
 
   #begin({ socket, requestQueue }: ClientConnection): boolean {
     const bodyBytes = this.#head.readInt32BE(0) - CORRELATION_BYTES;
-    if (bodyBytes < 0 || bodyBytes > ANSWER_BYTES_MAX) {
-      socket.destroy(new Error(`an answer of ${bodyBytes} bytes: this is no Kafka broker`));
-      return false;
-    }
     const isFetch =
       requestQueue.inflight.get(this.#head.readInt32BE(CORRELATION_BYTES))?.entry.apiKey === FETCH_API_KEY;
+    if (bodyBytes < 0 || bodyBytes > (isFetch ? FETCH_BYTES_MAX : ANSWER_BYTES_MAX)) {
+      socket?.destroy(new Error(`an answer of ${bodyBytes} bytes: this is no Kafka broker`));
+      return false;
+    }
     this.#bodyBytes = bodyBytes;
     this.#filledBytes = 0;
     this.#body =
@@ -162,15 +175,29 @@ class AnswerReader {
 /** The readers by socket; of sockets that were opened otherwise the client reads in its own way. */
 const READERS = new WeakMap<Socket, AnswerReader>();
 const PATCHED = new WeakSet<object>();
+const OPENING = new WeakMap<object, Promise<unknown>>();
 
 /** @param connectionClass changed once, for all connections of the thread. */
 export function readOwnAnswers(connectionClass: ClientConnectionClass): void {
   const { prototype } = connectionClass;
   if (PATCHED.has(prototype)) return;
   PATCHED.add(prototype);
-  const { processData } = prototype;
+  const { connect: connectAgain, processData } = prototype;
+  prototype.connect = function open(this: ClientConnection): Promise<unknown> {
+    if (this.isConnected()) return connectAgain.call(this);
+    // The client opens one socket for each request that comes meanwhile, and forgets all but the last.
+    const opening = OPENING.get(this);
+    if (opening !== undefined) return opening;
+    this.socket?.removeAllListeners('data').destroy();
+    this.chunks = [];
+    this.bytesBuffered = 0;
+    this.bytesNeeded = LENGTH_BYTES;
+    const opened = connectAgain.call(this).finally(() => OPENING.delete(this));
+    OPENING.set(this, opened);
+    return opened;
+  };
   prototype.processData = function read(this: ClientConnection, chunk: Buffer): void {
-    const reader = READERS.get(this.socket);
+    const reader = this.socket === undefined ? undefined : READERS.get(this.socket);
     if (reader === undefined) processData.call(this, chunk);
     // Answers about credentials come one at a time and are told by whoever asked; the next read goes over the chunk.
     else if (this.authHandlers !== null) processData.call(this, Buffer.from(chunk));

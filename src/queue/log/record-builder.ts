@@ -21,29 +21,33 @@ export interface SealedRecord {
   buffer: Uint8Array;
 }
 
-/** Largest buffer over the pool's size that is kept. */
+/** Buffers over the pool's size that are kept, together. */
 const LARGE_KEPT_BYTES_MAX = 8 * 1024 * 1024;
+/** Large buffers have sizes that fit records of about the same size. */
+const LARGE_STEP_BYTES = 128 * 1024;
 
 /** Private buffers of one size. Memory touched before is cheaper than new memory, so the last one back goes out first. */
 export class BufferPool {
   readonly bufferBytes: number;
   readonly #keptMax: number;
   readonly #free: Uint8Array[] = [];
-  /** One for records of large requests: where these come one after the other, new memory for each is much garbage. */
-  #large: Uint8Array | undefined;
+  /** For records of large requests, some of which are read together: new memory for each is much garbage. */
+  readonly #large: Uint8Array[] = [];
+  #largeBytes = 0;
 
   constructor(bufferBytes: number, keptBytesMax: number) {
     this.bufferBytes = bufferBytes;
     this.#keptMax = Math.max(2, Math.floor(keptBytesMax / bufferBytes));
   }
 
-  /** A buffer of at least `sizeBytes`; of those larger than the pool's size one is kept afterwards. */
+  /** A buffer of at least `sizeBytes`; of those larger than the pool's size some are kept afterwards. */
   take(sizeBytes: number): Uint8Array {
     if (sizeBytes <= this.bufferBytes) return this.#free.pop() ?? new Uint8Array(this.bufferBytes);
-    const large = this.#large;
-    if (large === undefined || large.byteLength < sizeBytes) return new Uint8Array(sizeBytes);
-    this.#large = undefined;
-    return large;
+    const index = this.#large.findLastIndex(({ byteLength }) => byteLength >= sizeBytes);
+    if (index < 0) return new Uint8Array(Math.ceil(sizeBytes / LARGE_STEP_BYTES) * LARGE_STEP_BYTES);
+    const [large] = this.#large.splice(index, 1);
+    this.#largeBytes -= large!.byteLength;
+    return large!;
   }
 
   /** Only for buffers that no other thread reads any more. */
@@ -51,11 +55,12 @@ export class BufferPool {
     const { byteLength } = buffer;
     if (byteLength === this.bufferBytes) {
       if (this.#free.length < this.#keptMax) this.#free.push(buffer);
-    } else if (
-      byteLength <= LARGE_KEPT_BYTES_MAX &&
-      byteLength > (this.#large?.byteLength ?? this.bufferBytes)
-    )
-      this.#large = buffer;
+    } else if (byteLength > this.bufferBytes && byteLength <= LARGE_KEPT_BYTES_MAX) {
+      this.#large.push(buffer);
+      this.#largeBytes += byteLength;
+      // The oldest leave, so that sizes which nobody wants any more do.
+      while (this.#largeBytes > LARGE_KEPT_BYTES_MAX) this.#largeBytes -= this.#large.shift()!.byteLength;
+    }
   }
 }
 
@@ -65,6 +70,8 @@ export class RecordBuilder {
   readonly #firstOrdinal: number;
   readonly #receivedUnixMs: number;
   readonly #buffer: Uint8Array;
+  /** Of the buffer, which may be larger: a record is as large as the pool says, or as its first request. */
+  readonly #roomBytes: number;
   #table: Uint32Array;
   #entryCount = 0;
   #payloadBytes = 0;
@@ -84,7 +91,9 @@ export class RecordBuilder {
     this.#firstOrdinal = firstOrdinal;
     this.#receivedUnixMs = receivedUnixMs;
     const contextBytes = context === undefined ? 0 : new ContextCollector().bytesWith(1, context);
-    this.#buffer = pool.take(recordBytes(payloadBytes, 1) + contextBytes);
+    const neededBytes = recordBytes(payloadBytes, 1) + contextBytes;
+    this.#buffer = pool.take(neededBytes);
+    this.#roomBytes = Math.max(neededBytes, pool.bufferBytes);
     this.#table = new Uint32Array(128);
   }
 
@@ -96,9 +105,9 @@ export class RecordBuilder {
   fits(payloadBytes: number, context?: Uint8Array): boolean {
     const entryCount = this.#entryCount + 1;
     const plainBytes = recordBytes(this.#payloadBytes + payloadBytes, entryCount);
-    if (context === undefined && this.#contexts === undefined) return plainBytes <= this.#buffer.byteLength;
+    if (context === undefined && this.#contexts === undefined) return plainBytes <= this.#roomBytes;
     const contexts = this.#contexts ?? new ContextCollector();
-    return plainBytes + contexts.bytesWith(entryCount, context) <= this.#buffer.byteLength;
+    return plainBytes + contexts.bytesWith(entryCount, context) <= this.#roomBytes;
   }
 
   /** @param context must stay as it is until the record is sealed. */

@@ -88,7 +88,7 @@ test('another log and a newer format are told from damage', () => {
   assert.equal(readRecordBytes(new Uint8Array(100), LOG_HASH), 'not a record');
 });
 
-test('a request larger than a record gets a buffer of its own, which is not kept', () => {
+test('a request larger than a record gets a buffer of its own, and takes no more than that', () => {
   const pool = new BufferPool(4096, 65_536);
   const builder = new RecordBuilder(pool, 0, 1, 100_000);
   builder.append(Buffer.alloc(100_000, 1), 1);
@@ -98,4 +98,24 @@ test('a request larger than a record gets a buffer of its own, which is not kept
   assert.ok(typeof readRecordBytes(sealed.bytes, LOG_HASH) !== 'string');
   pool.give(sealed.buffer);
   assert.equal(pool.take(1).byteLength, 4096);
+});
+
+test('large buffers are used again, for records of about their size, and are kept up to a bound', () => {
+  const pool = new BufferPool(4096, 65_536);
+  const first = pool.take(840_000);
+  const second = pool.take(845_000);
+  assert.notEqual(first, second);
+  pool.give(first);
+  pool.give(second);
+  // Of a step in size, so either fits.
+  const again = new Set([pool.take(845_000), pool.take(840_000)]);
+  assert.deepEqual(again, new Set([first, second]));
+  const many = Array.from({ length: 20 }, () => pool.take(900_000));
+  for (const buffer of many) pool.give(buffer);
+  const kept = Array.from({ length: 20 }, () => pool.take(900_000)).filter((buffer) => many.includes(buffer));
+  const keptBytes = kept.reduce((sum, { byteLength }) => sum + byteLength, 0);
+  assert.ok(keptBytes > 6 << 20 && keptBytes <= 8 << 20, String(keptBytes));
+  const huge = pool.take(10 << 20);
+  pool.give(huge);
+  assert.notEqual(pool.take(10 << 20), huge);
 });
