@@ -5,15 +5,17 @@
  *   node dist/src/testkit/run-tests.js services     tests against programs from elsewhere (*.services.test.js)
  *   node dist/src/testkit/run-tests.js PART...      only files whose path contains one of the parts
  */
-import { spawnSync } from 'node:child_process';
-import { rmSync } from 'node:fs';
+import { readFileSync, rmSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
+import { run } from 'node:test';
+import { spec } from 'node:test/reporters';
 import { CHECKOUT, LOADED_ROOT, listFiles } from './source-tree.ts';
+import { gatherTests, orderTests } from './test-order.ts';
 
-/** Two files more than cores: half of what runs waits for a time or a disk. Their order is the runner's own. */
+/** Two files more than cores: half of what runs waits for a time or a disk. */
 const AT_ONCE = availableParallelism() + 2;
-/** The longest file takes two minutes. One that hangs is ended, or nothing would be known of those behind it. */
+/** The longest file takes some minutes on a busy machine. One that hangs is ended, or nothing would be known of those behind it. */
 const FILE_TIMEOUT_MS = 900_000;
 /** Programs from elsewhere are machines of their own. */
 const SERVICES_AT_ONCE = 2;
@@ -28,24 +30,21 @@ for (const file of compiled) if (!sources.has(file.replace(/\.js$/, '.ts'))) rmS
 const tests = compiled
   .filter((file) => file.endsWith('.test.js') && sources.has(file.replace(/\.js$/, '.ts')))
   .filter((file) => file.endsWith('.services.test.js') === isServices)
-  .filter((file) => parts.length === 0 || parts.some((part) => file.includes(part)))
-  .map((file) => join(LOADED_ROOT, file));
+  .filter((file) => parts.length === 0 || parts.some((part) => file.includes(part)));
 if (tests.length === 0) {
   process.stderr.write('no test file matches\n');
   process.exit(1);
 }
-const result = spawnSync(
-  process.execPath,
-  [
-    '--test',
-    `--test-concurrency=${isServices ? SERVICES_AT_ONCE : AT_ONCE}`,
-    '--test-reporter=spec',
-    `--test-timeout=${FILE_TIMEOUT_MS}`,
-    ...tests,
-  ],
-  {
-    stdio: 'inherit',
-    cwd: CHECKOUT,
-  },
-);
-process.exit(result.status ?? 1);
+const sourceOf = (file: string) => readFileSync(join(CHECKOUT, file.replace(/\.js$/, '.ts')), 'utf8');
+const isWhole = !isServices && parts.length === 0;
+const files = isWhole ? orderTests(gatherTests(LOADED_ROOT, tests, sourceOf)) : tests;
+process.chdir(CHECKOUT);
+const results = run({
+  files: files.map((file) => join(LOADED_ROOT, file)),
+  concurrency: isServices ? SERVICES_AT_ONCE : AT_ONCE,
+  timeout: FILE_TIMEOUT_MS,
+});
+results.on('test:fail', () => {
+  process.exitCode = 1;
+});
+results.compose(spec).pipe(process.stdout);
