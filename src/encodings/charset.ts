@@ -4,6 +4,7 @@
  */
 
 import { windows1252Text } from '../stdx/windows-1252.ts';
+import { utf16Text } from './utf-16.ts';
 
 /** Text of bytes. `bytes`: they are taken as the string that they claim to be, valid or not. */
 export type Charset = ((bytes: Uint8Array) => string) | 'bytes';
@@ -30,6 +31,8 @@ export function findCharset(name: string): Charset | undefined {
   try {
     const decoder = new TextDecoder(ALIASES[lower] ?? lower, { ignoreBOM: true });
     if (decoder.encoding === 'windows-1252') return windows1252Text;
+    if (decoder.encoding === 'utf-16le') return (bytes) => utf16Text(bytes, true);
+    if (decoder.encoding === 'utf-16be') return (bytes) => utf16Text(bytes, false);
     return (bytes) => decoder.decode(bytes);
   } catch {
     return undefined;

@@ -64,13 +64,13 @@ export class ManifestWriter {
       until: new Date(place.toMs).toISOString(),
     };
     const text = manifestText(head, merge.objects(this.#pages(bucket, folder, signal)));
-    const { chunks, sizeBytes, whole, end } = await readHead(text, PART_BYTES);
+    const { bytes, whole, end } = await readHead(text, PART_BYTES);
     try {
       if (whole === undefined && !merge.isChanged) return 'unchanged';
       const options = this.#conditions(older?.etag);
       const { existed } =
         whole === undefined
-          ? await this.#store.put(bucket, key, Buffer.concat(chunks, sizeBytes), options, signal)
+          ? await this.#store.put(bucket, key, bytes, options, signal)
           : await this.#store.upload(bucket, key, whole, options, signal);
       return existed ? 'lost' : 'written';
     } finally {

@@ -6,12 +6,13 @@ import { countItems } from '../../otlp/slice.ts';
 import { PART_BYTES, S3Store } from '../../s3/client.ts';
 import type { S3ConnectionConfig } from '../../s3/config.ts';
 import type { WriteOptions, WriteResult } from '../../s3/objects.ts';
+import { Compressors } from './compressors.ts';
 import type { Awss3Config } from './config.ts';
 import { objectMetadata } from './manifest-file.ts';
 import type { ManifestKeeper } from './manifest-keeper.ts';
 import { openManifests } from './manifests.ts';
 import type { Marshal, ObjectKind, OnRefused } from './marshal.ts';
-import { compressPieces, readHead } from './object-bytes.ts';
+import { HeadMemory, readHead } from './object-bytes.ts';
 import type { ObjectKeys } from './object-key.ts';
 import { splitByResource } from './resource-targets.ts';
 
@@ -62,6 +63,8 @@ export class S3Exporter implements Exporter {
   readonly #kinds: readonly ObjectKind[];
   readonly #writeOptions: WriteOptions;
   readonly #signal: Signal;
+  readonly #compressors: Compressors;
+  readonly #headMemory = new HeadMemory();
   #store: S3Store | undefined;
   #manifests: ManifestKeeper | undefined;
 
@@ -72,6 +75,7 @@ export class S3Exporter implements Exporter {
     this.#keys = keys;
     this.#kinds = kinds;
     this.#writeOptions = writeOptions(config);
+    this.#compressors = new Compressors(config.uploader.compression);
     this.peerLabels = peerLabels(config.uploader.connection);
   }
 
@@ -101,6 +105,7 @@ export class S3Exporter implements Exporter {
 
   async shutdown(): Promise<void> {
     await this.#manifests?.shutdown();
+    this.#compressors.close();
     this.#store?.close();
     this.#store = undefined;
   }
@@ -169,16 +174,14 @@ export class S3Exporter implements Exporter {
     if (store === undefined) {
       throw new PipelineError('SHUTTING_DOWN', `${this.#settings.id} is not running`, { permanent: false });
     }
-    const { compression } = this.#config.uploader;
     const options = metadata === undefined ? this.#writeOptions : { ...this.#writeOptions, metadata };
-    const pieces = compressPieces(marshal(slices, onRefused), compression);
-    const { chunks, sizeBytes, whole, end } = await readHead(pieces, PART_BYTES);
+    const pieces = this.#compressors.compress(marshal(slices, onRefused));
+    const { bytes, whole, end, reuse } = await readHead(pieces, PART_BYTES, this.#headMemory);
     try {
       if (whole !== undefined) await this.#upload(store, { bucket, key, whole, options }, signal);
-      else if (sizeBytes > 0) {
-        const body = chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks, sizeBytes);
-        this.#report(bucket, key, await store.put(bucket, key, body, options, signal));
-      }
+      else if (bytes.byteLength > 0)
+        this.#report(bucket, key, await store.put(bucket, key, bytes, options, signal));
+      reuse();
     } finally {
       end();
     }

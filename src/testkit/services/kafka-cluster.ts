@@ -111,7 +111,7 @@ export class KafkaCluster implements KafkaBrokers {
     );
   }
 
-  /** Every partition has a leader and all replicas. */
+  /** Every partition has a leader and all replicas, also in the eyes of a node that has slept through what happened. */
   async untilInSync(topic: string): Promise<void> {
     const isWhole = ({ leader, inSync }: PartitionPlace) => leader >= 1 && inSync.length === NODES;
     await this.#untilPlaces(`all replicas of ${topic}`, topic, isWhole);
@@ -127,8 +127,12 @@ export class KafkaCluster implements KafkaBrokers {
   }
 
   #port(): number {
-    const index = this.#nodes.findIndex((_, at) => !this.#isDown.has(at + 1));
-    return this.#nodes[index]!.port;
+    return this.#ports()[0]!;
+  }
+
+  /** Of the nodes that are there. */
+  #ports(): number[] {
+    return this.#nodes.filter((_, at) => !this.#isDown.has(at + 1)).map(({ port }) => port);
   }
 
   async #untilPlaces(
@@ -137,9 +141,13 @@ export class KafkaCluster implements KafkaBrokers {
     isSo: (place: PartitionPlace) => boolean,
   ): Promise<PartitionPlace[]> {
     let places: PartitionPlace[] = [];
+    const leadersIn = (view: readonly PartitionPlace[]) => view.map(({ leader }) => leader).join();
     const look = async (): Promise<boolean> => {
-      places = await this.places(topic).catch(() => []);
-      return places.length > 0 && places.every(isSo);
+      const views = await Promise.all(this.#ports().map((port) => topicPlaces(port, topic).catch(() => [])));
+      places = views[0]!;
+      return views.every(
+        (view) => view.length > 0 && view.every(isSo) && leadersIn(view) === leadersIn(places),
+      );
     };
     await until(what, look, STATE_MS);
     return places;
