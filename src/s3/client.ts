@@ -10,6 +10,7 @@ import type {
 } from '@aws-sdk/client-s3';
 import { Prng } from '../stdx/prng.ts';
 import { userAgent } from '../stdx/product.ts';
+import { boundAnswers } from './bounded-answers.ts';
 import type { S3ConnectionConfig } from './config.ts';
 import { isAlreadyThere, isNotFound, s3Error } from './errors.ts';
 import type {
@@ -73,6 +74,7 @@ export class S3Store {
         httpsAgent: sockets,
       },
     });
+    client.middlewareStack.add(boundAnswers, { step: 'deserialize', priority: 'low', name: 'boundAnswers' });
     return new S3Store(sdk, client, checksums === 'WHEN_SUPPORTED');
   }
 
