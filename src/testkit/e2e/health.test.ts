@@ -31,7 +31,7 @@ test('not ready before every listener is bound, ready then, not ready from the s
   const engine = EngineProcess.spawn({
     config: engineConfig(ports, { nop: {} }, withHealth(health)),
     dataDir: join(tempDirectory(t), 'data'),
-    failpoints: 'worker.start=delay:1500;pipeline.frame_read=delay:5000',
+    failpoints: 'worker.start=delay:1500;pipeline.frame_read=delay:3500',
   });
   afterwards(t, () => engine.kill());
   const seen: Health[] = [];
@@ -45,10 +45,10 @@ test('not ready before every listener is bound, ready then, not ready from the s
   });
   assert.deepEqual(seen[0], { status: 503, reasons: ['starting'] });
 
-  // A request that takes its time holds the stop up.
+  // A request that takes its time holds the stop up; less time than that after which a worker counts as hung.
   const client = ledgerClient(t, ports.http, 1);
   const answer = client.send(ledgerRequest(0, 0));
-  await new Promise((resolve) => setTimeout(resolve, 1000));
+  await new Promise((resolve) => setTimeout(resolve, 500));
   engine.child.kill('SIGTERM');
   let reasons: string[] = [];
   await until('the answer of a stop', async () => {
