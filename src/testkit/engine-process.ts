@@ -40,15 +40,28 @@ function endBySignal(): never {
   process.exit(143);
 }
 
-/** A port that was free a moment ago. */
+/** Below the ports that systems give to connections, which take whatever port was free a moment ago. */
+const PORT_MIN = 10_000;
+/** Processes of tests that run beside each other have blocks of their own, most of the time. */
+const BLOCK_PORTS = 100;
+const BLOCKS = 100;
+const firstPort = PORT_MIN + (process.pid % BLOCKS) * BLOCK_PORTS;
+let portsGiven = Math.floor(Math.random() * BLOCK_PORTS);
+
+/** A port that was free a moment ago, and is not given to somebody else in this process soon. */
 export async function freePort(): Promise<number> {
+  for (;;) {
+    const port = firstPort + (portsGiven++ % BLOCK_PORTS);
+    if (await isFree(port)) return port;
+  }
+}
+
+export function isFree(port: number): Promise<boolean> {
   const server = createServer();
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as { port: number };
-  server.close();
-  await once(server, 'close');
-  return port;
+  return new Promise((resolve) => {
+    server.once('error', () => resolve(false));
+    server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)));
+  });
 }
 
 export interface EnginePorts {

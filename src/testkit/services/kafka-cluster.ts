@@ -1,7 +1,7 @@
 /** Three real Kafka brokers that are one cluster, each in a process of its own: kill them, see who leads what. */
-import { until } from '../engine-process.ts';
+import { isFree, until } from '../engine-process.ts';
 import { kafkaClient } from './kafka-receiver-bed.ts';
-import { isFree, type KafkaBrokers, KafkaServer, PORTS_PER_NODE } from './kafka-server.ts';
+import { type KafkaBrokers, KafkaServer, PORTS_PER_NODE } from './kafka-server.ts';
 import { createTopic, listOffsets, type PartitionPlace, topicPlaces } from './kafka-wire.ts';
 
 const NODES = 3;

@@ -194,17 +194,8 @@ export class KafkaServer implements KafkaBrokers {
 async function freePortWithNext(): Promise<number> {
   for (;;) {
     const port = await freePort();
-    if (port < 65_535 && (await isFree(port + 1))) return port;
+    if ((await freePort()) === port + 1) return port;
   }
-}
-
-export async function isFree(port: number): Promise<boolean> {
-  const { createServer } = await import('node:net');
-  const server = createServer();
-  return new Promise((resolve) => {
-    server.once('error', () => resolve(false));
-    server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)));
-  });
 }
 
 async function chooseListeners(port: number, { tls, sasl }: KafkaOptions): Promise<KafkaListeners> {
