@@ -3,14 +3,11 @@
  * loading it would take a sixth of their start.
  */
 import { createRequire } from 'node:module';
+import { once } from '../stdx/once.ts';
 
 export type Zod = typeof import('zod/mini');
 
 const require = createRequire(import.meta.url);
-let loaded: Zod | undefined;
 
 /** Reading a configuration is synchronous, so this is `require` and not `import`. */
-export function zod(): Zod {
-  loaded ??= require('zod/mini') as Zod;
-  return loaded;
-}
+export const zod = once(() => require('zod/mini') as Zod);

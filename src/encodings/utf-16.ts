@@ -4,6 +4,9 @@
  */
 
 const REPLACEMENT = '\ufffd';
+const STRICT = { ignoreBOM: true, fatal: true };
+const LITTLE_ENDIAN = new TextDecoder('utf-16le', STRICT);
+const BIG_ENDIAN = new TextDecoder('utf-16be', STRICT);
 
 export function utf16Text(bytes: Uint8Array, isLittleEndian: boolean): string {
   const even = bytes.subarray(0, bytes.byteLength & ~1);
@@ -13,8 +16,7 @@ export function utf16Text(bytes: Uint8Array, isLittleEndian: boolean): string {
 
 function wellFormedText(bytes: Uint8Array, isLittleEndian: boolean): string | undefined {
   try {
-    const label = isLittleEndian ? 'utf-16le' : 'utf-16be';
-    return new TextDecoder(label, { ignoreBOM: true, fatal: true }).decode(bytes);
+    return (isLittleEndian ? LITTLE_ENDIAN : BIG_ENDIAN).decode(bytes);
   } catch {
     return undefined;
   }

@@ -5,7 +5,7 @@
 import { createRequire } from 'node:module';
 import { promisify } from 'node:util';
 import * as zlib from 'node:zlib';
-import { type FramePacker, gzipPacker, type PackRecords, zstdPacker } from './frame-packer.ts';
+import { gzipPacker, type PackRecords, zstdPacker } from './frame-packer.ts';
 import { type Lz4Blocks, lz4Compress, lz4Decompress } from './lz4-frame.ts';
 import { type SnappyBlocks, xerialCompress, xerialDecompress } from './snappy-xerial.ts';
 
@@ -48,11 +48,11 @@ export function recordPacker(
 ): RecordPacker {
   switch (compression) {
     case 'gzip':
-      return framePacker(gzipPacker(level));
+      return gzipPacker(level);
     case 'zstd':
       if (!CAN_WRITE_ZSTD)
         throw new Error(`writing zstd needs Node.js 22.15 or later, this is ${process.version}`);
-      return framePacker(zstdPacker(level));
+      return zstdPacker(level);
     case 'snappy': {
       const snappy = load('snappyjs') as SnappyBlocks;
       return blockPacker((bytes) => xerialCompress(snappy, bytes));
@@ -62,10 +62,6 @@ export function recordPacker(
       return blockPacker((bytes) => lz4Compress(lz4, bytes));
     }
   }
-}
-
-function framePacker(packer: FramePacker): RecordPacker {
-  return { pack: (chunks, sizeBytes) => packer.pack(chunks, sizeBytes), close: () => packer.close() };
 }
 
 function blockPacker(compress: (bytes: Uint8Array) => Uint8Array): RecordPacker {

@@ -70,6 +70,12 @@ export class ItemView {
     return this.lo;
   }
 
+  /** A sint32 field (zig-zag); 0 when absent. */
+  sint32(tag: number): number {
+    this.find(tag);
+    return (this.lo >>> 1) ^ -(this.lo & 1);
+  }
+
   /** An unsigned 64-bit field such as a time in nanoseconds; 0n when absent. */
   uint64(tag: number): bigint {
     this.find(tag);

@@ -1,4 +1,5 @@
 import type { Signal } from '../component/signal.ts';
+import { POINT_ATTRIBUTES_TAGS } from '../otlp/metric-kinds.ts';
 import * as tags from '../otlp/tags.ts';
 import type { RequestIndex } from '../pdata/request-index.ts';
 import { MessageTable } from './message-table.ts';
@@ -14,21 +15,6 @@ export const HOLDER_METRIC = 4;
 export const HOLDER_DATA = 5;
 const HOLDERS = 6;
 export type Holder = 0 | 1 | 2 | 3 | 4 | 5;
-
-/* Field numbers of a metric's data, which tell its type (RequestIndex.metricKind). */
-export const POINT_GAUGE = 5;
-export const POINT_SUM = 7;
-export const POINT_HISTOGRAM = 9;
-export const POINT_EXP_HISTOGRAM = 10;
-export const POINT_SUMMARY = 11;
-
-const POINT_ATTRIBUTES: Readonly<Record<number, number>> = {
-  [POINT_GAUGE]: tags.TAG_NUMBER_POINT_ATTRIBUTES,
-  [POINT_SUM]: tags.TAG_NUMBER_POINT_ATTRIBUTES,
-  [POINT_HISTOGRAM]: tags.TAG_HISTOGRAM_POINT_ATTRIBUTES,
-  [POINT_EXP_HISTOGRAM]: tags.TAG_EXP_POINT_ATTRIBUTES,
-  [POINT_SUMMARY]: tags.TAG_SUMMARY_POINT_ATTRIBUTES,
-};
 
 /**
  * Where conditions look: one item of a scanned request with what is above it, or one event of a span.
@@ -47,7 +33,7 @@ export class OttlCursor {
   metric = -1;
   item = -1;
   eventIndex = -1;
-  /** POINT_*, 0 outside of metrics. */
+  /** METRIC_*, 0 outside of metrics. */
   pointKind = 0;
   #index: RequestIndex | undefined;
   #itemAttributes = 0;
@@ -95,7 +81,7 @@ export class OttlCursor {
     this.moveToScope(index.metricScope[metric]!);
     this.metric = metric;
     this.pointKind = index.metricKind[metric]!;
-    this.#itemAttributes = POINT_ATTRIBUTES[this.pointKind]!;
+    this.#itemAttributes = POINT_ATTRIBUTES_TAGS[this.pointKind]!;
     this.#place(HOLDER_METRIC, index.metricBody[metric]!, index.metricEnd[metric]!);
     this.#place(HOLDER_DATA, index.metricDataBody[metric]!, index.metricDataEnd[metric]!);
   }

@@ -1,18 +1,15 @@
 /** Paths of metrics and data points. */
 import { ItemView, RepeatedCursor } from '../otlp/item-view.ts';
+import {
+  METRIC_EXPONENTIAL_HISTOGRAM,
+  METRIC_GAUGE,
+  METRIC_HISTOGRAM,
+  METRIC_SUM,
+  METRIC_SUMMARY,
+} from '../otlp/metric-kinds.ts';
 import * as tags from '../otlp/tags.ts';
 import { doubleOfWords, WireReader } from '../otlp/wire-reader.ts';
-import {
-  HOLDER_DATA,
-  HOLDER_ITEM,
-  HOLDER_METRIC,
-  type OttlCursor,
-  POINT_EXP_HISTOGRAM,
-  POINT_GAUGE,
-  POINT_HISTOGRAM,
-  POINT_SUM,
-  POINT_SUMMARY,
-} from './cursor.ts';
+import { HOLDER_DATA, HOLDER_ITEM, HOLDER_METRIC, type OttlCursor } from './cursor.ts';
 import {
   attributes,
   computed,
@@ -30,14 +27,14 @@ import { OpaqueValue, type Value } from './value.ts';
 
 /** METRIC_DATA_TYPE_* by the field that holds the data. */
 const METRIC_TYPES: Readonly<Record<number, bigint>> = {
-  [POINT_GAUGE]: 1n,
-  [POINT_SUM]: 2n,
-  [POINT_HISTOGRAM]: 3n,
-  [POINT_EXP_HISTOGRAM]: 4n,
-  [POINT_SUMMARY]: 5n,
+  [METRIC_GAUGE]: 1n,
+  [METRIC_SUM]: 2n,
+  [METRIC_HISTOGRAM]: 3n,
+  [METRIC_EXPONENTIAL_HISTOGRAM]: 4n,
+  [METRIC_SUMMARY]: 5n,
 };
 
-const number = (tag: number): PointTags => ({ [POINT_GAUGE]: tag, [POINT_SUM]: tag });
+const number = (tag: number): PointTags => ({ [METRIC_GAUGE]: tag, [METRIC_SUM]: tag });
 
 export const METRIC_FIELDS: Fields = {
   name: text(HOLDER_METRIC, tags.TAG_METRIC_NAME),
@@ -45,14 +42,14 @@ export const METRIC_FIELDS: Fields = {
   unit: text(HOLDER_METRIC, tags.TAG_METRIC_UNIT),
   type: computed((cursor) => METRIC_TYPES[cursor.pointKind] ?? 0n),
   aggregation_temporality: int32(HOLDER_DATA, {
-    [POINT_SUM]: tags.TAG_SUM_AGGREGATION_TEMPORALITY,
-    [POINT_HISTOGRAM]: tags.TAG_HISTOGRAM_AGGREGATION_TEMPORALITY,
-    [POINT_EXP_HISTOGRAM]: tags.TAG_EXP_HISTOGRAM_AGGREGATION_TEMPORALITY,
+    [METRIC_SUM]: tags.TAG_SUM_AGGREGATION_TEMPORALITY,
+    [METRIC_HISTOGRAM]: tags.TAG_HISTOGRAM_AGGREGATION_TEMPORALITY,
+    [METRIC_EXPONENTIAL_HISTOGRAM]: tags.TAG_EXP_HISTOGRAM_AGGREGATION_TEMPORALITY,
   }),
   is_monotonic: {
     type: 'bool',
     holder: HOLDER_DATA,
-    tag: { [POINT_SUM]: tags.TAG_SUM_IS_MONOTONIC },
+    tag: { [METRIC_SUM]: tags.TAG_SUM_IS_MONOTONIC },
   },
   data_points: computed(
     ({ index, metric }) =>
@@ -65,7 +62,7 @@ export const METRIC_FIELDS: Fields = {
 /** A number of the other type than the point's is 0, as for whoever asks a point for it. */
 function pointNumber(tag: number, read: (lo: number, hi: number) => Value, none: Value): Field {
   return computed((cursor) => {
-    if (cursor.pointKind !== POINT_GAUGE && cursor.pointKind !== POINT_SUM) return undefined;
+    if (cursor.pointKind !== METRIC_GAUGE && cursor.pointKind !== METRIC_SUM) return undefined;
     const table = cursor.table(HOLDER_ITEM);
     if (!table.has(tag)) return none;
     table.readWords(tag);
@@ -103,10 +100,6 @@ function pointLongs(pointKind: number, tag: number, isDouble: boolean): Field {
 
 const pointView = new ItemView();
 
-function zigzag(word: number): bigint {
-  return BigInt((word >>> 1) ^ -(word & 1));
-}
-
 /** Bucket counts are varints. */
 function bucketCounts(cursor: OttlCursor, start: number, end: number): Value[] {
   const values: Value[] = [];
@@ -127,7 +120,7 @@ function bucketCounts(cursor: OttlCursor, start: number, end: number): Value[] {
 }
 
 function buckets(tag: number): Field {
-  const isThere = (cursor: OttlCursor) => cursor.pointKind === POINT_EXP_HISTOGRAM;
+  const isThere = (cursor: OttlCursor) => cursor.pointKind === METRIC_EXPONENTIAL_HISTOGRAM;
   const find = (cursor: OttlCursor) => {
     const table = cursor.table(HOLDER_ITEM);
     pointView.reset(cursor.bytes, table.start(tag), table.end(tag));
@@ -135,7 +128,7 @@ function buckets(tag: number): Field {
   };
   return computed((cursor) => (isThere(cursor) ? new OpaqueValue('buckets') : undefined), {
     offset: computed((cursor) =>
-      isThere(cursor) ? zigzag(find(cursor).int32(tags.TAG_BUCKETS_OFFSET)) : undefined,
+      isThere(cursor) ? BigInt(find(cursor).sint32(tags.TAG_BUCKETS_OFFSET)) : undefined,
     ),
     bucket_counts: computed((cursor) => {
       if (!isThere(cursor)) return undefined;
@@ -147,16 +140,16 @@ function buckets(tag: number): Field {
 
 const TIME_TAGS: PointTags = {
   ...number(tags.TAG_NUMBER_POINT_TIME_UNIX_NANO),
-  [POINT_HISTOGRAM]: tags.TAG_HISTOGRAM_POINT_TIME_UNIX_NANO,
-  [POINT_EXP_HISTOGRAM]: tags.TAG_EXP_POINT_TIME_UNIX_NANO,
-  [POINT_SUMMARY]: tags.TAG_SUMMARY_POINT_TIME_UNIX_NANO,
+  [METRIC_HISTOGRAM]: tags.TAG_HISTOGRAM_POINT_TIME_UNIX_NANO,
+  [METRIC_EXPONENTIAL_HISTOGRAM]: tags.TAG_EXP_POINT_TIME_UNIX_NANO,
+  [METRIC_SUMMARY]: tags.TAG_SUMMARY_POINT_TIME_UNIX_NANO,
 };
 
 const START_TAGS: PointTags = {
   ...number(tags.TAG_NUMBER_POINT_START_TIME_UNIX_NANO),
-  [POINT_HISTOGRAM]: tags.TAG_HISTOGRAM_POINT_START_TIME_UNIX_NANO,
-  [POINT_EXP_HISTOGRAM]: tags.TAG_EXP_POINT_START_TIME_UNIX_NANO,
-  [POINT_SUMMARY]: tags.TAG_SUMMARY_POINT_START_TIME_UNIX_NANO,
+  [METRIC_HISTOGRAM]: tags.TAG_HISTOGRAM_POINT_START_TIME_UNIX_NANO,
+  [METRIC_EXPONENTIAL_HISTOGRAM]: tags.TAG_EXP_POINT_START_TIME_UNIX_NANO,
+  [METRIC_SUMMARY]: tags.TAG_SUMMARY_POINT_START_TIME_UNIX_NANO,
 };
 
 function opaqueList(typeName: string, pointTags: PointTags): Field {
@@ -185,38 +178,38 @@ export const DATAPOINT_FIELDS: Fields = {
   ),
   exemplars: opaqueList('exemplars', {
     ...number(tags.TAG_NUMBER_POINT_EXEMPLARS),
-    [POINT_HISTOGRAM]: tags.TAG_HISTOGRAM_POINT_EXEMPLARS,
-    [POINT_EXP_HISTOGRAM]: tags.TAG_EXP_POINT_EXEMPLARS,
+    [METRIC_HISTOGRAM]: tags.TAG_HISTOGRAM_POINT_EXEMPLARS,
+    [METRIC_EXPONENTIAL_HISTOGRAM]: tags.TAG_EXP_POINT_EXEMPLARS,
   }),
   flags: uint32(HOLDER_ITEM, {
     ...number(tags.TAG_NUMBER_POINT_FLAGS),
-    [POINT_HISTOGRAM]: tags.TAG_HISTOGRAM_POINT_FLAGS,
-    [POINT_EXP_HISTOGRAM]: tags.TAG_EXP_POINT_FLAGS,
-    [POINT_SUMMARY]: tags.TAG_SUMMARY_POINT_FLAGS,
+    [METRIC_HISTOGRAM]: tags.TAG_HISTOGRAM_POINT_FLAGS,
+    [METRIC_EXPONENTIAL_HISTOGRAM]: tags.TAG_EXP_POINT_FLAGS,
+    [METRIC_SUMMARY]: tags.TAG_SUMMARY_POINT_FLAGS,
   }),
   count: int64(HOLDER_ITEM, {
-    [POINT_HISTOGRAM]: tags.TAG_HISTOGRAM_POINT_COUNT,
-    [POINT_EXP_HISTOGRAM]: tags.TAG_EXP_POINT_COUNT,
-    [POINT_SUMMARY]: tags.TAG_SUMMARY_POINT_COUNT,
+    [METRIC_HISTOGRAM]: tags.TAG_HISTOGRAM_POINT_COUNT,
+    [METRIC_EXPONENTIAL_HISTOGRAM]: tags.TAG_EXP_POINT_COUNT,
+    [METRIC_SUMMARY]: tags.TAG_SUMMARY_POINT_COUNT,
   }),
   sum: float(HOLDER_ITEM, {
-    [POINT_HISTOGRAM]: tags.TAG_HISTOGRAM_POINT_SUM,
-    [POINT_EXP_HISTOGRAM]: tags.TAG_EXP_POINT_SUM,
-    [POINT_SUMMARY]: tags.TAG_SUMMARY_POINT_SUM,
+    [METRIC_HISTOGRAM]: tags.TAG_HISTOGRAM_POINT_SUM,
+    [METRIC_EXPONENTIAL_HISTOGRAM]: tags.TAG_EXP_POINT_SUM,
+    [METRIC_SUMMARY]: tags.TAG_SUMMARY_POINT_SUM,
   }),
-  explicit_bounds: pointLongs(POINT_HISTOGRAM, tags.TAG_HISTOGRAM_POINT_EXPLICIT_BOUNDS, true),
-  bucket_counts: pointLongs(POINT_HISTOGRAM, tags.TAG_HISTOGRAM_POINT_BUCKET_COUNTS, false),
+  explicit_bounds: pointLongs(METRIC_HISTOGRAM, tags.TAG_HISTOGRAM_POINT_EXPLICIT_BOUNDS, true),
+  bucket_counts: pointLongs(METRIC_HISTOGRAM, tags.TAG_HISTOGRAM_POINT_BUCKET_COUNTS, false),
   scale: computed((cursor) => {
-    if (cursor.pointKind !== POINT_EXP_HISTOGRAM) return undefined;
+    if (cursor.pointKind !== METRIC_EXPONENTIAL_HISTOGRAM) return undefined;
     const table = cursor.table(HOLDER_ITEM);
     table.readWords(tags.TAG_EXP_POINT_SCALE);
-    return zigzag(table.lo);
+    return BigInt((table.lo >>> 1) ^ -(table.lo & 1));
   }),
-  zero_count: int64(HOLDER_ITEM, { [POINT_EXP_HISTOGRAM]: tags.TAG_EXP_POINT_ZERO_COUNT }),
+  zero_count: int64(HOLDER_ITEM, { [METRIC_EXPONENTIAL_HISTOGRAM]: tags.TAG_EXP_POINT_ZERO_COUNT }),
   positive: buckets(tags.TAG_EXP_POINT_POSITIVE),
   negative: buckets(tags.TAG_EXP_POINT_NEGATIVE),
   quantile_values: opaqueList('quantile values', {
-    [POINT_SUMMARY]: tags.TAG_SUMMARY_POINT_QUANTILE_VALUES,
+    [METRIC_SUMMARY]: tags.TAG_SUMMARY_POINT_QUANTILE_VALUES,
   }),
   cache: { type: 'cache' },
 };

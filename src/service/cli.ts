@@ -238,8 +238,8 @@ function buildCommand(name: CommandName, words: Words): CliCommand {
     case 'validate':
     case 'print-config': {
       // The flags of a run are checked here, too: putting a word in front of a command line must not break it.
-      readRun(values, issues);
-      const sources = readSources(values, []);
+      const { configs, sets, gates, warnings } = readRun(values, issues);
+      const sources = { configs, sets, ...(gates && { gates }), warnings };
       if (name === 'validate') return { command: 'validate', ...sources };
       return {
         command: 'print-config',

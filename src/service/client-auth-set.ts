@@ -28,7 +28,7 @@ export class ClientAuthSet {
   async find(id: string): Promise<ClientAuthenticator | undefined> {
     const plan = this.#plans.find((each) => each.id === id);
     if (plan === undefined) return undefined;
-    const started = this.#started.get(id) ?? this.#start(plan);
+    const started = this.#started.get(id) ?? startClientAuth(this.#registry, plan, this.#settings(id));
     this.#started.set(id, started);
     return await started;
   }
@@ -37,12 +37,20 @@ export class ClientAuthSet {
     const settled = await Promise.allSettled(this.#started.values());
     for (const each of settled) if (each.status === 'fulfilled') await each.value.shutdown(deadlineMs);
   }
+}
 
-  async #start({ id, type, config }: ComponentPlan): Promise<ClientAuthenticator> {
-    const factory = findFactory(this.#registry, 'extension', type) as ExtensionFactory<unknown>;
-    const made = await factory.createClientAuth?.(this.#settings(id), config);
-    if (made === undefined) throw notClientAuthenticator(id);
-    await made.start();
-    return made;
-  }
+/**
+ * An authenticator of its own, which the caller ends.
+ * @throws PipelineError START_FAILED when the extension is none for clients or cannot start.
+ */
+export async function startClientAuth(
+  registry: Registry,
+  { id, type, config }: ComponentPlan,
+  settings: ComponentSettings,
+): Promise<ClientAuthenticator> {
+  const factory = findFactory(registry, 'extension', type) as ExtensionFactory<unknown>;
+  const made = await factory.createClientAuth?.(settings, config);
+  if (made === undefined) throw notClientAuthenticator(id);
+  await made.start();
+  return made;
 }

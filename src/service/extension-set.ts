@@ -1,11 +1,12 @@
 /** The running extensions, in the order of their start; a reload replaces only those that changed. */
 import { isDeepStrictEqual } from 'node:util';
-import { type ClientAuthenticator, notClientAuthenticator } from '../component/auth.ts';
+import type { ClientAuthenticator } from '../component/auth.ts';
 import type { Component } from '../component/component.ts';
 import type { ExtensionFactory } from '../component/factory.ts';
 import type { ComponentSettings, Logger } from '../component/settings.ts';
 import type { ComponentPlan } from '../config/collector-plan.ts';
 import { findFactory, type Registry } from '../registry/registry.ts';
+import { startClientAuth } from './client-auth-set.ts';
 import type { StatusBoard } from './status-board.ts';
 
 interface Running {
@@ -42,21 +43,13 @@ export class ExtensionSet {
   async findClientAuth(id: string): Promise<ClientAuthenticator | undefined> {
     const running = this.#running.find(({ plan }) => plan.id === id);
     if (running === undefined) return undefined;
-    const made = running.clientAuth ?? this.#startClientAuth(running.plan);
+    const { registry, settings } = this.#options;
+    const made = running.clientAuth ?? startClientAuth(registry, running.plan, settings(id));
     running.clientAuth = made;
     // Another one may ask when its file is there.
     made.catch(() => {
       delete running.clientAuth;
     });
-    return made;
-  }
-
-  async #startClientAuth({ id, type, config }: ComponentPlan): Promise<ClientAuthenticator> {
-    const { registry, settings } = this.#options;
-    const factory = findFactory(registry, 'extension', type) as ExtensionFactory<unknown>;
-    const made = await factory.createClientAuth?.(settings(id), config);
-    if (made === undefined) throw notClientAuthenticator(id);
-    await made.start();
     return made;
   }
 

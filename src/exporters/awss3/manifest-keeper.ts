@@ -7,7 +7,7 @@ import { sleepUnlessAborted } from '../../stdx/abortable.ts';
 import type { ManifestConfig } from './manifest-config.ts';
 import type { ManifestWriter } from './manifest-writer.ts';
 import type { FolderPlace, OpenFolder, OpenFolders } from './open-folders.ts';
-import { type PartitionFolders, upperFolder } from './partition-folders.ts';
+import { type FolderSpan, type PartitionFolders, upperFolder } from './partition-folders.ts';
 
 const POLL_MS = 2000;
 /** After a failure at a folder, doubled with each that follows. */
@@ -108,10 +108,7 @@ export class ManifestKeeper {
     let isNew = false;
     for (const { bucket, key } of objects) {
       const place = { bucket, folder: upperFolder(key, nameDepth) };
-      if (folders.find(place) === undefined) {
-        isNew = true;
-        this.#forgot(folders.add(place, span, span.toMs + this.#config.settleMs));
-      }
+      if (this.#add(place, span)) isNew = true;
       const folder = folders.find(place)!;
       folder.inFlight += 1;
       folder.version += 1;
@@ -171,27 +168,27 @@ export class ManifestKeeper {
 
   /** What the file does not say: it may have been on another disk. */
   #lookBack(): void {
-    const { folders, partition, placeAt } = this.#parts;
+    const { partition, placeAt } = this.#parts;
     const nowUnixMs = this.#settings.clock.unixMs();
     const fromUnixMs = nowUnixMs - this.#config.lookBackMs;
     let unixMs = partition.span(nowUnixMs).fromMs - 1;
     for (let count = 0; count < LOOK_BACK_FOLDERS_MAX && unixMs >= fromUnixMs; count++) {
       const span = partition.span(unixMs);
-      const place = placeAt(unixMs);
-      if (folders.find(place) === undefined)
-        this.#forgot(folders.add(place, span, span.toMs + this.#config.settleMs));
+      this.#add(placeAt(unixMs), span);
       unixMs = span.fromMs - 1;
     }
   }
 
-  #forgot(folder: OpenFolder | undefined): void {
-    if (folder === undefined) return;
+  /** @returns whether the folder is new. */
+  #add(place: FolderPlace, span: FolderSpan): boolean {
+    const { folders } = this.#parts;
+    if (folders.find(place) !== undefined) return false;
+    const forgotten = folders.add(place, span, span.toMs + this.#config.settleMs);
+    if (forgotten === undefined) return true;
+    const { bucket, folder } = forgotten;
     this.#outcomes.forgotten.add(1);
-    const { bucket, folder: name } = folder;
-    this.#settings.logger.warn('too many folders wait for a manifest: one is forgotten', {
-      bucket,
-      folder: name,
-    });
+    this.#settings.logger.warn('too many folders wait for a manifest: one is forgotten', { bucket, folder });
+    return true;
   }
 
   async #save(): Promise<void> {

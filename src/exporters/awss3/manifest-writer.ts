@@ -22,6 +22,8 @@ export interface ManifestSettings {
   namePrefix: string;
   /** Folders between the manifest's and the objects'. */
   depth: number;
+  /** Parts of their keys behind the manifest's folder. */
+  nameDepth: number;
   /** As objects are written; without conditions of its own. */
   writeOptions: WriteOptions;
 }
@@ -102,9 +104,8 @@ export class ManifestWriter {
   }
 
   #isOurs(path: string): boolean {
-    const { depth, namePrefix } = this.#settings;
+    const { depth, nameDepth, namePrefix } = this.#settings;
     const parts = path.split('/');
-    const nameDepth = depth + namePrefix.split('/').length;
     return parts.length === nameDepth && parts.slice(depth).join('/').startsWith(namePrefix);
   }
 }

@@ -30,15 +30,17 @@ export async function openManifests(
   const { stateDir } = settings;
   const partition = new PartitionFolders(uploader.partitionFormat, uploader.timeZone);
   const namePrefix = keys.namePrefix(signal);
+  const { depth } = partition;
+  const nameDepth = depth + namePrefix.split('/').length;
   const keeper = new ManifestKeeper(settings, signal, manifest, {
-    writer: new ManifestWriter(store, { signal, namePrefix, depth: partition.depth, writeOptions }),
+    writer: new ManifestWriter(store, { signal, namePrefix, depth, nameDepth, writeOptions }),
     folders: new OpenFolders(stateDir === undefined ? undefined : join(stateDir, STATE_FILE)),
     partition,
     placeAt: (unixMs): FolderPlace => ({
       bucket: uploader.bucket,
-      folder: upperFolder(keys.folder(unixMs), partition.depth),
+      folder: upperFolder(keys.folder(unixMs), depth),
     }),
-    nameDepth: partition.depth + namePrefix.split('/').length,
+    nameDepth,
   });
   await keeper.start();
   keeper.run();

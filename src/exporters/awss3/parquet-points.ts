@@ -153,7 +153,7 @@ function readExponential(point: ItemView, { temporality }: MetricFields): Cell[]
   return [
     point.uint64(tags.TAG_EXP_POINT_COUNT),
     point.double(tags.TAG_EXP_POINT_SUM),
-    sint32(point, tags.TAG_EXP_POINT_SCALE),
+    point.sint32(tags.TAG_EXP_POINT_SCALE),
     point.uint64(tags.TAG_EXP_POINT_ZERO_COUNT),
     ...buckets(point, tags.TAG_EXP_POINT_POSITIVE),
     ...buckets(point, tags.TAG_EXP_POINT_NEGATIVE),
@@ -180,7 +180,7 @@ function buckets(point: ItemView, tag: number): [offset: number, counts: bigint[
   const side = new ItemView();
   side.reset(point.bytes, point.contentStart, point.contentEnd);
   const counts = numberList(side, tags.TAG_BUCKETS_BUCKET_COUNTS, WIRE_VARINT, readVarintCount);
-  return [sint32(side, tags.TAG_BUCKETS_OFFSET), counts];
+  return [side.sint32(tags.TAG_BUCKETS_OFFSET), counts];
 }
 
 function exemplars(point: ItemView, tag: number): Record<string, unknown>[] {
@@ -245,9 +245,4 @@ function readFixedCount(): bigint {
 function readVarintCount(): bigint {
   reader.readVarint64();
   return bigintOfWords(reader.lo, reader.hi, false);
-}
-
-function sint32(item: ItemView, tag: number): number {
-  const zigzag = item.int32(tag);
-  return (zigzag >>> 1) ^ -(zigzag & 1);
 }

@@ -9,42 +9,42 @@
  */
 import { ItemView, RepeatedCursor } from '../../otlp/item-view.ts';
 import {
+  METRIC_EXPONENTIAL_HISTOGRAM,
+  METRIC_GAUGE,
+  METRIC_HISTOGRAM,
+  METRIC_SUM,
+  METRIC_SUMMARY,
+  POINT_ATTRIBUTES_TAGS,
+} from '../../otlp/metric-kinds.ts';
+import {
   TAG_EXP_HISTOGRAM_AGGREGATION_TEMPORALITY,
-  TAG_EXP_POINT_ATTRIBUTES,
   TAG_HISTOGRAM_AGGREGATION_TEMPORALITY,
-  TAG_HISTOGRAM_POINT_ATTRIBUTES,
   TAG_METRIC_NAME,
   TAG_METRIC_UNIT,
-  TAG_NUMBER_POINT_ATTRIBUTES,
   TAG_RESOURCE_ATTRIBUTES,
   TAG_SCOPE_ATTRIBUTES,
   TAG_SCOPE_NAME,
   TAG_SCOPE_VERSION,
   TAG_SUM_AGGREGATION_TEMPORALITY,
   TAG_SUM_IS_MONOTONIC,
-  TAG_SUMMARY_POINT_ATTRIBUTES,
 } from '../../otlp/tags.ts';
 import type { RequestIndex } from '../../pdata/request-index.ts';
 import { attributesHash } from '../helper/attributes-hash.ts';
 import { Fnv1a64 } from './fnv1a-64.ts';
 import { type HashRing, textKeyHash } from './hash-ring.ts';
 
-const KIND_SUM = 7;
-const KIND_HISTOGRAM = 9;
-const KIND_EXPONENTIAL = 10;
-const KIND_SUMMARY = 11;
 /** By number of the field in Metric: how the Collector numbers kinds. */
-const KIND_BYTES: Readonly<Record<number, number>> = { 5: 1, 7: 2, 9: 3, 10: 4, 11: 5 };
+const KIND_BYTES: Readonly<Record<number, number>> = {
+  [METRIC_GAUGE]: 1,
+  [METRIC_SUM]: 2,
+  [METRIC_HISTOGRAM]: 3,
+  [METRIC_EXPONENTIAL_HISTOGRAM]: 4,
+  [METRIC_SUMMARY]: 5,
+};
 
 /** Series come again with every request, so what was hashed is kept; further ones, and long ones, are hashed each time. */
 const KNOWN_MAX = 16_384;
 const KNOWN_BYTES_MAX = 1024;
-
-export function pointAttributesTag(metricKind: number): number {
-  if (metricKind === KIND_HISTOGRAM) return TAG_HISTOGRAM_POINT_ATTRIBUTES;
-  if (metricKind === KIND_EXPONENTIAL) return TAG_EXP_POINT_ATTRIBUTES;
-  return metricKind === KIND_SUMMARY ? TAG_SUMMARY_POINT_ATTRIBUTES : TAG_NUMBER_POINT_ATTRIBUTES;
-}
 
 export class MetricIdentity {
   readonly #known = new Map<string, Uint8Array>();
@@ -73,7 +73,7 @@ export class MetricIdentity {
         this.#openScope(bytes, index, scope);
       }
       this.#openMetric(bytes, index, metric);
-      const tag = pointAttributesTag(index.metricKind[metric]!);
+      const tag = POINT_ATTRIBUTES_TAGS[index.metricKind[metric]!]!;
       const end = index.metricItemEnd(metric);
       for (let item = index.metricFirstItem[metric]!; item < end; item++) {
         const hash = this.#ofPoint;
@@ -109,17 +109,17 @@ export class MetricIdentity {
     this.#addText(hash, TAG_METRIC_NAME);
     this.#addText(hash, TAG_METRIC_UNIT);
     view.reset(bytes, index.metricDataBody[metric]!, index.metricDataEnd[metric]!);
-    const isHistogram = kind === KIND_HISTOGRAM || kind === KIND_EXPONENTIAL;
-    const isMonotonic = isHistogram || (kind === KIND_SUM && view.int32(TAG_SUM_IS_MONOTONIC) !== 0);
+    const isHistogram = kind === METRIC_HISTOGRAM || kind === METRIC_EXPONENTIAL_HISTOGRAM;
+    const isMonotonic = isHistogram || (kind === METRIC_SUM && view.int32(TAG_SUM_IS_MONOTONIC) !== 0);
     hash.addByte(KIND_BYTES[kind] ?? 0);
     hash.addByte(isMonotonic ? 1 : 0);
     hash.addByte(this.#temporality(kind));
   }
 
   #temporality(kind: number): number {
-    if (kind === KIND_SUM) return this.#view.int32(TAG_SUM_AGGREGATION_TEMPORALITY) & 0xff;
-    if (kind === KIND_HISTOGRAM) return this.#view.int32(TAG_HISTOGRAM_AGGREGATION_TEMPORALITY) & 0xff;
-    if (kind !== KIND_EXPONENTIAL) return 0;
+    if (kind === METRIC_SUM) return this.#view.int32(TAG_SUM_AGGREGATION_TEMPORALITY) & 0xff;
+    if (kind === METRIC_HISTOGRAM) return this.#view.int32(TAG_HISTOGRAM_AGGREGATION_TEMPORALITY) & 0xff;
+    if (kind !== METRIC_EXPONENTIAL_HISTOGRAM) return 0;
     return this.#view.int32(TAG_EXP_HISTOGRAM_AGGREGATION_TEMPORALITY) & 0xff;
   }
 

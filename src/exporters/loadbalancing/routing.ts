@@ -3,6 +3,7 @@ import type { Signal } from '../../component/signal.ts';
 import { valueText } from '../../otlp/any-value-text.ts';
 import { ANY_STRING, AnyValueView } from '../../otlp/any-value-view.ts';
 import { AttributeCursor, ItemView } from '../../otlp/item-view.ts';
+import { POINT_ATTRIBUTES_TAGS } from '../../otlp/metric-kinds.ts';
 import { scanRequest } from '../../otlp/scan.ts';
 import { TRACE_ID_BYTES } from '../../otlp/scan-message.ts';
 import {
@@ -22,7 +23,7 @@ import { RequestIndex } from '../../pdata/request-index.ts';
 import type { Prng } from '../../stdx/prng.ts';
 import type { RoutingKey } from './config.ts';
 import { type HashRing, hexKeyHash, keyHash, textKeyHash } from './hash-ring.ts';
-import { MetricIdentity, pointAttributesTag } from './metric-identity.ts';
+import { MetricIdentity } from './metric-identity.ts';
 
 /** Of items that belong nowhere: data points of a resource without `service.name`. */
 export const NO_BACKEND = -1;
@@ -211,7 +212,7 @@ export class Router {
     const start = this.#index.itemBody[item]!;
     const end = this.#index.itemEnd[item]!;
     if (this.#signal === 'metrics')
-      return this.#attributeText(bytes, start, end, pointAttributesTag(metricKind), name);
+      return this.#attributeText(bytes, start, end, POINT_ATTRIBUTES_TAGS[metricKind]!, name);
     this.#view.reset(bytes, start, end);
     if (name === 'log.severity') return this.#view.text(TAG_LOG_SEVERITY_TEXT);
     if (name !== 'log.body') return this.#attributeText(bytes, start, end, TAG_LOG_ATTRIBUTES, name);

@@ -1,15 +1,8 @@
 /** Which field of an item holds its attributes. */
 import type { Signal } from '../../component/signal.ts';
+import { POINT_ATTRIBUTES_TAGS } from '../../otlp/metric-kinds.ts';
 import * as tags from '../../otlp/tags.ts';
 import type { RequestIndex } from '../../pdata/request-index.ts';
-
-const POINT_TAGS: Readonly<Record<number, number>> = {
-  5: tags.TAG_NUMBER_POINT_ATTRIBUTES,
-  7: tags.TAG_NUMBER_POINT_ATTRIBUTES,
-  9: tags.TAG_HISTOGRAM_POINT_ATTRIBUTES,
-  10: tags.TAG_EXP_POINT_ATTRIBUTES,
-  11: tags.TAG_SUMMARY_POINT_ATTRIBUTES,
-};
 
 /** Follows the items of one request in their order and knows the metric and the attributes' field of each. */
 export class ItemWalk {
@@ -33,6 +26,6 @@ export class ItemWalk {
       this.metric++;
       this.#metricEnd = index.metricItemEnd(this.metric);
     } while (item >= this.#metricEnd);
-    this.attributesTag = POINT_TAGS[index.metricKind[this.metric]!]!;
+    this.attributesTag = POINT_ATTRIBUTES_TAGS[index.metricKind[this.metric]!]!;
   }
 }

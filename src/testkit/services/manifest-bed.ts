@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { awss3ConfigSchema } from '../../exporters/awss3/config.ts';
 import { createExporter } from '../../exporters/awss3/create-exporter.ts';
+import type { ManifestHead, ManifestObject } from '../../exporters/awss3/manifest-file.ts';
 import type { S3Exporter } from '../../exporters/awss3/s3-exporter.ts';
 import { ReadableMeter, testSettings } from '../../receivers/otlp/bed.test-peer.ts';
 import { until } from '../engine-process.ts';
@@ -9,23 +10,9 @@ import type { S3Server } from './s3-server.ts';
 
 export const MANIFEST_BUCKET = 'archive';
 
-export interface ManifestDocument {
+export interface ManifestDocument extends ManifestHead {
   version: number;
-  signal: string;
-  bucket: string;
-  folder: string;
-  from: string;
-  until: string;
-  objects: {
-    key: string;
-    bytes: number;
-    etag: string;
-    written: string;
-    crc32?: string;
-    items?: number;
-    received_from?: string;
-    batch?: string;
-  }[];
+  objects: ManifestObject[];
   object_count: number;
   objects_without_items: number;
   items: number;
