@@ -8,9 +8,9 @@ import type {
   ListMultipartUploadsCommandOutput,
   PutObjectCommandInput,
 } from '@aws-sdk/client-s3';
-import { Prng } from '../stdx/prng.ts';
 import { userAgent } from '../stdx/product.ts';
 import { boundAnswers } from './bounded-answers.ts';
+import { connectionHandler, credentialOptions, retryOptions } from './client-options.ts';
 import type { S3ConnectionConfig } from './config.ts';
 import { isAlreadyThere, isNotFound, s3Error } from './errors.ts';
 import type {
@@ -23,7 +23,6 @@ import type {
   WriteOptions,
   WriteResult,
 } from './objects.ts';
-import { boundedRetries } from './retry.ts';
 import { type PartRequest, uploadParts } from './upload-parts.ts';
 
 type Sdk = typeof import('@aws-sdk/client-s3');
@@ -31,9 +30,8 @@ type SdkClient = InstanceType<Sdk['S3Client']>;
 
 /** Objects up to this size go up in one request; larger ones in parts of it. */
 export const PART_BYTES = 5 << 20;
-/** For a connection, and for silence on one. */
-const CONNECT_TIMEOUT_MS = 10_000;
-const SILENCE_TIMEOUT_MS = 60_000;
+/** Of a page of a listing: a thousand keys of a KiB, each letter written as an entity of XML. */
+const ANSWER_BYTES_MAX = 8 << 20;
 /** To tell the store that an upload is given up, when nobody waits any more. */
 const CLEANUP_TIMEOUT_MS = 10_000;
 
@@ -52,7 +50,6 @@ export class S3Store {
   /** Loads the client; connects with the first request. */
   static async open(config: S3ConnectionConfig, options: S3StoreOptions): Promise<S3Store> {
     const sdk = await import('@aws-sdk/client-s3');
-    const sockets = { maxSockets: options.connectionsMax };
     const checksums = config.checksumCalculation === 'when_required' ? 'WHEN_REQUIRED' : 'WHEN_SUPPORTED';
     const client = new sdk.S3Client({
       // Without one the client takes that of the environment, as the tools of AWS do.
@@ -67,14 +64,13 @@ export class S3Store {
       expectContinueHeader: false,
       systemClockOffset: options.clockOffsetMs ?? 0,
       customUserAgent: userAgent().split(' ')[0]!,
-      requestHandler: {
-        connectionTimeout: CONNECT_TIMEOUT_MS,
-        socketTimeout: SILENCE_TIMEOUT_MS,
-        httpAgent: sockets,
-        httpsAgent: sockets,
-      },
+      requestHandler: connectionHandler(options.connectionsMax),
     });
-    client.middlewareStack.add(boundAnswers, { step: 'deserialize', priority: 'low', name: 'boundAnswers' });
+    client.middlewareStack.add(boundAnswers(ANSWER_BYTES_MAX), {
+      step: 'deserialize',
+      priority: 'low',
+      name: 'boundAnswers',
+    });
     return new S3Store(sdk, client, checksums === 'WHEN_SUPPORTED');
   }
 
@@ -336,26 +332,6 @@ function conditions({ ifAbsent, ifMatch }: WriteOptions) {
 
 function untilAborted(signal: AbortSignal | undefined) {
   return signal === undefined ? {} : { abortSignal: signal };
-}
-
-function retryOptions(config: S3ConnectionConfig, seed: number) {
-  const { retryMode, retryMaxAttempts, retryMaxBackoffMs } = config;
-  if (retryMode === 'nop') return { maxAttempts: 1 };
-  if (retryMode === 'standard')
-    return { retryStrategy: boundedRetries(retryMaxAttempts, retryMaxBackoffMs, new Prng(seed)) };
-  return { retryMode, maxAttempts: retryMaxAttempts === 0 ? Number.MAX_SAFE_INTEGER : retryMaxAttempts };
-}
-
-async function credentialOptions({ roleArn, externalId, region }: S3ConnectionConfig) {
-  if (roleArn === undefined) return {};
-  const { fromTemporaryCredentials } = await import('@aws-sdk/credential-providers');
-  const role = { RoleArn: roleArn, RoleSessionName: 'millrace' };
-  return {
-    credentials: fromTemporaryCredentials({
-      params: externalId === undefined ? role : { ...role, ExternalId: externalId },
-      clientConfig: region === '' ? {} : { region },
-    }),
-  };
 }
 
 async function* bodyChunks(what: string, body: Readable | undefined): AsyncGenerator<Uint8Array> {

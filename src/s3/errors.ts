@@ -1,4 +1,4 @@
-/** What an S3 store's refusal means. No refusal is about the items of a batch, so none of them drops data. */
+/** What a refusal of an S3 store, or of a queue of SQS, means. No refusal is about the items of a batch, so none of them drops data. */
 import { PipelineError } from '../component/errors.ts';
 
 /** What the AWS client throws, as far as it is looked at. */
@@ -23,6 +23,8 @@ const CREDENTIALS: ReadonlySet<string> = new Set([
   'CredentialsProviderError',
   'InvalidClientTokenId',
   'UnrecognizedClientException',
+  'AccessDeniedException',
+  'KmsAccessDenied',
   // versitygw's word for a key that it does not know.
   'XAdminUserNotFound',
 ]);
@@ -39,11 +41,18 @@ const ADDRESS: ReadonlySet<string> = new Set([
   'AuthorizationHeaderMalformed',
   'InvalidBucketName',
 ]);
+const QUEUE: ReadonlySet<string> = new Set([
+  'QueueDoesNotExist',
+  'AWS.SimpleQueueService.NonExistentQueue',
+  'QueueDeletedRecently',
+  'InvalidAddress',
+]);
 const HELP = {
   credentials: 'the credentials are not accepted; the data is kept until they are',
   clock:
     'the clock of this machine and that of the store differ by too much; the data is kept until they agree',
   address: 'the bucket is not there under this region and endpoint; the data is kept until it is',
+  queue: 'the queue is not there under this URL, region and endpoint; it is asked for again until it is',
   other: 'the request is refused; the data is kept until the configuration or the store changes',
 } as const;
 
@@ -60,6 +69,10 @@ const PASSING: ReadonlySet<string> = new Set([
   'BadDigest',
   'IncompleteBody',
   'TooManyRequestsException',
+  'ThrottlingException',
+  'RequestThrottled',
+  'KmsThrottled',
+  'OverLimit',
 ]);
 
 /** Without the text of a remote, that may be long and hold line ends. */
@@ -111,6 +124,7 @@ function helpFor(name: string, status: number): keyof typeof HELP | undefined {
   if (CLOCK.has(name)) return 'clock';
   if (CREDENTIALS.has(name)) return 'credentials';
   if (ADDRESS.has(name)) return 'address';
+  if (QUEUE.has(name)) return 'queue';
   if (PASSING.has(name) || status === 408 || status === 429 || status < 300 || status >= 500)
     return undefined;
   if (status === 401 || status === 403) return 'credentials';

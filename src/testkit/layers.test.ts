@@ -142,7 +142,8 @@ test('native and heavy packages are imported by the one file that wraps them', (
     chdb: /^src\/extensions\/embedded_clickhouse\//,
     kafkajs: /^src\/kafka\/client\.ts$/,
     '@aws-sdk/client-s3': /^src\/s3\/client\.ts$/,
-    '@aws-sdk/credential-providers': /^src\/s3\/client\.ts$/,
+    '@aws-sdk/client-sqs': /^src\/s3\/sqs-queue\.ts$/,
+    '@aws-sdk/credential-providers': /^src\/s3\/client-options\.ts$/,
     'hyparquet-writer': /^src\/exporters\/awss3\/parquet-/,
   };
   const broken = imports.filter(({ file, target, isTypeOnly }) => {
