@@ -17,9 +17,11 @@ export interface InTurn<E> {
 
 interface Ahead<E> extends InTurn<E> {
   aheadBytes: number;
+  /** Lets go of what nobody read. */
+  end(): void;
 }
 
-/** @param stop ends what is being read. */
+/** An object's chunks end when the next one is asked for. @param stop ends what is being read. */
 export async function* readAhead<E extends { object: ArchiveObject }>(
   store: ArchiveStore,
   entries: AsyncGenerator<E>,
@@ -45,6 +47,7 @@ export async function* readAhead<E extends { object: ArchiveObject }>(
       if (next === undefined) return;
       aheadBytes -= next.aheadBytes;
       yield next;
+      next.end();
     }
   } finally {
     leaving.abort();
@@ -58,18 +61,45 @@ function begin<E extends { object: ArchiveObject }>(
   signal: AbortSignal,
 ): Ahead<E> {
   const { key, sizeBytes } = entry.object;
-  if (sizeBytes > WHOLE_BYTES_MAX) return { entry, aheadBytes: 0, chunks: store.read(key, signal) };
-  const reading = readWhole(store, key, signal);
+  const stored = store.read(key, signal);
+  if (sizeBytes > WHOLE_BYTES_MAX) return { entry, aheadBytes: 0, chunks: stored, end: () => undefined };
+  const chunks = stored[Symbol.asyncIterator]();
+  const reading = readHead(chunks);
   // Whoever takes the object is told.
   reading.catch(() => undefined);
-  const chunks = async function* (): AsyncGenerator<Uint8Array> {
-    yield* await reading;
-  };
-  return { entry, aheadBytes: sizeBytes, chunks: chunks() };
+  const end = () => void chunks.return?.().catch(() => undefined);
+  return { entry, aheadBytes: sizeBytes, chunks: headAndRest(reading, chunks), end };
 }
 
-async function readWhole(store: ArchiveStore, key: string, signal: AbortSignal): Promise<Uint8Array[]> {
-  const chunks: Uint8Array[] = [];
-  for await (const chunk of store.read(key, signal)) chunks.push(chunk);
-  return chunks;
+interface Head {
+  chunks: Uint8Array[];
+  isWhole: boolean;
+}
+
+/** An object may be larger than was said: it may have been written anew. The rest of one waits for its turn. */
+async function readHead(chunks: AsyncIterator<Uint8Array>): Promise<Head> {
+  const head: Head = { chunks: [], isWhole: false };
+  let sizeBytes = 0;
+  while (!head.isWhole && sizeBytes <= WHOLE_BYTES_MAX) {
+    const { done, value } = await chunks.next();
+    if (done === true) head.isWhole = true;
+    else {
+      head.chunks.push(value);
+      sizeBytes += value.length;
+    }
+  }
+  return head;
+}
+
+async function* headAndRest(
+  reading: Promise<Head>,
+  rest: AsyncIterator<Uint8Array>,
+): AsyncGenerator<Uint8Array> {
+  const head = await reading;
+  yield* head.chunks;
+  while (!head.isWhole) {
+    const { done, value } = await rest.next();
+    if (done === true) return;
+    yield value;
+  }
 }
