@@ -12,6 +12,7 @@ const OF_OBJECT: ReadonlyMap<string, string> = new Map([
   ['InvalidObjectState', 'in a storage class that must be restored before it can be read'],
   ['AccessDenied', 'access denied'],
 ]);
+const GONE: ReadonlySet<string> = new Set(['NoSuchKey', 'NotFound']);
 /** Connections that broke one after the other without a byte between them. */
 const BREAKS_MAX = 5;
 const BREAK_PAUSE_MS = 500;
@@ -77,6 +78,12 @@ export class BucketArchive implements ArchiveStore {
   async close(): Promise<void> {
     this.#store.close();
   }
+}
+
+/** Whether what `read` throws says that there is no such object. */
+export function isGone(error: PipelineError): boolean {
+  const refusal = error.cause instanceof PipelineError ? error.cause.cause : undefined;
+  return refusal instanceof Error && GONE.has(refusal.name);
 }
 
 function isPassing(error: unknown): boolean {

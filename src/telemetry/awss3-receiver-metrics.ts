@@ -11,7 +11,7 @@ export const AWSS3_RECEIVER_METRICS: readonly MetricDefinition[] = [
   counter(
     'objects',
     '{object}',
-    'Objects of an archive that were read: stored, read partly because of damage, or left out as none of the signals.',
+    'Objects of an archive: stored, read partly because of damage, left out as none of the signals, or gone before they were read.',
   ),
   counter('bytes', 'By', 'Bytes of these objects, as they are stored.'),
   counter(
@@ -19,4 +19,21 @@ export const AWSS3_RECEIVER_METRICS: readonly MetricDefinition[] = [
     '{request}',
     'Parts of objects that could not be stored, as they are no valid requests.',
   ),
+  counter(
+    'queue_messages',
+    '{message}',
+    'Messages of the queue: all their objects stored, nothing wanted in them (left_out), tests of S3; or still in the queue, as they failed or are malformed.',
+  ),
+  counter(
+    'left_out_records',
+    '{record}',
+    'Records of these messages that tell of other events, other buckets or other prefixes.',
+  ),
+  {
+    name: `${PREFIX}held_messages`,
+    kind: 'gauge',
+    unit: '{message}',
+    doc: 'Messages of the queue that were received, and whose objects are not all stored or which are not deleted yet.',
+    level: 'normal',
+  },
 ];

@@ -1,22 +1,18 @@
-/** The receiver `awss3`: what an archive holds of a time range, once, into pipelines. */
+/** The receiver `awss3` with a time range: what an archive holds of it, once, into pipelines. */
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import type { Component } from '../../component/component.ts';
 import type { RequestConsumer } from '../../component/consumer.ts';
-import { PipelineError } from '../../component/errors.ts';
 import type { ComponentSettings } from '../../component/settings.ts';
-import type { Signal } from '../../component/signal.ts';
 import { type InTurn, READS_MAX, readAhead } from '../../s3/archive-ahead.ts';
 import { BucketArchive } from '../../s3/archive-bucket.ts';
-import { foldersOf, listArchive } from '../../s3/archive-list.ts';
-import { parseArchiveName } from '../../s3/archive-name.ts';
-import { readArchiveObject } from '../../s3/archive-object.ts';
+import { listArchive } from '../../s3/archive-list.ts';
 import type { ArchiveObject, ArchiveStore } from '../../s3/archive-store.ts';
 import { sleepUnlessAborted } from '../../stdx/abortable.ts';
 import { type Awss3ReceiverConfig, parseTime } from './config.ts';
-import { MessageIntake } from './message-intake.ts';
 import { ReceiverMetrics } from './metrics.ts';
 import { ObjectProgress, PositionFile, START, type StoredPosition } from './object-position.ts';
+import { ObjectReader } from './object-reader.ts';
 
 const RETRY_MS_MIN = 1_000;
 const RETRY_MS_MAX = 60_000;
@@ -32,7 +28,7 @@ export class Awss3Receiver implements Component {
   readonly #next: RequestConsumer;
   readonly #metrics: ReceiverMetrics;
   readonly #stop = new AbortController();
-  readonly #intake: MessageIntake;
+  readonly #reader: ObjectReader;
   /** In the order of their keys; the first one is not done with. */
   readonly #objects: ObjectProgress[] = [];
   #position: StoredPosition = START;
@@ -45,22 +41,14 @@ export class Awss3Receiver implements Component {
     this.#config = config;
     this.#next = next;
     this.#metrics = new ReceiverMetrics(settings.meter, settings.id);
-    const { messageBytesMax } = config;
-    this.#intake = new MessageIntake({
-      next,
-      metrics: this.#metrics,
-      messageBytesMax,
-      stop: this.#stop.signal,
-    });
+    const metrics = this.#metrics;
+    this.#reader = new ObjectReader({ settings, config, next, metrics, stop: this.#stop.signal });
   }
 
   /** The store may be away: what it says is logged, and tried again. */
   async start(): Promise<void> {
     const { id, dataDir, logger } = this.#settings;
-    if (!this.#config.downloader.includesSignal && this.#next.signals.size !== 1) {
-      const message = `receiver ${id}: without file_prefix_include_telemetry_type it must be in pipelines of one signal`;
-      throw new PipelineError('START_FAILED', message, { permanent: true });
-    }
+    this.#reader.assertNamesTell();
     if (dataDir !== undefined) {
       this.#file = new PositionFile(
         join(dataDir, 'awss3', `${encodeURIComponent(id)}.json`),
@@ -114,7 +102,7 @@ export class Awss3Receiver implements Component {
         break;
       } catch (error) {
         if (this.#stop.signal.aborted) break;
-        await this.#intake.settled();
+        await this.#reader.settled();
         this.#objects.length = 0;
         if (this.#position.after !== before) waitMs = RETRY_MS_MIN;
         logger.error('the archive cannot be read, will be tried again', {
@@ -125,7 +113,7 @@ export class Awss3Receiver implements Component {
         waitMs = Math.min(waitMs * 2, RETRY_MS_MAX);
       }
     }
-    await this.#intake.settled();
+    await this.#reader.settled();
     const isFinished = !this.#stop.signal.aborted;
     await this.#save({ ...this.#position, isFinished }).catch((error: unknown) => this.#cannotSave(error));
     if (isFinished) logger.info('the whole range is read', { from: store.name, last: this.#position.after });
@@ -145,7 +133,7 @@ export class Awss3Receiver implements Component {
       await this.#take(turned);
       if (this.#stop.signal.aborted) return;
     }
-    await this.#intake.settled();
+    await this.#reader.settled();
   }
 
   async #take({ entry: { object }, chunks }: InTurn<Entry>): Promise<void> {
@@ -153,62 +141,16 @@ export class Awss3Receiver implements Component {
     const stored = this.#position.key === key ? this.#position.messages : 0;
     const progress = new ObjectProgress(key, stored);
     this.#objects.push(progress);
-    const signal = this.#signalOf(key);
+    const signal = this.#reader.signalOf(key);
     if (signal === undefined) this.#metrics.countObject('left_out');
-    else await this.#readObject(progress, signal, chunks, stored);
-    if (this.#stop.signal.aborted) return;
+    else {
+      const failure = await this.#reader.read(progress, signal, chunks, () => this.#settle());
+      if (this.#stop.signal.aborted) return;
+      this.#reader.countObject(key, failure);
+    }
     this.#metrics.bytes.add(object.sizeBytes);
     progress.isRead = true;
     this.#settle();
-  }
-
-  /** undefined for objects of other signals, and for those that are none of the exporter's. */
-  #signalOf(key: string): Signal | undefined {
-    const { filePrefix, includesSignal } = this.#config.downloader;
-    const name = key.slice(foldersOf(key).length);
-    if (!name.startsWith(filePrefix) || parseArchiveName(key).format === 'manifest') return undefined;
-    const rest = name.slice(filePrefix.length);
-    const { signals } = this.#next;
-    return [...signals].find((signal) => !includesSignal || rest.startsWith(`${signal}_`));
-  }
-
-  async #readObject(
-    progress: ObjectProgress,
-    named: Signal,
-    chunks: AsyncIterable<Uint8Array>,
-    stored: number,
-  ): Promise<void> {
-    let reason: string | undefined;
-    let number = 0;
-    try {
-      for await (const message of readArchiveObject(progress.key, chunks, this.#config.objectBytesMax)) {
-        if (number++ < stored) continue;
-        const signal = message.signal ?? named;
-        if (!this.#next.signals.has(signal)) continue;
-        const handedOut = progress.handOut();
-        await this.#intake.take(signal, message, (end) => {
-          if (end === undefined) return;
-          if (!end.isStored) this.#drop(progress.key, end.reason);
-          progress.settle(handedOut);
-          this.#settle();
-        });
-        if (this.#stop.signal.aborted) return;
-      }
-    } catch (error) {
-      if (!(error instanceof PipelineError) || !error.permanent) throw error;
-      reason = error.message;
-    }
-    this.#metrics.countObject(reason === undefined ? 'stored' : 'partly');
-    if (reason === undefined) return;
-    this.#settings.logger.error('an object cannot be read to its end; the others are', {
-      key: progress.key,
-      error: reason,
-    });
-  }
-
-  #drop(key: string, reason: string): void {
-    this.#metrics.droppedMessages.add(1);
-    this.#settings.logger.error('a part of an object is not stored', { key, error: reason });
   }
 
   /** Moves the position over objects that are done with. */

@@ -1,4 +1,4 @@
-/** Keys of the receiver `awss3`: those of the Collector for a time range, and bounds of what an object may hold. */
+/** Keys of the receiver `awss3`: those of the Collector for a time range or a queue, and bounds of what an object may hold. */
 import {
   anything,
   boolean,
@@ -15,6 +15,7 @@ import { timeOfFolders } from '../../s3/archive-time.ts';
 import { type S3ConnectionConfig, s3ConnectionShape } from '../../s3/config.ts';
 import { formatIssue, formatTime } from '../../s3/strftime.ts';
 import { isTimeZone, ZoneClock } from '../../s3/zoned-time.ts';
+import { type QueueConfig, queueShape } from './queue-config.ts';
 
 export interface DownloaderConfig {
   connection: S3ConnectionConfig;
@@ -28,8 +29,10 @@ export interface DownloaderConfig {
 }
 
 export interface Awss3ReceiverConfig {
+  /** Both are empty, or none: then `queue` is undefined. */
   startTime: string;
   endTime: string;
+  queue: QueueConfig | undefined;
   downloader: DownloaderConfig;
   messageBytesMax: number;
   objectBytesMax: number;
@@ -101,6 +104,10 @@ export const awss3ReceiverConfigSchema = defineConfig<Awss3ReceiverConfig>(
       default: '',
       doc: 'Read what was written before then, in the same notations.',
     }),
+    queue: section('sqs', queueShape, {
+      optional: true,
+      doc: 'Read new objects as they are written, instead of a range of time: a queue of SQS tells of them.',
+    }),
     downloader: section('s3downloader', downloaderShape, {
       doc: 'Where objects are and what they are called.',
     }),
@@ -117,7 +124,6 @@ export const awss3ReceiverConfigSchema = defineConfig<Awss3ReceiverConfig>(
   },
   checkConfig,
   [
-    refused('sqs', 'is not supported: only time ranges are read, "starttime" to "endtime"'),
     refused(
       'encodings',
       'is not supported: there are no encoding extensions; OTLP/JSON and OTLP protobuf are read',
@@ -160,21 +166,25 @@ function namesTime(format: string): boolean {
   return isSame(time.fromMs) && isSame(time.toMs - 1) && !isSame(time.fromMs - 1) && !isSame(time.toMs);
 }
 
-function checkConfig({ startTime, endTime }: Awss3ReceiverConfig): CheckIssue[] {
+function checkConfig({ startTime, endTime, queue }: Awss3ReceiverConfig): CheckIssue[] {
   const issues: CheckIssue[] = [];
-  for (const [key, text] of [
-    ['starttime', startTime],
-    ['endtime', endTime],
-  ] as const) {
-    if (text === '') issues.push({ key, message: `${key} is required` });
-    else if (parseTime(text) === undefined)
-      issues.push({
+  const add = (key: string, message: string) => issues.push({ key, message });
+  const times = { starttime: startTime, endtime: endTime };
+  if (startTime === '' && endTime === '' && queue === undefined)
+    add('', 'either starttime/endtime or sqs configuration must be provided');
+  if (startTime !== '' && endTime === '') add('endtime', 'when starttime is specified, endtime is required');
+  if (startTime === '' && endTime !== '')
+    add('starttime', 'when endtime is specified, starttime is required');
+  if (startTime !== '' && queue !== undefined)
+    add('sqs', 'starttime/endtime and sqs configuration cannot be used together');
+  for (const [key, text] of Object.entries(times)) {
+    if (text !== '' && parseTime(text) === undefined)
+      add(
         key,
-        message: `must be a time such as 2026-03-01T08:00:00Z, "2026-03-01 08:00" or 2026-03-01, got "${text}"`,
-      });
+        `must be a time such as 2026-03-01T08:00:00Z, "2026-03-01 08:00" or 2026-03-01, got "${text}"`,
+      );
   }
   const [from, to] = [parseTime(startTime), parseTime(endTime)];
-  if (from !== undefined && to !== undefined && from >= to)
-    issues.push({ key: 'endtime', message: 'must be later than starttime' });
+  if (from !== undefined && to !== undefined && from >= to) add('endtime', 'must be later than starttime');
   return issues;
 }
