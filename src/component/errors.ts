@@ -32,6 +32,8 @@ export interface PipelineErrorOptions {
   permanent: boolean;
   /** Wait that the other side asked for, in milliseconds; clamped by whoever honours it. */
   retryAfterMs?: number;
+  /** The other side takes less than it is sent: what would follow this batch has to slow down, too. */
+  isThrottled?: boolean;
   /**
    * Permanent for a reason that is not in the items (credentials, address, an answer that nobody can read): parts of
    * the batch would fare no better, so none are tried.
@@ -53,6 +55,7 @@ export class PipelineError extends Error {
   readonly code: ErrorCode;
   readonly permanent: boolean;
   readonly retryAfterMs: number | undefined;
+  readonly isThrottled: boolean;
   readonly isIndivisible: boolean;
 
   constructor(code: ErrorCode, message: string, options: PipelineErrorOptions) {
@@ -60,6 +63,7 @@ export class PipelineError extends Error {
     this.code = code;
     this.permanent = options.permanent;
     this.retryAfterMs = options.retryAfterMs;
+    this.isThrottled = options.isThrottled ?? false;
     this.isIndivisible = options.isIndivisible ?? false;
   }
 

@@ -13,6 +13,7 @@ import {
 import { Delivery } from '../exporters/helper/delivery.ts';
 import { DeliveryMetrics } from '../exporters/helper/delivery-metrics.ts';
 import { SendSlots } from '../exporters/helper/send-slots.ts';
+import { SendThrottle } from '../exporters/helper/send-throttle.ts';
 import type { LogDescriptor, LogWriter } from '../queue/log/contract.ts';
 import { DATA_FILE, listSegments, segmentDirectory, UNVERIFIED_FILE } from '../queue/log/layout.ts';
 import { openLogReader, openLogWriter } from '../queue/log/open.ts';
@@ -58,17 +59,22 @@ async function startBed(t: TestContext): Promise<Bed> {
   };
   const writer = await openLogWriter(descriptor, { clock: systemClock });
   const exporter = new ScriptedExporter();
+  const config = deliveryConfig({ numConsumers: 2, batch: { minSize: 1, maxSize: 20 } });
   const reader = openLogReader(descriptor);
   const drain = await Drain.open({
     ...{ log: descriptor, name: 'test', reader, logger: new RecordingLogger(), lazyMs: 5 },
     createDelivery: (cursor) =>
       new Delivery({
         ...{ exporter, signal: 'traces', reader, cursor, isDurable: true, clock: systemClock },
-        config: deliveryConfig({ numConsumers: 2, batch: { minSize: 1, maxSize: 20 } }),
+        config,
         prng: new Prng(1),
         logger: new RecordingLogger(),
         metrics: new DeliveryMetrics(new ThreadMeter(), 'test', 'traces'),
         slots: new SendSlots(2),
+        throttle: new SendThrottle(config, {
+          ...{ id: 'test', signal: 'traces', clock: systemClock },
+          ...{ meter: new ThreadMeter(), logger: new RecordingLogger() },
+        }),
       }),
   });
   const running = drain.run();

@@ -9,6 +9,7 @@ import type { CollectorPlan } from '../config/collector-plan.ts';
 import { BatchSender } from '../exporters/helper/batch-sender.ts';
 import { DeliveryMetrics } from '../exporters/helper/delivery-metrics.ts';
 import type { FailedPart } from '../exporters/helper/poison.ts';
+import { SendThrottle } from '../exporters/helper/send-throttle.ts';
 import { findFactory, type Registry } from '../registry/registry.ts';
 import type { Clock } from '../stdx/clock.ts';
 import { Prng } from '../stdx/prng.ts';
@@ -27,6 +28,7 @@ export interface ExporterRoute {
   exporter: Exporter;
   config: DeliveryConfig;
   metrics: DeliveryMetrics;
+  throttle: SendThrottle;
   logger: Logger;
 }
 
@@ -60,7 +62,9 @@ export class ExporterRoutes {
     const exporter = await factory.create(settings, found.config, signal);
     await exporter.start();
     const metrics = new DeliveryMetrics(this.#meter, id, signal);
-    return { exporter, config: factory.delivery(found.config), metrics, logger: settings.logger };
+    const config = factory.delivery(found.config);
+    const throttle = new SendThrottle(config, { ...settings, signal });
+    return { exporter, config, metrics, throttle, logger: settings.logger };
   }
 
   #settings(id: string): ComponentSettings {
@@ -89,8 +93,11 @@ export class ExporterRoutes {
   }
 
   async shutdown(deadlineMs: number): Promise<void> {
-    for (const opening of this.#routes.values())
-      await (await opening.catch(() => undefined))?.exporter.shutdown(deadlineMs);
+    for (const opening of this.#routes.values()) {
+      const route = await opening.catch(() => undefined);
+      route?.throttle.close();
+      await route?.exporter.shutdown(deadlineMs);
+    }
     for (const auth of this.#auths.values()) await (await auth.catch(() => undefined))?.shutdown(deadlineMs);
   }
 }
@@ -109,9 +116,9 @@ export async function sendToEnd(
 ): Promise<FailedPart[] | undefined> {
   if (stop.aborted) return undefined;
   const failed: FailedPart[] = [];
-  const { config, exporter, metrics, logger } = route;
+  const { config, exporter, metrics, throttle, logger } = route;
   const sender = new BatchSender({
-    ...{ exporter, metrics, clock, logger, stop },
+    ...{ exporter, metrics, throttle, clock, logger, stop },
     // Giving up must not drop: what is not delivered stays where it was.
     config: { ...config, retry: { ...config.retry, enabled: true } },
     maxElapsedMs: 0,

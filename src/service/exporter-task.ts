@@ -6,6 +6,7 @@ import { Delivery } from '../exporters/helper/delivery.ts';
 import { BatchProcessorMetrics, DeliveryMetrics } from '../exporters/helper/delivery-metrics.ts';
 import { ExporterSpans } from '../exporters/helper/exporter-spans.ts';
 import { SendSlots } from '../exporters/helper/send-slots.ts';
+import { SendThrottle } from '../exporters/helper/send-throttle.ts';
 import type { LogCursor } from '../queue/log/contract.ts';
 import { openLogReader } from '../queue/log/open.ts';
 import { SharedWords } from '../queue/log/shared-words.ts';
@@ -29,6 +30,7 @@ class ExporterHost {
   readonly #init: ExporterWorkerInit;
   readonly #exporters: Exporter[] = [];
   readonly #drains: Drain[] = [];
+  readonly #throttles: SendThrottle[] = [];
   #clientAuths: ClientAuthSet | undefined;
   #stopDeadlineMs: number | undefined;
   #requestStop!: () => void;
@@ -76,12 +78,14 @@ class ExporterHost {
     await exporter.start();
     this.#exporters.push(exporter);
     const config = factory.delivery(plan.config);
-    const slots = new SendSlots(config.queue.numConsumers);
+    const { numConsumers, isAwaited } = config.queue;
+    const slots = new SendSlots(numConsumers);
+    const throttle = new SendThrottle(config, { id: plan.id, signal: plan.signal, clock, meter, logger });
+    this.#throttles.push(throttle);
     const metrics = new DeliveryMetrics(meter, plan.id, plan.signal, exporter.peerLabels);
     const deadLetters = this.#deadLettersOf(plan, config.deadLetters);
     const { tracer } = this.#runtime;
     const spans = tracer.isOn ? new ExporterSpans(tracer, plan.id, plan.signal) : undefined;
-    const { isAwaited } = config.queue;
     for (const log of plan.logs) {
       const reader = openLogReader(log);
       const prng = new Prng(clock.unixMs() >>> 0);
@@ -102,6 +106,7 @@ class ExporterHost {
           logger,
           metrics,
           slots,
+          throttle,
           onGivenUp: () => new SharedWords(log.shared).countGivenUp(log.cursorNames.indexOf(plan.id)),
           ...(deadLetters === undefined ? {} : { deadLetters }),
           ...(batchMetrics === undefined ? {} : { batchMetrics }),
@@ -135,6 +140,7 @@ class ExporterHost {
     // A failing delivery means its log failed: the thread ends with that error and is replaced.
     await Promise.race([this.#stopRequested, ...runs.map((run) => run.then(() => this.#stopRequested))]);
     await Promise.all(this.#drains.map((drain) => drain.stop()));
+    for (const throttle of this.#throttles) throttle.close();
     // Closing ends the wait for space on a full disk, which a run may be in.
     const closing = Promise.allSettled(this.#drains.map((drain) => drain.closeCursor()));
     await Promise.allSettled(runs);

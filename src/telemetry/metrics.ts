@@ -268,6 +268,16 @@ export const METRICS: readonly MetricDefinition[] = [
     combine: 'max',
   },
   counter(
+    'millrace_exporter_throttled_attempts',
+    '{attempts}',
+    'Attempts that the backend refused because they were too many, or too much.',
+  ),
+  gauge(
+    'millrace_exporter_request_limit',
+    '{requests}/s',
+    'Requests a second that an exporter begins at most because its backend has refused some; 0: no limit.',
+  ),
+  counter(
     'millrace_exporter_abandoned_attempts',
     '{attempts}',
     'Attempts that the exporter did not end when their time was up; they were left behind.',

@@ -13,6 +13,7 @@ import type { DeadLetterSink } from './dead-letters.ts';
 import type { DeliveryMetrics } from './delivery-metrics.ts';
 import type { ExporterSpans } from './exporter-spans.ts';
 import { type FailedPart, isolatePoison, type PartOutcome } from './poison.ts';
+import type { SendThrottle } from './send-throttle.ts';
 
 const RETRY_AFTER_MAX_MS = 300_000;
 /** Between two tries to write dead letters. */
@@ -29,6 +30,7 @@ export interface SenderDependencies {
   prng: Prng;
   logger: Logger;
   metrics: DeliveryMetrics;
+  throttle: SendThrottle;
   /** Told of items that are neither delivered nor dead-lettered, before their batch ends. */
   onGivenUp?: () => void;
   /** undefined: no spans. */
@@ -79,12 +81,16 @@ export class BatchSender {
 
   /** The error is one that the same bytes would meet again. */
   async #sendWithRetries(batch: ExportBatch, state: SendState): Promise<PartOutcome> {
-    const { config, metrics, clock, maxElapsedMs, stop } = this.#deps;
+    const { config, metrics, clock, maxElapsedMs, throttle, stop } = this.#deps;
+    if (throttle.isOn && (await throttle.pass(stop, Number.POSITIVE_INFINITY)) === 'stopped')
+      return 'stopped';
     const startedMs = clock.monotonicMs();
     for (let retry = 0; ; retry++) {
+      const { epoch } = throttle;
       const { error, rejectedCount, isAbandoned } = await this.#attempts.run(batch);
       state.isAbandoned ||= isAbandoned;
       if (error === undefined) {
+        throttle.taken();
         metrics.sent(batch.itemCount, batch.sizeBytes, rejectedCount);
         state.sentCount += batch.itemCount - rejectedCount;
         return 'delivered';
@@ -92,8 +98,9 @@ export class BatchSender {
       if (stop.aborted) return 'stopped';
       state.error = error.message;
       if (error.permanent) return error;
-      if (!config.retry.enabled) return this.#drop(batch, error, 'not retryable');
       const hintMs = Math.min(Math.max(error.retryAfterMs || 0, 0), RETRY_AFTER_MAX_MS);
+      if (error.isThrottled) throttle.refused(epoch, hintMs, error.message);
+      if (!config.retry.enabled) return this.#drop(batch, error, 'not retryable');
       const waitMs = Math.max(backoffMs(config.retry, retry, this.#deps.prng), hintMs);
       const elapsedMs = clock.monotonicMs() + waitMs - startedMs;
       if (maxElapsedMs > 0 && elapsedMs > maxElapsedMs)
@@ -106,6 +113,11 @@ export class BatchSender {
         items: batch.itemCount,
       });
       if (!(await sleepUnlessAborted(waitMs, stop))) return 'stopped';
+      if (!throttle.isOn) continue;
+      const deadlineMs = maxElapsedMs > 0 ? startedMs + maxElapsedMs : Number.POSITIVE_INFINITY;
+      const passage = await throttle.pass(stop, deadlineMs);
+      if (passage === 'stopped') return 'stopped';
+      if (passage === 'late') return this.#drop(batch, error, 'no more retries left');
     }
   }
 

@@ -15,6 +15,7 @@ import type { DeadLetterSink } from './dead-letters.ts';
 import { Delivery } from './delivery.ts';
 import { DeliveryMetrics } from './delivery-metrics.ts';
 import { SendSlots } from './send-slots.ts';
+import { SendThrottle } from './send-throttle.ts';
 
 /** A traces request in two scopes whose spans are named `first`, `first + 1`, ... */
 export function numberedRequest(first: number, count: number, padBytes = 0): Uint8Array {
@@ -185,6 +186,7 @@ export interface DrainOptions {
   isDurable?: boolean;
   clock?: Clock;
   slots?: SendSlots;
+  throttle?: SendThrottle;
   deadLetters?: DeadLetterSink;
   graceMs?: number;
 }
@@ -197,6 +199,8 @@ export function startDrain(log: MemoryLog, exporter: Exporter, options: DrainOpt
   const logger = new RecordingLogger();
   const reader = log.openReader();
   const cursor = log.openCursor(options.cursorName ?? 'test');
+  const throttle =
+    options.throttle ?? new SendThrottle(config, { id: 'test', signal: 'traces', clock, meter, logger });
   const delivery = new Delivery({
     exporter,
     signal: 'traces',
@@ -209,6 +213,7 @@ export function startDrain(log: MemoryLog, exporter: Exporter, options: DrainOpt
     logger,
     metrics: new DeliveryMetrics(meter, 'test', 'traces'),
     slots: options.slots ?? new SendSlots(config.queue.numConsumers),
+    throttle,
     ...(options.deadLetters === undefined ? {} : { deadLetters: options.deadLetters }),
     ...(options.graceMs === undefined ? {} : { graceMs: options.graceMs }),
   });
@@ -237,6 +242,7 @@ export function startDrain(log: MemoryLog, exporter: Exporter, options: DrainOpt
       await reader.close();
       await running;
       await cursor.close();
+      throttle.close();
     },
   };
 }

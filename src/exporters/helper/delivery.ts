@@ -15,6 +15,7 @@ import type { DeadLetterSink } from './dead-letters.ts';
 import type { BatchProcessorMetrics, DeliveryMetrics } from './delivery-metrics.ts';
 import type { ExporterSpans } from './exporter-spans.ts';
 import type { SendSlots } from './send-slots.ts';
+import type { SendThrottle } from './send-throttle.ts';
 import { assembleStreamed, isStreamed, StreamedAssembler } from './streamed-batch.ts';
 
 /** Bytes of batches that one delivery holds in memory, sent or waiting for a retry. One batch always may. */
@@ -39,6 +40,8 @@ export interface DeliveryDependencies {
   spans?: ExporterSpans;
   /** Sends in flight of all deliveries of this exporter: `num_consumers` bounds them together. */
   slots: SendSlots;
+  /** Of all deliveries of this exporter together, as the slots are. */
+  throttle: SendThrottle;
   /** Where items go that the backend refuses for good; without it they are dropped. */
   deadLetters?: DeadLetterSink;
   /** Told of items that are neither delivered nor dead-lettered, before the position moves over them. */

@@ -34,7 +34,7 @@ const INDIVISIBLE_CODES: ReadonlySet<number> = new Set([
   GRPC_UNAUTHENTICATED,
   GRPC_UNIMPLEMENTED,
 ]);
-/** Statuses whose Retry-After counts. */
+/** Statuses whose Retry-After counts: with one they say that less is allowed. */
 const HTTP_THROTTLING: ReadonlySet<number> = new Set([429, 503]);
 
 const CODE_NAMES = [
@@ -62,12 +62,11 @@ export function grpcError(status: RpcStatus): PipelineError {
   const { code, message, retryDelayMs } = status;
   const isThrottled = code === GRPC_RESOURCE_EXHAUSTED && retryDelayMs !== undefined;
   const name = CODE_NAMES[code] ?? `Code(${code})`;
-  return failure(
-    RETRYABLE_CODES.has(code) || isThrottled,
-    `rpc error: code = ${name} desc = ${message}`,
-    retryDelayMs,
-    INDIVISIBLE_CODES.has(code),
-  );
+  return failure(RETRYABLE_CODES.has(code) || isThrottled, `rpc error: code = ${name} desc = ${message}`, {
+    retryAfterMs: retryDelayMs,
+    isThrottled: isThrottled || (code === GRPC_UNAVAILABLE && retryDelayMs !== undefined),
+    isIndivisible: INDIVISIBLE_CODES.has(code),
+  });
 }
 
 export interface HttpFailure {
@@ -84,9 +83,14 @@ export function httpError(failed: HttpFailure, nowUnixMs: number): PipelineError
   const { status, details } = failed;
   let text = `error exporting items, request to ${failed.url} responded with HTTP Status Code ${status}`;
   if (details !== undefined && details.message !== '') text += `, Message=${details.message}`;
-  if (!HTTP_RETRYABLE.has(status)) return failure(false, text, undefined, HTTP_INDIVISIBLE.has(status));
-  const asked = HTTP_THROTTLING.has(status) ? parseRetryAfter(failed.retryAfter, nowUnixMs) : undefined;
-  return failure(true, text, asked ?? details?.retryDelayMs);
+  if (!HTTP_RETRYABLE.has(status))
+    return failure(false, text, { isIndivisible: HTTP_INDIVISIBLE.has(status) });
+  const isThrottling = HTTP_THROTTLING.has(status);
+  const asked = isThrottling ? parseRetryAfter(failed.retryAfter, nowUnixMs) : undefined;
+  const retryAfterMs = asked ?? details?.retryDelayMs;
+  // A server that is away answers 503 as well; only one that is there can say for how long.
+  const isThrottled = status === 429 || (isThrottling && retryAfterMs !== undefined);
+  return failure(true, text, { retryAfterMs, isThrottled });
 }
 
 /** Seconds or an HTTP date (RFC 9110, 10.2.3). @returns undefined when it says nothing that can be waited for. */
@@ -102,12 +106,14 @@ export function parseRetryAfter(text: string | undefined, nowUnixMs: number): nu
 function failure(
   isRetryable: boolean,
   message: string,
-  retryAfterMs: number | undefined,
-  isIndivisible = false,
+  {
+    retryAfterMs,
+    ...marks
+  }: { retryAfterMs?: number | undefined; isThrottled?: boolean; isIndivisible?: boolean },
 ): PipelineError {
   return new PipelineError(isRetryable ? 'EXPORT_UNAVAILABLE' : 'EXPORT_REJECTED', message, {
     permanent: !isRetryable,
-    isIndivisible,
+    ...marks,
     ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
   });
 }
