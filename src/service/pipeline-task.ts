@@ -7,10 +7,11 @@ import { openLogReader, openLogWriter } from '../queue/log/open.ts';
 import { loadComponents } from '../registry/load.ts';
 import { findFactory, type Registry } from '../registry/registry.ts';
 import { HOLDING_CURSOR } from './holding-plan.ts';
-import { HoldingStage } from './holding-stage.ts';
+import type { HoldingStage } from './holding-stage.ts';
 import type { ChainPlan, PipelineWorkerInit } from './messages.ts';
 import { PipelineWorker } from './pipeline-worker.ts';
 import { ProcessorChain } from './processor-chain.ts';
+import { loadDecoders } from './record-request.ts';
 import { pipelineWorkerComponents } from './worker-components.ts';
 import { WorkerRuntime } from './worker-runtime.ts';
 
@@ -71,6 +72,7 @@ async function buildStage(
   after: ProcessorChain | undefined,
   { init, runtime, registry, writers }: Builder,
 ): Promise<HoldingStage> {
+  const { HoldingStage } = await import('./holding-stage.ts');
   const factory = findFactory(registry, 'processor', holding.type) as ProcessorFactory<unknown>;
   const settings = settingsOf(holding, plan, runtime);
   const log = init.logs[holding.log]!;
@@ -133,6 +135,7 @@ export async function runPipelineTask(init: PipelineWorkerInit): Promise<void> {
       worker = new PipelineWorker(init, {
         writers,
         chains,
+        decoders: await loadDecoders(init.routes),
         clock: runtime.clock,
         meter: runtime.meter,
         logger: runtime.logger,

@@ -31,7 +31,7 @@ import { RequestMeta } from './frame.ts';
 import type { HoldingStage } from './holding-stage.ts';
 import { type PipelineWorkerInit, type RoutePlan, WORD_CURRENT_REQUEST, WORD_FLUSHING } from './messages.ts';
 import type { ProcessorChain } from './processor-chain.ts';
-import { decodeRecord, recordDecoder, withResourceAttributes } from './record-request.ts';
+import { decodeRecord, withResourceAttributes } from './record-request.ts';
 import { RequestClient } from './request-client.ts';
 
 /** Bytes taken from the ring before the event loop gets its turn: about a millisecond of work. */
@@ -57,6 +57,8 @@ export interface PipelineWorkerDependencies {
     /** Takes what comes out of the chain, in place of the logs. */
     readonly stage?: HoldingStage | undefined;
   }[];
+  /** By index of the routes; absent when none of them reads records. */
+  decoders?: readonly (RecordDecoder | undefined)[];
   clock: Clock;
   meter: ThreadMeter;
   logger: Logger;
@@ -83,8 +85,9 @@ interface Route {
 }
 
 function makeRoute(
-  { signal, logs, recordEncoding }: RoutePlan,
+  { signal, logs }: RoutePlan,
   chains: PipelineWorkerDependencies['chains'],
+  decoder: RecordDecoder | undefined,
 ): Route {
   const branch = (
     own: readonly number[],
@@ -104,7 +107,7 @@ function makeRoute(
     signal,
     branches: plain.length > 0 ? [branch(plain, {}), ...branches] : branches,
     hasProcessors,
-    decoder: recordDecoder(signal, recordEncoding),
+    decoder,
   };
 }
 
@@ -135,7 +138,7 @@ export class PipelineWorker {
   #hasFailed = false;
 
   constructor(init: PipelineWorkerInit, deps: PipelineWorkerDependencies) {
-    this.#routes = init.routes.map((route) => makeRoute(route, deps.chains));
+    this.#routes = init.routes.map((route, i) => makeRoute(route, deps.chains, deps.decoders?.[i]));
     this.#writers = deps.writers;
     this.#client = new RequestClient(init.clientKeysByLog ?? []);
     this.#deps = deps;

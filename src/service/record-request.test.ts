@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { requestType } from '../testkit/otlp-root.ts';
-import { decodeRecord, recordDecoder, withResourceAttributes } from './record-request.ts';
+import { decodeRecord, loadDecoders, withResourceAttributes } from './record-request.ts';
 
 interface Logs {
   resource_logs: {
@@ -36,12 +36,16 @@ test('attributes of a receiver stand on every resource, in place of those of the
   assert.deepEqual(found, [['kafka.header.tenant=grün'], ['a=b', 'kafka.header.tenant=grün']]);
 });
 
-test('records are decoded as their route says, out of shared memory', () => {
+test('records are decoded as their route says, out of shared memory', async () => {
   const shared = new Uint8Array(new SharedArrayBuffer(5));
   shared.set(Buffer.from('hello'));
-  const request = decode(decodeRecord(recordDecoder('logs', 'text'), shared, 0));
+  const [decoder, none] = await loadDecoders([
+    { signal: 'logs', recordEncoding: 'text' },
+    { signal: 'traces', recordEncoding: undefined },
+  ]);
+  const request = decode(decodeRecord(decoder, shared, 0));
   assert.equal(request.resource_logs[0]?.scope_logs[0]?.log_records[0]?.body.string_value, 'hello');
-  assert.equal(recordDecoder('logs', undefined), undefined);
-  assert.throws(() => recordDecoder('traces', 'text'), { code: 'INTERNAL' });
-  assert.throws(() => decodeRecord(undefined, shared, 0), { code: 'INTERNAL' });
+  assert.equal(none, undefined);
+  await assert.rejects(loadDecoders([{ signal: 'traces', recordEncoding: 'text' }]), { code: 'INTERNAL' });
+  assert.throws(() => decodeRecord(none, shared, 0), { code: 'INTERNAL' });
 });

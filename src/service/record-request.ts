@@ -1,20 +1,29 @@
 /** What requests of receivers that read other systems go through before and after the scan. Pipeline workers. */
 import { PipelineError } from '../component/errors.ts';
 import type { Signal } from '../component/signal.ts';
-import { findDecoder } from '../encodings/decoders.ts';
 import type { RecordDecoder } from '../encodings/encoding.ts';
 import { writePlainValue } from '../otlp/any-value-write.ts';
 import { AttributeSet, FROM_CONSTANTS } from '../otlp/attribute-set.ts';
 import { ITEM_KEEP, patchRequest, type RequestEditor } from '../otlp/patch-request.ts';
 import { TAG_RESOURCE_ATTRIBUTES } from '../otlp/tags.ts';
 import { WireWriter } from '../otlp/wire-writer.ts';
+import type { RoutePlan } from './messages.ts';
 
-/** @throws PipelineError INTERNAL: the receiver's configuration was checked for it. */
-export function recordDecoder(signal: Signal, encoding: string | undefined): RecordDecoder | undefined {
-  if (encoding === undefined) return undefined;
-  const decoder = findDecoder(signal, encoding);
-  if (decoder !== undefined) return decoder;
-  throw new PipelineError('INTERNAL', `no encoding "${encoding}" of ${signal}`, { permanent: true });
+/**
+ * By index of the routes. The decoders are loaded where a route reads records: they are a fifth of a worker's modules.
+ * @throws PipelineError INTERNAL for a name that is none: the receiver's configuration was checked for it.
+ */
+export async function loadDecoders(
+  routes: readonly Pick<RoutePlan, 'signal' | 'recordEncoding'>[],
+): Promise<(RecordDecoder | undefined)[]> {
+  if (routes.every(({ recordEncoding }) => recordEncoding === undefined)) return [];
+  const { findDecoder } = await import('../encodings/decoders.ts');
+  return routes.map(({ signal, recordEncoding }) => {
+    if (recordEncoding === undefined) return undefined;
+    const decoder = findDecoder(signal, recordEncoding);
+    if (decoder !== undefined) return decoder;
+    throw new PipelineError('INTERNAL', `no encoding "${recordEncoding}" of ${signal}`, { permanent: true });
+  });
 }
 
 /**

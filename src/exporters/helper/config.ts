@@ -16,6 +16,7 @@ import {
   stringList,
 } from '../../config/field-kinds.ts';
 import { type CheckIssue, defineShape, mapShape, readDefaults, type Shape } from '../../config/schema.ts';
+import { once } from '../../stdx/once.ts';
 
 /** What one exporter wants different from the Collector's defaults; the user's keys win over both. */
 export interface DeliveryDefaults {
@@ -176,13 +177,14 @@ function queueShape(defaults: DeliveryDefaults): Shape<QueueConfig> {
     checkQueue,
     [refused('persistent_storage_enabled', 'was replaced by "storage", which names an extension')],
   );
-  const defaultBatch = readDefaults(batch);
+  // Tables are made in every thread, and read in one: what reads values is not loaded for a table alone.
+  const defaultBatch = once(() => readDefaults(batch));
   return mapShape(shape, ({ waitsForResult, ...queue }) => ({
     ...queue,
     isAwaited: waitsForResult || !queue.enabled,
     storage: normalId(queue.storage),
     ...(queue.batch === undefined ? {} : { hasOwnBatch: true as const }),
-    batch: completeBatch(queue, defaultBatch, defaults),
+    batch: completeBatch(queue, defaultBatch(), defaults),
   }));
 }
 
