@@ -112,7 +112,7 @@ export class QueueReceiver implements Component {
         for (const message of messages) this.#accept(message, held);
         waitMs = RETRY_MS_MIN;
         if (messages.length > 0) continue;
-        await sleepUnlessAborted(EMPTY_PAUSE_MS - (clock.monotonicMs() - askedMs), stop);
+        await sleepUnlessAborted(Math.max(askedMs + EMPTY_PAUSE_MS - clock.monotonicMs(), 0), stop);
       } catch (error) {
         if (stop.aborted) return;
         logger.error('the queue cannot be read, will be tried again', {
