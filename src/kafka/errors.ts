@@ -90,7 +90,12 @@ export function kafkaError(error: unknown, peer: string): PipelineError {
         { permanent: false, retryAfterMs: CREDENTIALS_RETRY_MS, cause: error },
       );
     case 'passing':
-      return new PipelineError('EXPORT_UNAVAILABLE', `${peer}: ${what}`, { permanent: false, cause: error });
+      return new PipelineError('EXPORT_UNAVAILABLE', `${peer}: ${what}`, {
+        permanent: false,
+        // Other quotas refuse nothing: brokers say how long they will not listen, and the client waits.
+        isThrottled: type === 'THROTTLING_QUOTA_EXCEEDED',
+        cause: error,
+      });
   }
 }
 

@@ -18,12 +18,18 @@ export function connectionHandler(connectionsMax: number) {
   };
 }
 
-/** How often the client itself repeats a request. @param seed of the pauses between them. */
-export function retryOptions(config: S3ConnectionConfig, seed: number) {
+/**
+ * How often the client itself repeats a request.
+ * @param seed of the pauses between them.
+ * @param leavesThrottled see `boundedRetries`; the client's own modes know nothing of it.
+ */
+export function retryOptions(config: S3ConnectionConfig, seed: number, leavesThrottled = false) {
   const { retryMode, retryMaxAttempts, retryMaxBackoffMs } = config;
   if (retryMode === 'nop') return { maxAttempts: 1 };
   if (retryMode === 'standard')
-    return { retryStrategy: boundedRetries(retryMaxAttempts, retryMaxBackoffMs, new Prng(seed)) };
+    return {
+      retryStrategy: boundedRetries(retryMaxAttempts, retryMaxBackoffMs, new Prng(seed), leavesThrottled),
+    };
   return { retryMode, maxAttempts: retryMaxAttempts === 0 ? Number.MAX_SAFE_INTEGER : retryMaxAttempts };
 }
 

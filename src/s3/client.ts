@@ -7,6 +7,7 @@ import type {
   HeadObjectCommandOutput,
   ListMultipartUploadsCommandOutput,
   PutObjectCommandInput,
+  S3ClientConfig,
 } from '@aws-sdk/client-s3';
 import { userAgent } from '../stdx/product.ts';
 import { boundAnswers } from './bounded-answers.ts';
@@ -39,11 +40,14 @@ const CLEANUP_TIMEOUT_MS = 10_000;
 export class S3Store {
   readonly #sdk: Sdk;
   readonly #client: SdkClient;
+  /** For single objects; the same as the other one but for what it repeats. */
+  readonly #putClient: SdkClient;
   readonly #hasChecksums: boolean;
 
-  private constructor(sdk: Sdk, client: SdkClient, hasChecksums: boolean) {
+  private constructor(sdk: Sdk, client: SdkClient, putClient: SdkClient, hasChecksums: boolean) {
     this.#sdk = sdk;
     this.#client = client;
+    this.#putClient = putClient;
     this.#hasChecksums = hasChecksums;
   }
 
@@ -51,12 +55,11 @@ export class S3Store {
   static async open(config: S3ConnectionConfig, options: S3StoreOptions): Promise<S3Store> {
     const sdk = await import('@aws-sdk/client-s3');
     const checksums = config.checksumCalculation === 'when_required' ? 'WHEN_REQUIRED' : 'WHEN_SUPPORTED';
-    const client = new sdk.S3Client({
+    const settings = {
       // Without one the client takes that of the environment, as the tools of AWS do.
       ...(config.region === '' ? {} : { region: config.region }),
       ...(config.endpoint === undefined ? { tls: !config.disablesSsl } : { endpoint: config.endpoint }),
       forcePathStyle: config.forcesPathStyle,
-      ...retryOptions(config, options.seed),
       ...(await credentialOptions(config)),
       requestChecksumCalculation: checksums,
       responseChecksumValidation: checksums,
@@ -65,13 +68,18 @@ export class S3Store {
       systemClockOffset: options.clockOffsetMs ?? 0,
       customUserAgent: userAgent().split(' ')[0]!,
       requestHandler: connectionHandler(options.connectionsMax),
-    });
-    client.middlewareStack.add(boundAnswers(ANSWER_BYTES_MAX), {
-      step: 'deserialize',
-      priority: 'low',
-      name: 'boundAnswers',
-    });
-    return new S3Store(sdk, client, checksums === 'WHEN_SUPPORTED');
+    } as const;
+    const client = openClient(sdk, { ...settings, ...retryOptions(config, options.seed) });
+    const putClient = !options.leavesThrottledPuts
+      ? client
+      : openClient(sdk, {
+          ...settings,
+          ...retryOptions(config, options.seed, true),
+          // One set of connections, and one that asks for credentials.
+          requestHandler: client.config.requestHandler,
+          credentials: client.config.credentials,
+        });
+    return new S3Store(sdk, client, putClient, checksums === 'WHEN_SUPPORTED');
   }
 
   /** Pages of up to 1000 objects whose keys begin with `prefix`, in ascending order of their bytes. */
@@ -172,7 +180,7 @@ export class S3Store {
     const sizeBytes = body.byteLength;
     const params = { ...writeParams(bucket, key, options), Body: body };
     return this.#write(`put s3://${bucket}/${key}`, async () => {
-      await this.#client.send(new this.#sdk.PutObjectCommand(params), { abortSignal: signal });
+      await this.#putClient.send(new this.#sdk.PutObjectCommand(params), { abortSignal: signal });
       return sizeBytes;
     });
   }
@@ -280,6 +288,7 @@ export class S3Store {
 
   close(): void {
     this.#client.destroy();
+    this.#putClient.destroy();
   }
 
   async #write(what: string, write: () => Promise<number>): Promise<WriteResult> {
@@ -298,6 +307,16 @@ export class S3Store {
       throw s3Error(what, error);
     }
   }
+}
+
+function openClient(sdk: Sdk, settings: S3ClientConfig): SdkClient {
+  const client = new sdk.S3Client(settings);
+  client.middlewareStack.add(boundAnswers(ANSWER_BYTES_MAX), {
+    step: 'deserialize',
+    priority: 'low',
+    name: 'boundAnswers',
+  });
+  return client;
 }
 
 interface UploadMarker {

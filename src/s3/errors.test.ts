@@ -47,6 +47,20 @@ test('what passes by itself is unavailable, with the wait that was asked for', (
   }
   assert.equal(s3Error('put', answer(503, 'SlowDown', { 'retry-after': '7' })).retryAfterMs, 7000);
   assert.equal(s3Error('put', answer(503, 'SlowDown', { 'retry-after': '-7' })).retryAfterMs, undefined);
+  const isThrottled = (status: number, name: string, headers = {}) =>
+    s3Error('put', answer(status, name, headers)).isThrottled;
+  assert.deepEqual(
+    [
+      isThrottled(503, 'SlowDown'),
+      isThrottled(429, 'Unknown'),
+      isThrottled(503, 'Unknown', { 'retry-after': '1' }),
+    ],
+    [true, true, true],
+  );
+  assert.deepEqual(
+    [isThrottled(503, 'ServiceUnavailable'), isThrottled(500, 'InternalError')],
+    [false, false],
+  );
   const refused = new AggregateError([
     Object.assign(new Error('connect ECONNREFUSED'), { code: 'ECONNREFUSED' }),
   ]);

@@ -75,6 +75,19 @@ const PASSING: ReadonlySet<string> = new Set([
   'OverLimit',
 ]);
 
+/** Less is allowed than is sent; the last two are MinIO's. */
+const THROTTLING: ReadonlySet<string> = new Set([
+  'SlowDown',
+  'Throttling',
+  'ThrottlingException',
+  'RequestLimitExceeded',
+  'BandwidthLimitExceeded',
+  'TooManyRequests',
+  'TooManyRequestsException',
+  'SlowDownRead',
+  'SlowDownWrite',
+]);
+
 /** Without the text of a remote, that may be long and hold line ends. */
 const TEXT_MAX = 300;
 
@@ -116,6 +129,7 @@ export function s3Error(what: string, error: unknown): PipelineError {
   const retryAfterMs = retryAfter(error);
   return new PipelineError('EXPORT_UNAVAILABLE', text, {
     ...options,
+    isThrottled: THROTTLING.has(name) || status === 429 || (status === 503 && retryAfterMs !== undefined),
     ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
   });
 }

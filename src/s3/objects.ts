@@ -5,6 +5,11 @@ export interface S3StoreOptions {
   connectionsMax: number;
   /** Of the pauses between repeated requests. */
   seed: number;
+  /**
+   * `put` does not repeat what the store refuses with SlowDown: who calls it slows down. The parts of an upload are
+   * repeated all the same, because the whole upload would be.
+   */
+  leavesThrottledPuts?: boolean;
   /** Difference to the machine's clock that requests are signed with, for tests. */
   clockOffsetMs?: number;
 }

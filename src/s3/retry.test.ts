@@ -32,6 +32,16 @@ test('as many requests as are allowed, and 0 means no limit', async () => {
   }
 });
 
+test('a request that is one too many is left to who sends it, if he wants it', async () => {
+  const strategy = boundedRetries(3, 20_000, new Prng(1), true);
+  const token = await strategy.acquireInitialRetryToken('');
+  await assert.rejects(strategy.refreshRetryTokenForRetry(token, { errorType: 'THROTTLING' }));
+  assert.equal(
+    (await strategy.refreshRetryTokenForRetry(token, { errorType: 'TRANSIENT' })).getRetryCount(),
+    1,
+  );
+});
+
 test('what asking again does not change is not asked again', async () => {
   assert.deepEqual(await waits(3, 20_000, 'CLIENT_ERROR'), []);
 });

@@ -87,6 +87,8 @@ export class S3Exporter implements Exporter {
       this.#store = await S3Store.open(connection, {
         connectionsMax: this.#config.delivery.queue.numConsumers + SPARE_CONNECTIONS,
         seed: clock.unixMs() >>> 0,
+        // Without another attempt the client's own are all there are.
+        leavesThrottledPuts: this.#config.delivery.retry.enabled,
       });
     } catch (error) {
       throw new PipelineError('START_FAILED', `${id}: ${(error as Error).message}`, {

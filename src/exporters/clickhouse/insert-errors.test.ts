@@ -21,6 +21,12 @@ test('pressure, unknown codes and what an operator can repair are tried again', 
   }
 });
 
+test('a server that allows less than is sent slows everybody down, one that is ill does not', () => {
+  const isThrottled = (code: number) => toPipelineError(serverError(code), false).isThrottled;
+  assert.deepEqual([201, 202, 252].map(isThrottled), [true, true, true]);
+  assert.deepEqual([209, 241, 242, 999].map(isThrottled), [false, false, false, false]);
+});
+
 test('broken statements and broken data are not', () => {
   for (const code of [
     6, 20, 26, 27, 32, 33, 36, 38, 41, 53, 62, 69, 70, 72, 73, 115, 117, 130, 131, 271, 344, 691,

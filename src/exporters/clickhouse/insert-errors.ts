@@ -37,6 +37,8 @@ const STATEMENT_CODES: ReadonlySet<number> = new Set([
   115, // UNKNOWN_SETTING
   344, // SUPPORT_IS_DISABLED
 ]);
+/** TOO_MANY_SIMULTANEOUS_QUERIES, QUOTA_EXCEEDED; with TOO_MANY_PARTS they say that less is allowed than is sent. */
+const THROTTLING_CODES: ReadonlySet<number> = new Set([201, 202, 252]);
 /** TOO_MANY_PARTS: back-pressure, or a block that touches more partitions than the server allows. */
 const TOO_MANY_PARTS = 252;
 const TOO_MANY_PARTITIONS_TEXT = 'Too many partitions for single INSERT block';
@@ -94,5 +96,9 @@ export function toPipelineError(error: unknown, aborted: boolean): PipelineError
     });
   }
   const prefix = code === undefined ? 'ClickHouse is not reachable' : `ClickHouse code ${code}`;
-  return new PipelineError('EXPORT_UNAVAILABLE', `${prefix}: ${message}`, { permanent: false, cause: error });
+  return new PipelineError('EXPORT_UNAVAILABLE', `${prefix}: ${message}`, {
+    permanent: false,
+    isThrottled: THROTTLING_CODES.has(code ?? 0),
+    cause: error,
+  });
 }

@@ -131,23 +131,34 @@ test('who waits leaves at a stop and at a deadline, and nobody takes their turns
   throttle.close();
 });
 
-/** Consumers that send for ever, each refused request after a wait of its own, to a backend with a bucket of tokens. */
-function storm(bed: Bed, allowedPerSecond: () => number) {
-  const perSecond: { sent: number; taken: number }[] = [];
-  const stop = new AbortController();
-  let [tokens, filledMs] = [0, bed.nowMs()];
-  const answer = () => {
-    const nowMs = bed.nowMs();
+/** Whether a request is taken. */
+type Backend = (nowMs: number) => boolean;
+
+/** As many a second, and as many at once. */
+function bucket(allowedPerSecond: () => number): Backend {
+  let [tokens, filledMs] = [0, 0];
+  return (nowMs) => {
     const allowed = allowedPerSecond();
     tokens = Math.min(tokens + ((nowMs - filledMs) * allowed) / 1000, allowed);
     filledMs = nowMs;
+    const isTaken = tokens >= 1;
+    if (isTaken) tokens -= 1;
+    return isTaken;
+  };
+}
+
+/** Consumers that send for ever, each refused request after a wait of its own. */
+function storm(bed: Bed, backend: Backend) {
+  const perSecond: { sent: number; taken: number }[] = [];
+  const stop = new AbortController();
+  const answer = () => {
+    const nowMs = bed.nowMs();
+    const isTaken = backend(nowMs);
     perSecond[Math.floor(nowMs / 1000)] ??= { sent: 0, taken: 0 };
     const count = perSecond[Math.floor(nowMs / 1000)]!;
     count.sent += 1;
-    if (tokens < 1) return false;
-    tokens -= 1;
-    count.taken += 1;
-    return true;
+    if (isTaken) count.taken += 1;
+    return isTaken;
   };
   const wait = (durationMs: number) => new Promise((resolve) => setTimeout(resolve, durationMs));
   const consume = async () => {
@@ -176,7 +187,10 @@ function storm(bed: Bed, allowedPerSecond: () => number) {
 for (const allowed of [1, 5, 50]) {
   test(`B17: ${allowed} requests a second are found, and few are sent beyond them`, async (t) => {
     const bed = openBed(t);
-    const backend = storm(bed, () => allowed);
+    const backend = storm(
+      bed,
+      bucket(() => allowed),
+    );
     await bed.pass(120_000);
     const { sent, taken } = backend.between(40, 120);
     assert.ok(taken >= 0.75 * allowed, `${taken} taken of ${allowed} allowed`);
@@ -186,10 +200,28 @@ for (const allowed of [1, 5, 50]) {
   });
 }
 
+test('a request in fifty that is refused limits nothing, unless a delay is named', async (t) => {
+  const bed = openBed(t);
+  const { throttle } = bed;
+  for (let i = 0; i < 1000; i++) {
+    if (i % 50 === 49) throttle.refused(throttle.epoch, 0, 'busy for a moment');
+    else throttle.taken();
+    await bed.pass(5);
+  }
+  assert.deepEqual([throttle.isOn, bed.refusedCount()], [false, 20]);
+  throttle.refused(throttle.epoch, 1000, 'wait');
+  assert.equal(throttle.isOn, true);
+  assert.ok(bed.limit() > 100, `${bed.limit()} requests a second`);
+  throttle.close();
+});
+
 test('B17: a backend that allows more again is used within a minute', async (t) => {
   const bed = openBed(t);
   let allowed = 2;
-  const backend = storm(bed, () => allowed);
+  const backend = storm(
+    bed,
+    bucket(() => allowed),
+  );
   await bed.pass(60_000);
   allowed = 40;
   await bed.pass(60_000);

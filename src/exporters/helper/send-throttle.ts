@@ -7,6 +7,7 @@
  * | refuses, and names a delay                 | no request begins before it is over                                       |
  * | refuses a request sent at the newest rate  | the rate falls below what was taken lately; requests begin one by one     |
  * | refuses one sent before the rate fell      | nothing more: it says nothing about the new rate                          |
+ * | refuses one in many before, names no delay | nothing: stores do that now and then                                      |
  * | refuses all, whatever the rate             | half the rate each time, and twice the rate for each that is taken again  |
  * | takes                                      | the rate grows with time, slowly near what was refused, faster beyond     |
  * | refuses nothing for a minute or two        | nothing is limited any more                                               |
@@ -86,7 +87,7 @@ export class SendThrottle {
   }
 
   taken(): void {
-    this.#rate.note(this.#clock.monotonicMs());
+    this.#rate.noteTaken(this.#clock.monotonicMs());
   }
 
   /**
@@ -97,7 +98,8 @@ export class SendThrottle {
     const nowMs = this.#clock.monotonicMs();
     this.#attempts.add(1);
     this.#refusedCount += 1;
-    if (epoch === this.#epoch) {
+    const isOften = this.#rate.noteRefused(nowMs);
+    if (epoch === this.#epoch && (this.#isOn || isOften || holdMs > 0)) {
       this.#rate.fall(nowMs, !this.#isOn);
       this.#epoch += 1;
       if (!this.#isOn) this.#begin(nowMs, reason);

@@ -11,6 +11,8 @@ const RETURN_REQUESTS = 10;
 /** Without a refusal for so many times that, the rate is a multiple of what was refused: there is no limit any more. */
 const CALM_RETURNS = 6;
 const WINDOW_SECONDS = 8;
+/** Fewer refusals among the requests of the window are what a store does now and then: they limit nothing. */
+const BEGIN_SHARE = 0.05;
 const PAUSES_MAX = 16;
 
 export interface RateBounds {
@@ -24,8 +26,8 @@ export interface RateBounds {
 
 export class ThrottleRate {
   readonly #bounds: RateBounds;
-  readonly #taken = new Uint32Array(WINDOW_SECONDS);
-  #second = 0;
+  readonly #taken = new SecondsWindow();
+  readonly #refused = new SecondsWindow();
   /** What was too much, requests a second; 0: nothing so far. */
   #peak = 0;
   #returnMs = RETURN_MS_MIN;
@@ -38,12 +40,17 @@ export class ThrottleRate {
     this.#bounds = bounds;
   }
 
-  /** A request was taken. */
-  note(nowMs: number): void {
-    this.#advance(nowMs);
-    this.#taken[this.#second % WINDOW_SECONDS]! += 1;
+  noteTaken(nowMs: number): void {
+    this.#taken.add(nowMs);
     this.#hasTakenSince = true;
     if (this.#pauses > 0) this.#pauses -= 1;
+  }
+
+  /** @returns whether that happens so often that a limit has to begin. */
+  noteRefused(nowMs: number): boolean {
+    this.#refused.add(nowMs);
+    const refused = this.#refused.sum(nowMs);
+    return refused > BEGIN_SHARE * (refused + this.#taken.sum(nowMs));
   }
 
   /** Meaningless before the first `fall`. */
@@ -64,7 +71,7 @@ export class ThrottleRate {
   }
 
   #lower(nowMs: number, isFirst: boolean): void {
-    const taken = this.#takenPerSecond(nowMs);
+    const taken = this.#taken.perSecond(nowMs);
     const { entry, floor } = this.#bounds;
     const now = isFirst ? Math.max(taken, entry) : this.perSecond(nowMs);
     const peak = isFirst ? now : Math.max(Math.min(now, taken), now * FALL_LEAST);
@@ -83,21 +90,36 @@ export class ThrottleRate {
   get calmAtMs(): number {
     return this.#fellMs + CALM_RETURNS * this.#returnMs;
   }
+}
 
-  /** Of a second, or of the whole window where requests are rare; a burst may make it too much, never too little. */
-  #takenPerSecond(nowMs: number): number {
+/** Counts of the last seconds. */
+class SecondsWindow {
+  readonly #counts = new Uint32Array(WINDOW_SECONDS);
+  #second = 0;
+
+  add(nowMs: number): void {
     this.#advance(nowMs);
-    const sum = this.#taken.reduce((total, count) => total + count, 0);
-    const newest = this.#taken[this.#second % WINDOW_SECONDS]!;
-    const before = this.#taken[(this.#second + WINDOW_SECONDS - 1) % WINDOW_SECONDS]!;
-    return Math.max(newest, before, sum / WINDOW_SECONDS);
+    this.#counts[this.#second % WINDOW_SECONDS]! += 1;
+  }
+
+  sum(nowMs: number): number {
+    this.#advance(nowMs);
+    return this.#counts.reduce((total, count) => total + count, 0);
+  }
+
+  /** Of a second, or of the whole window where there are few; a burst may make it too much, never too little. */
+  perSecond(nowMs: number): number {
+    const mean = this.sum(nowMs) / WINDOW_SECONDS;
+    const newest = this.#counts[this.#second % WINDOW_SECONDS]!;
+    const before = this.#counts[(this.#second + WINDOW_SECONDS - 1) % WINDOW_SECONDS]!;
+    return Math.max(newest, before, mean);
   }
 
   #advance(nowMs: number): void {
     const second = Math.floor(nowMs / 1000);
     if (second === this.#second) return;
     const from = Math.max(this.#second + 1, second - WINDOW_SECONDS + 1);
-    for (let each = from; each <= second; each++) this.#taken[each % WINDOW_SECONDS] = 0;
+    for (let each = from; each <= second; each++) this.#counts[each % WINDOW_SECONDS] = 0;
     this.#second = second;
   }
 }

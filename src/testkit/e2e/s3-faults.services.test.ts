@@ -6,6 +6,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Prng } from '../../stdx/prng.ts';
 import { metricSum, until } from '../engine-process.ts';
+import { SPANS_PER_REQUEST } from '../ledger-client.ts';
 import { BUCKET, S3FaultBed } from '../services/s3-fault-bed.ts';
 
 test('5xx, SlowDown, broken connections and lost answers: each span once', {
@@ -34,6 +35,35 @@ test('5xx, SlowDown, broken connections and lost answers: each span once', {
   world.proxy.script = () => undefined;
   await world.drained();
   world.assertOnce(keys);
+});
+
+test('B17: a store that allows ten writes a second gets hardly more, and each span once', {
+  timeout: 180_000,
+}, async (t) => {
+  const size = SPANS_PER_REQUEST;
+  const world = await S3FaultBed.create(t, { min_size: size, max_size: size, flush_timeout: '100ms' });
+  const [allowed, objects] = [10, 100];
+  const answers: boolean[] = [];
+  let [tokens, filledMs] = [allowed, performance.now()];
+  world.proxy.script = (method) => {
+    if (method !== 'PUT') return undefined;
+    const nowMs = performance.now();
+    tokens = Math.min(tokens + ((nowMs - filledMs) * allowed) / 1000, allowed);
+    filledMs = nowMs;
+    answers.push(tokens >= 1);
+    if (tokens < 1) return { status: 503, code: 'SlowDown' };
+    tokens -= 1;
+    return undefined;
+  };
+  await world.start();
+  const keys = await world.send(objects);
+  await world.drained();
+  world.assertOnce(keys);
+  const later = answers.slice(answers.length >> 1);
+  const refused = later.filter((isTaken) => !isTaken).length;
+  assert.ok(refused <= 0.3 * later.length, `${refused} of the later ${later.length} requests were refused`);
+  assert.ok((await world.metric('millrace_exporter_throttled_attempts')) > 0);
+  await world.engine!.said(/the backend takes less than it is sent/);
 });
 
 test('wrong credentials keep the data and say what is wrong', { timeout: 180_000 }, async (t) => {

@@ -20,8 +20,8 @@ const BUCKET = 'archive';
 /** Each becomes an object of its own: four times what is allowed by default. */
 const REQUEST_EVERY_MS = 50;
 const CONSUMERS = 10;
-/** Each consumer waits by itself, from a short wait on for every object, so that requests exceed what is allowed by a factor. */
-const REQUESTS_PER_OBJECT_MAX = 6;
+/** In the second half, when the rate has been found: all that were sent, for each that was taken. */
+const REQUESTS_PER_OBJECT_MAX = 1.25;
 
 async function run(minutes: number, allowed: number): Promise<{ line: string; isComplete: boolean }> {
   const store = await S3Server.start({ buckets: [BUCKET] });
