@@ -21,45 +21,53 @@ export interface SealedRecord {
   buffer: Uint8Array;
 }
 
-/** Buffers over the pool's size that are kept, together. */
-const LARGE_KEPT_BYTES_MAX = 8 * 1024 * 1024;
 /** Large buffers have sizes that fit records of about the same size. */
-const LARGE_STEP_BYTES = 128 * 1024;
+const LARGE_STEP_BYTES = 256 * 1024;
+/** Such a buffer is for one request that nobody sends often. */
+const KEPT_BUFFER_BYTES_MAX = 8 * 1024 * 1024;
 
 /** Private buffers of one size. Memory touched before is cheaper than new memory, so the last one back goes out first. */
 export class BufferPool {
   readonly bufferBytes: number;
-  readonly #keptMax: number;
+  readonly #keptBytesMax: number;
   readonly #free: Uint8Array[] = [];
   /** For records of large requests, some of which are read together: new memory for each is much garbage. */
   readonly #large: Uint8Array[] = [];
-  #largeBytes = 0;
+  #keptBytes = 0;
 
+  /** @param keptBytesMax of all that are kept, large ones included; two of the pool's size always may be. */
   constructor(bufferBytes: number, keptBytesMax: number) {
     this.bufferBytes = bufferBytes;
-    this.#keptMax = Math.max(2, Math.floor(keptBytesMax / bufferBytes));
+    this.#keptBytesMax = Math.max(2 * bufferBytes, keptBytesMax);
   }
 
   /** A buffer of at least `sizeBytes`; of those larger than the pool's size some are kept afterwards. */
   take(sizeBytes: number): Uint8Array {
-    if (sizeBytes <= this.bufferBytes) return this.#free.pop() ?? new Uint8Array(this.bufferBytes);
+    const buffer = sizeBytes <= this.bufferBytes ? this.#free.pop() : this.#takeLarge(sizeBytes);
+    if (buffer !== undefined) {
+      this.#keptBytes -= buffer.byteLength;
+      return buffer;
+    }
+    if (sizeBytes <= this.bufferBytes) return new Uint8Array(this.bufferBytes);
+    return new Uint8Array(Math.ceil(sizeBytes / LARGE_STEP_BYTES) * LARGE_STEP_BYTES);
+  }
+
+  #takeLarge(sizeBytes: number): Uint8Array | undefined {
     const index = this.#large.findLastIndex(({ byteLength }) => byteLength >= sizeBytes);
-    if (index < 0) return new Uint8Array(Math.ceil(sizeBytes / LARGE_STEP_BYTES) * LARGE_STEP_BYTES);
-    const [large] = this.#large.splice(index, 1);
-    this.#largeBytes -= large!.byteLength;
-    return large!;
+    return index < 0 ? undefined : this.#large.splice(index, 1)[0];
   }
 
   /** Only for buffers that no other thread reads any more. */
   give(buffer: Uint8Array): void {
     const { byteLength } = buffer;
-    if (byteLength === this.bufferBytes) {
-      if (this.#free.length < this.#keptMax) this.#free.push(buffer);
-    } else if (byteLength > this.bufferBytes && byteLength <= LARGE_KEPT_BYTES_MAX) {
-      this.#large.push(buffer);
-      this.#largeBytes += byteLength;
-      // The oldest leave, so that sizes which nobody wants any more do.
-      while (this.#largeBytes > LARGE_KEPT_BYTES_MAX) this.#largeBytes -= this.#large.shift()!.byteLength;
+    if (byteLength < this.bufferBytes || byteLength > Math.max(this.bufferBytes, KEPT_BUFFER_BYTES_MAX))
+      return;
+    const kept = byteLength === this.bufferBytes ? this.#free : this.#large;
+    kept.push(buffer);
+    this.#keptBytes += byteLength;
+    // The oldest large ones leave first, so that sizes which nobody wants any more do.
+    while (this.#keptBytes > this.#keptBytesMax) {
+      this.#keptBytes -= (this.#large.shift() ?? this.#free.pop()!).byteLength;
     }
   }
 }

@@ -101,7 +101,7 @@ test('a request larger than a record gets a buffer of its own, and takes no more
 });
 
 test('large buffers are used again, for records of about their size, and are kept up to a bound', () => {
-  const pool = new BufferPool(4096, 65_536);
+  const pool = new BufferPool(4096, 8 << 20);
   const first = pool.take(840_000);
   const second = pool.take(845_000);
   assert.notEqual(first, second);
@@ -118,4 +118,15 @@ test('large buffers are used again, for records of about their size, and are kep
   const huge = pool.take(10 << 20);
   pool.give(huge);
   assert.notEqual(pool.take(10 << 20), huge);
+});
+
+test('buffers of the ordinary size go before large ones, within one bound for both', () => {
+  const pool = new BufferPool(4096, 1 << 20);
+  const large = pool.take(600_000);
+  pool.give(large);
+  const small = Array.from({ length: 128 }, () => pool.take(1));
+  for (const buffer of small) pool.give(buffer);
+  assert.notEqual(pool.take(600_000), large);
+  const again = Array.from({ length: 128 }, () => pool.take(1));
+  assert.deepEqual(new Set(again), new Set(small));
 });

@@ -59,6 +59,12 @@ export interface KafkaReceiverConfig {
 /** `max_fetch_size: 0` means no limit; memory has one. */
 const FETCH_BYTES_MAX = 64 << 20;
 const MIB = 1 << 20;
+/**
+ * Both are 1 MiB in the Collector. A broker cuts what it sends of a partition at the byte, inside of a batch, and the cut
+ * batch is sent again: of 1 MiB with the largest batches that brokers take, a third on average.
+ */
+const FETCH_BYTES_DEFAULT = 8 * MIB;
+const PARTITION_BYTES_DEFAULT = 2 * MIB;
 /** What the receiver can hand on at least; records are seldom larger than the 1 MB that brokers take by default. */
 const RECORD_BYTES_MIN = 20 * MIB;
 /** A record of the log holds no more. */
@@ -129,7 +135,7 @@ export const kafkaReceiverConfigSchema = defineConfig<KafkaReceiverConfig>(
     strategy: string('group_rebalance_strategy', { doc: 'Old spelling, for one strategy.' }),
     minFetchBytes: byteCount('min_fetch_size', { default: 1, doc: 'Bytes for which a broker waits.' }),
     maxFetchBytes: byteCount('max_fetch_size', {
-      default: MIB,
+      default: FETCH_BYTES_DEFAULT,
       doc: 'Bytes of one answer of a broker; 0: 64 MiB. A single larger record comes all the same.',
     }),
     maxFetchWaitMs: duration('max_fetch_wait', {
@@ -138,7 +144,7 @@ export const kafkaReceiverConfigSchema = defineConfig<KafkaReceiverConfig>(
       doc: 'How long a broker waits for `min_fetch_size`.',
     }),
     maxPartitionFetchBytes: byteCount('max_partition_fetch_size', {
-      default: MIB,
+      default: PARTITION_BYTES_DEFAULT,
       min: 1,
       max: RECORD_BYTES_MAX,
       doc: 'Bytes of one partition in an answer.',
