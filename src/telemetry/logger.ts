@@ -1,8 +1,15 @@
 /** Structured logs by pino, rate-limited per message like the Collector's sampling. */
-import pino from 'pino';
+import { createRequire } from 'node:module';
+import type { Logger as Pino } from 'pino';
 import { PipelineError } from '../component/errors.ts';
 import type { LogFields, Logger } from '../component/settings.ts';
 import type { Clock } from '../stdx/clock.ts';
+import { once } from '../stdx/once.ts';
+
+const require = createRequire(import.meta.url);
+
+/** Loaded with the first line: most worker threads never write one, and it is a tenth of their start. */
+const loadPino = once(() => require('pino') as typeof import('pino').default);
 
 export const LOG_LEVELS = ['debug', 'info', 'warn', 'error'] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
@@ -81,7 +88,8 @@ export function formatConsoleLine(json: string): string {
 
 /** What lines go through now; a reload puts another one in its place. */
 interface LogSink {
-  root: pino.Logger;
+  root(): Pino;
+  level: LogLevel;
   /** Undefined when every line is printed. */
   sampler: LogSampler | undefined;
   /** Closes the files. */
@@ -98,41 +106,44 @@ class PinoLogger implements Logger {
   readonly #fields: LogFields;
   /** Of the sink that it was made for. */
   #sink: LogSink;
-  #pino: pino.Logger;
+  #pino: Pino | undefined;
 
   constructor(source: LogSource, fields: LogFields) {
     this.#source = source;
     this.#fields = fields;
     this.#sink = source.sink;
-    this.#pino = source.sink.root.child(fields);
   }
 
   debug(message: string, fields: LogFields = {}): void {
-    const out = this.#current();
-    if (out.isLevelEnabled('debug') && this.#admits(message)) out.debug(fields, message);
+    this.#follow();
+    if (this.#sink.level === 'debug' && this.#admits(message)) this.#out().debug(fields, message);
   }
 
   info(message: string, fields: LogFields = {}): void {
-    const out = this.#current();
-    if (this.#admits(message)) out.info(fields, message);
+    this.#follow();
+    if (this.#admits(message)) this.#out().info(fields, message);
   }
 
   warn(message: string, fields: LogFields = {}): void {
-    const out = this.#current();
-    if (this.#admits(message)) out.warn(fields, message);
+    this.#follow();
+    if (this.#admits(message)) this.#out().warn(fields, message);
   }
 
   error(message: string, fields: LogFields = {}): void {
-    const out = this.#current();
-    if (this.#admits(message)) out.error(fields, message);
+    this.#follow();
+    if (this.#admits(message)) this.#out().error(fields, message);
   }
 
-  #current(): pino.Logger {
+  /** Lines go through what a reload has put in place. */
+  #follow(): void {
     const { sink } = this.#source;
-    if (sink !== this.#sink) {
-      this.#sink = sink;
-      this.#pino = sink.root.child(this.#fields);
-    }
+    if (sink === this.#sink) return;
+    this.#sink = sink;
+    this.#pino = undefined;
+  }
+
+  #out(): Pino {
+    this.#pino ??= this.#sink.root().child(this.#fields);
     return this.#pino;
   }
 
@@ -159,23 +170,26 @@ export interface ReloadableLogger extends Logger {
 }
 
 const OWN_STREAMS: readonly string[] = ['stderr', 'stdout'];
-type LogStream = ReturnType<typeof pino.destination>;
+type LogStream = ReturnType<typeof import('pino').default.destination>;
 
 /** Where lines go: one stream a path, opened by every thread for itself and appended to. */
 class LogOutput {
-  readonly #streams: LogStream[];
   readonly #files: LogStream[];
+  readonly #streams: () => LogStream[];
 
   /** @throws PipelineError START_FAILED naming the path that cannot be opened. */
   constructor(paths: readonly string[], key: string, onFailure: (path: string, error: Error) => void) {
     // A path that is listed twice gets a line once.
     const unique = [...new Set(paths)];
-    this.#streams = unique.map((path) => openStream(path, key, onFailure));
-    this.#files = this.#streams.filter((_, index) => !OWN_STREAMS.includes(unique[index]!));
+    const isOwn = (path: string) => OWN_STREAMS.includes(path);
+    this.#files = unique.filter((path) => !isOwn(path)).map((path) => openStream(path, key, onFailure));
+    // The process's own streams are there, whenever the first line comes.
+    const own = () => unique.filter(isOwn).map((path) => openStream(path, key, onFailure));
+    this.#streams = once(() => [...own(), ...this.#files]);
   }
 
   write(line: string): void {
-    for (const stream of this.#streams) stream.write(line);
+    for (const stream of this.#streams()) stream.write(line);
   }
 
   /** Of the process's own streams nothing is closed. */
@@ -187,7 +201,7 @@ class LogOutput {
 function openStream(path: string, key: string, onFailure: (path: string, error: Error) => void): LogStream {
   const dest = path === 'stderr' ? 2 : path === 'stdout' ? 1 : path;
   try {
-    const stream = pino.destination({ dest, sync: true, append: true, maxLength: UNWRITTEN_BYTES_MAX });
+    const stream = loadPino().destination({ dest, sync: true, append: true, maxLength: UNWRITTEN_BYTES_MAX });
     stream.on('error', (error: Error) => onFailure(path, error));
     return stream;
   } catch (cause) {
@@ -232,17 +246,20 @@ function openSink(options: LoggerOptions, clock: Clock): LogSink {
     if (failures.admits(path)) errors.write(`${time}\terror\t${text}\n`);
   });
   const format = options.encoding === 'json' ? escapeJsonLine : formatConsoleLine;
-  const root = pino(
-    {
-      level: options.level,
-      base: options.initialFields ?? null,
-      timestamp: () => `,"ts":"${new Date(clock.unixMs()).toISOString()}"`,
-      formatters: { level: (level) => ({ level }) },
-    },
-    { write: (json: string) => output.write(format(json)) },
+  const root = once(() =>
+    loadPino()(
+      {
+        level: options.level,
+        base: options.initialFields ?? null,
+        timestamp: () => `,"ts":"${new Date(clock.unixMs()).toISOString()}"`,
+        formatters: { level: (level) => ({ level }) },
+      },
+      { write: (json: string) => output.write(format(json)) },
+    ),
   );
   return {
     root,
+    level: options.level,
     sampler: sampling === 'off' ? undefined : new LogSampler(clock, sampling),
     close: () => {
       output.close();
