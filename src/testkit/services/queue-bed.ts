@@ -43,14 +43,18 @@ export class QueueBed {
     const aws = await AwsServer.start();
     afterwards(t, () => aws.stop());
     await aws.createBucket(BUCKET);
-    await aws.call('sqs', 'CreateQueue', {
-      QueueName: QUEUE,
-      'Attribute.1.Name': 'VisibilityTimeout',
-      'Attribute.1.Value': String(options.visibilitySeconds),
-    });
     const bed = new QueueBed(t, aws, await freePorts());
+    await bed.createQueue(QUEUE, options.visibilitySeconds);
     if (options.isNotified === true) await bed.#notify();
     return bed;
+  }
+
+  async createQueue(name: string, visibilitySeconds: number): Promise<void> {
+    await this.aws.call('sqs', 'CreateQueue', {
+      QueueName: name,
+      'Attribute.1.Name': 'VisibilityTimeout',
+      'Attribute.1.Value': String(visibilitySeconds),
+    });
   }
 
   async #notify(): Promise<void> {
@@ -87,8 +91,8 @@ export class QueueBed {
     assert.equal(answer.status, 200, await answer.text());
   }
 
-  async send(message: string): Promise<void> {
-    await this.aws.call('sqs', 'SendMessage', { QueueUrl: this.queueUrl, MessageBody: message });
+  async send(message: string, queueUrl = this.queueUrl): Promise<void> {
+    await this.aws.call('sqs', 'SendMessage', { QueueUrl: queueUrl, MessageBody: message });
   }
 
   /** Messages that are in the queue, and of these the ones that somebody has received. */
