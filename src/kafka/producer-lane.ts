@@ -14,10 +14,15 @@ export interface Ticket {
   isWritten: boolean;
   /** Number under which it was sent and may have been written; undefined: it is in no log for sure. */
   stamp: ProducerStamp | undefined;
+  /**
+   * Its partition is not there any more, because the topic was made again with fewer: nobody will ever say whether it was
+   * written, and what was is gone. Its records need another ticket.
+   */
+  isMissing: boolean;
 }
 
 export function newTicket(topic: string, partition: number): Ticket {
-  return { topic, partition, isWritten: false, stamp: undefined };
+  return { topic, partition, isWritten: false, stamp: undefined, isMissing: false };
 }
 
 /** Records of one ticket, ready but for their number. */
@@ -40,6 +45,8 @@ export interface Job {
   isSettled(): boolean;
 }
 
+/** A broker that has not heard of the newest partitions yet has in less. */
+const MISSING_MS = 5_000;
 /** Numbers are 31 bits and go on with 0. */
 const SEQUENCE_MASK = 0x7fff_ffff;
 
@@ -52,6 +59,7 @@ export class Lane {
   #producerId: bigint | undefined;
   #openTicket: Ticket | undefined;
   #openSinceMs = 0;
+  #missingSinceMs: number | undefined;
   /** Somebody sends for this lane right now. */
   isBusy = false;
 
@@ -111,6 +119,20 @@ export class Lane {
       this.#nextSequence = ticket.stamp.sequence;
     ticket.stamp = undefined;
     if (this.#openTicket === ticket) this.#openTicket = undefined;
+  }
+
+  /** Brokers name this partition among those of the topic. */
+  found(): void {
+    this.#missingSinceMs = undefined;
+  }
+
+  /** They do not. When that stays so, the ticket is told. */
+  missing(ticket: Ticket): void {
+    const nowMs = this.#clock.monotonicMs();
+    this.#missingSinceMs ??= nowMs;
+    if (nowMs - this.#missingSinceMs < MISSING_MS) return;
+    ticket.isMissing = true;
+    this.absent(ticket);
   }
 
   /** Numbers begin again under a new producer id; what was sent under an old one is not recognised any more. */

@@ -177,11 +177,14 @@ export class KafkaProducer {
     let isWritten = false;
     try {
       const partitions = await this.#brokers.partitions(topic);
-      const leader = partitions.find(({ partitionId }) => partitionId === partition)?.leader ?? -1;
-      if (leader < 0) {
-        this.#brokers.forget(topic);
-        throw new Error(`partition ${partition} has no leader`);
+      const found = partitions.find(({ partitionId }) => partitionId === partition);
+      if (found === undefined) {
+        lane.missing(job.ticket);
+        throw new Error(`the topic has no partition ${partition} any more`);
       }
+      lane.found();
+      const { leader } = found;
+      if (leader < 0) throw new Error(`partition ${partition} has no leader`);
       const broker = await this.#brokers.broker(leader);
       const producer = this.#settings.isIdempotent ? await this.#producerId() : undefined;
       if (job.isSettled()) return { outcome: 'absent', error: undefined };

@@ -21,6 +21,13 @@ export const KAFKA_EXPORTER_METRICS: readonly MetricDefinition[] = [
   counter('bytes', 'By', 'Record batches of these records, compressed.'),
   counter('bytes_uncompressed', 'By', 'The same before compression.'),
   {
+    name: 'millrace_kafka_exporter_missing_partitions',
+    kind: 'counter',
+    unit: '{batch}',
+    doc: 'Record batches whose outcome was open when their topic was made again without their partition; they were sent anew.',
+    level: 'normal',
+  },
+  {
     name: `${PREFIX}write_latency`,
     kind: 'histogram',
     unit: 's',

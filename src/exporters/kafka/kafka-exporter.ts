@@ -1,7 +1,7 @@
 import { findClientAuthenticator } from '../../component/auth.ts';
 import { PipelineError } from '../../component/errors.ts';
 import type { ExportBatch, Exporter } from '../../component/exporter.ts';
-import type { ComponentSettings } from '../../component/settings.ts';
+import type { ComponentSettings, Counter } from '../../component/settings.ts';
 import type { Signal } from '../../component/signal.ts';
 import { bearerTokens } from '../../kafka/bearer-token.ts';
 import { type KafkaClient, openKafkaClient } from '../../kafka/client.ts';
@@ -33,6 +33,7 @@ export class KafkaExporter implements Exporter {
   readonly #source: RecordSource;
   readonly #states = new BatchStates();
   readonly #packer: RecordPacker | undefined;
+  readonly #missing: Counter;
   /** By topic, where a broker takes less than `max_message_bytes`. */
   readonly #learnedBytesMax = new Map<string, number>();
   #turn = 0;
@@ -50,6 +51,7 @@ export class KafkaExporter implements Exporter {
     this.#config = config;
     this.#source = new RecordSource(config, own, signal);
     const { compression, level } = config.producer;
+    this.#missing = settings.meter.counter('millrace_kafka_exporter_missing_partitions');
     this.#packer = compression === 'none' ? undefined : recordPacker(compression, level);
   }
 
@@ -93,6 +95,7 @@ export class KafkaExporter implements Exporter {
     if (producer === undefined)
       throw new PipelineError('SHUTTING_DOWN', 'the exporter is closed', { permanent: false });
     const state = this.#states.open(batch.batchId, () => this.#startOf(batch));
+    this.#noteMissing(state);
     try {
       const parts = this.#source.topicParts(batch);
       for (const { topic } of parts) await this.#openTopic(producer, state, topic, signal);
@@ -104,6 +107,16 @@ export class KafkaExporter implements Exporter {
       throw error;
     }
     this.#states.close(batch.batchId);
+  }
+
+  #noteMissing(state: BatchState): void {
+    for (const { topic, count } of this.#states.cutAnew(state)) {
+      this.#missing.add(count);
+      this.#settings.logger.warn('partitions of the topic are gone: what was open goes to those it has now', {
+        topic,
+        record_batches: count,
+      });
+    }
   }
 
   /** Batches begin where their id says, so that one that comes after a restart goes where it went before. */
@@ -153,10 +166,16 @@ export class KafkaExporter implements Exporter {
     sets: readonly PlannedSet[],
     signal: AbortSignal,
   ): Promise<void> {
+    const { tickets } = state;
+    const counts = new Map<string, number>();
     const results = await Promise.allSettled(
-      sets.map(async (set, index) => {
-        state.tickets[index] ??= newTicket(set.topic, set.partition);
-        await this.#sendSet(producer, state.tickets[index], set, signal);
+      sets.map((set) => {
+        const own = tickets.get(set.topic) ?? [];
+        tickets.set(set.topic, own);
+        const index = counts.get(set.topic) ?? 0;
+        counts.set(set.topic, index + 1);
+        own[index] ??= newTicket(set.topic, set.partition);
+        return this.#sendSet(producer, own[index], set, signal);
       }),
     );
     const errors = results.flatMap((result) => (result.status === 'rejected' ? [result.reason] : []));
