@@ -1,20 +1,22 @@
-/** Compression of objects as they are made, on the thread pool, by compressors that are used again. */
+/** Compression of objects as they are made, by compressors that are used again: gzip here, zstd on the thread pool. */
+import { setImmediate } from 'node:timers/promises';
 import * as zlib from 'node:zlib';
 import { freeBuffer } from '../../stdx/free-buffer.ts';
-import { DEFAULT_LEVEL } from '../helper/body-compression.ts';
+import { GzipEncoder } from '../../stdx/gzip-encoder.ts';
 import type { ObjectCompression } from './config.ts';
 
 /** Each full piece of output costs a way through the thread pool. */
 const CHUNK_BYTES = 256 << 10;
-/** With the largest tables level 1 takes a tenth less time than with zlib's usual ones, for 128 KiB more. */
-const MEMORY_LEVEL = 9;
+/** Blocks of gzip after which others have their turn: a MiB before compression, which takes about two milliseconds. */
+const TURN_BLOCKS = 4;
 /** Kept while nobody uses them: as many as the thread pool has threads. */
 const IDLE_MAX = 4;
 
 /** The compressors of one exporter, one for each object that is being made. */
 export class Compressors {
   readonly #compression: ObjectCompression;
-  readonly #idle: Compressor[] = [];
+  readonly #idle: ZstdCompressor[] = [];
+  readonly #idleEncoders: GzipEncoder[] = [];
   #isClosed = false;
 
   constructor(compression: ObjectCompression) {
@@ -26,15 +28,35 @@ export class Compressors {
    * @param pieces each may be overwritten when the next one is asked for; so may what is returned.
    */
   compress(pieces: AsyncIterable<Uint8Array>): AsyncIterable<Uint8Array> {
-    const compression = this.#compression;
-    return compression === '' ? pieces : this.#compress(pieces, compression);
+    switch (this.#compression) {
+      case '':
+        return pieces;
+      case 'gzip':
+        return this.#gzip(pieces);
+      case 'zstd':
+        return this.#zstd(pieces);
+    }
   }
 
-  async *#compress(
-    pieces: AsyncIterable<Uint8Array>,
-    compression: 'gzip' | 'zstd',
-  ): AsyncGenerator<Uint8Array> {
-    const compressor = this.#idle.pop() ?? new Compressor(compression);
+  async *#gzip(pieces: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+    const encoder = this.#idleEncoders.pop() ?? new GzipEncoder();
+    let blockCount = 0;
+    try {
+      for await (const piece of pieces) {
+        for (const output of encoder.add(piece)) {
+          yield output;
+          if (++blockCount % TURN_BLOCKS === 0) await setImmediate();
+        }
+      }
+      yield* encoder.end();
+    } finally {
+      encoder.reset();
+      if (!this.#isClosed && this.#idleEncoders.length < IDLE_MAX) this.#idleEncoders.push(encoder);
+    }
+  }
+
+  async *#zstd(pieces: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+    const compressor = this.#idle.pop() ?? new ZstdCompressor();
     try {
       for await (const piece of pieces) {
         await compressor.add(piece);
@@ -47,7 +69,7 @@ export class Compressors {
     }
   }
 
-  #giveBack(compressor: Compressor): void {
+  #giveBack(compressor: ZstdCompressor): void {
     if (this.#isClosed || this.#idle.length >= IDLE_MAX || !compressor.reset()) compressor.close();
     else this.#idle.push(compressor);
   }
@@ -55,28 +77,24 @@ export class Compressors {
   /** Those that are in use end with their objects. */
   close(): void {
     this.#isClosed = true;
+    this.#idleEncoders.length = 0;
     for (const compressor of this.#idle.splice(0)) compressor.close();
   }
 }
 
-/** One stream of zlib that is never ended: a flush that finishes the file, then a reset. */
-class Compressor {
-  readonly #stream: (zlib.Gzip | zlib.ZstdCompress) & zlib.ZlibReset;
-  readonly #endFlush: number;
+/** One stream that is never ended: a flush that finishes the file, then a reset. */
+class ZstdCompressor {
+  readonly #stream: zlib.ZstdCompress & zlib.ZlibReset;
   readonly #chunks: Buffer[] = [];
   /** What the stream fills, and has given a part of. */
   #filling: ArrayBufferLike | undefined;
   #fail: ((error: Error) => void) | undefined;
   #isUsable = true;
 
-  constructor(compression: 'gzip' | 'zstd') {
-    const isGzip = compression === 'gzip';
-    const stream = isGzip
-      ? zlib.createGzip({ level: DEFAULT_LEVEL, memLevel: MEMORY_LEVEL, chunkSize: CHUNK_BYTES })
-      : zlib.createZstdCompress({ chunkSize: CHUNK_BYTES });
+  constructor() {
+    const stream = zlib.createZstdCompress({ chunkSize: CHUNK_BYTES });
     // All of zlib's streams have it; the types say so of two only.
     this.#stream = stream as typeof stream & zlib.ZlibReset;
-    this.#endFlush = isGzip ? zlib.constants.Z_FINISH : zlib.constants.ZSTD_e_end;
     this.#stream.on('data', (chunk: Buffer) => this.#chunks.push(chunk));
     this.#stream.on('error', (error) => {
       this.#isUsable = false;
@@ -89,7 +107,7 @@ class Compressor {
   }
 
   finish(): Promise<void> {
-    return this.#run((done) => this.#stream.flush(this.#endFlush, done));
+    return this.#run((done) => this.#stream.flush(zlib.constants.ZSTD_e_end, done));
   }
 
   #run(start: (done: () => void) => void): Promise<void> {
