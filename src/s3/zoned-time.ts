@@ -29,6 +29,8 @@ export function isTimeZone(name: string): boolean {
 /** Reads moments in one zone. */
 export class ZoneClock {
   readonly #format: Intl.DateTimeFormat;
+  /** What was read last: formatting takes longer than all else about a key, and a second has many objects. */
+  #last: ZonedTime | undefined;
 
   /** @param name `Local` and nothing mean the zone of the machine. */
   constructor(name: string) {
@@ -43,15 +45,21 @@ export class ZoneClock {
   }
 
   at(unixMs: number): ZonedTime {
+    const unixSeconds = Math.floor(unixMs / 1000);
+    if (this.#last?.unixSeconds !== unixSeconds) this.#last = this.#read(unixSeconds);
+    return { ...this.#last, microsecond: Math.floor((unixMs - unixSeconds * 1000) * 1000) };
+  }
+
+  #read(unixSeconds: number): ZonedTime {
     const fields = new Map<string, number>();
-    for (const { type, value } of this.#format.formatToParts(unixMs)) fields.set(type, Number(value));
+    for (const { type, value } of this.#format.formatToParts(unixSeconds * 1000))
+      fields.set(type, Number(value));
     const [year, month, day] = ['year', 'month', 'day'].map((type) => fields.get(type)!) as Triple;
     const [hour, minute, second] = ['hour', 'minute', 'second'].map((type) => fields.get(type)!) as Triple;
-    const unixSeconds = Math.floor(unixMs / 1000);
     const wallSeconds = Date.UTC(year, month - 1, day, hour, minute, second) / 1000;
     return {
       ...{ year, month, day, hour, minute, second },
-      microsecond: Math.floor((unixMs - unixSeconds * 1000) * 1000),
+      microsecond: 0,
       offsetMinutes: Math.round((wallSeconds - unixSeconds) / 60),
       unixSeconds,
     };
