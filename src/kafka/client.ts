@@ -16,6 +16,7 @@ import { CODEC_IDS, KAFKA_COMPRESSIONS, recordUnpacker } from './codecs.ts';
 import { brokerAddress, type KafkaClientConfig, kafkaSasl, kafkaTls } from './config-client.ts';
 import { ConnectionMetrics } from './connection-metrics.ts';
 import { connectReading, FramePool, readAnswersOf, readOwnAnswers } from './fetch-frames.ts';
+import { readOwnBatches } from './fetched-batches.ts';
 
 export type {
   Admin,
@@ -153,6 +154,7 @@ export async function openKafkaClient(
   } = await import('kafkajs').then((module) => module.default ?? module);
   registerCodecs(CompressionCodecs);
   readOwnAnswers(load('kafkajs/src/network/connection'));
+  readOwnBatches();
   stopIdleTimers();
   const tls = kafkaTls(config);
   const material = tls === undefined ? undefined : await loadTls(settings, tls);

@@ -8,9 +8,10 @@ import { backoffMs } from '../stdx/backoff.ts';
 import type { Prng } from '../stdx/prng.ts';
 import type { KafkaClient } from './client.ts';
 import type { PartitionOffsets } from './consumer-offsets.ts';
-import { type ConsumerKeys, ConsumerSession, type RecordTaker } from './consumer-session.ts';
+import { type ConsumerKeys, ConsumerSession } from './consumer-session.ts';
 import { type SelectedTopics, selectTopics, type TopicSelection } from './consumer-topics.ts';
 import { readKafkaError } from './errors.ts';
+import type { RecordTaker } from './record-taker.ts';
 
 export interface GroupConsumerOptions {
   client: KafkaClient;

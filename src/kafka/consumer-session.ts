@@ -11,12 +11,14 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ComponentSettings } from '../component/settings.ts';
 import { within } from '../stdx/abortable.ts';
-import type { Consumer, EachBatchPayload, Kafka, KafkaMessage } from './client.ts';
+import type { Consumer, EachBatchPayload, Kafka } from './client.ts';
 import type { RebalanceStrategy } from './consumer-assign.ts';
 import { partitionAssigner } from './consumer-assigners.ts';
 import { PartitionOffsets } from './consumer-offsets.ts';
 import { NO_GENERATION } from './consumer-protocol.ts';
 import { uncommittedEnds } from './consumer-start.ts';
+import { type KafkaRecord, partsOf } from './fetched-batches.ts';
+import type { RecordTaker } from './record-taker.ts';
 
 export interface ConsumerKeys {
   groupId: string;
@@ -34,21 +36,6 @@ export interface ConsumerKeys {
   metadataMaxAgeMs: number;
 }
 
-/** Who gets the records. All of it is called on the thread of the consumer and must not throw. */
-export interface RecordTaker {
-  /**
-   * Takes one record, or refuses it because there is no room. What it took, it finishes once: `offsets.finish(offset)`
-   * and then `finished()` of the consumer, maybe before it returns.
-   * @param message borrowed for as long as it is not finished.
-   */
-  tryTake(offsets: PartitionOffsets, offset: number, message: KafkaMessage): boolean;
-  partitionStarted(offsets: PartitionOffsets): void;
-  /** `offsets.isOurs` is false from now on. */
-  partitionEnded(offsets: PartitionOffsets): void;
-  /** Once for each batch of a partition, before its records. @param lag records behind the last of it. */
-  batchRead(offsets: PartitionOffsets, messages: readonly KafkaMessage[], lag: number): void;
-}
-
 export interface SessionOptions {
   kafka: Kafka;
   keys: ConsumerKeys;
@@ -62,8 +49,8 @@ const REBALANCE_TIMEOUT_MS = 60_000;
 /** Between two tries of a record that was refused; whatever is finished ends the wait. */
 const ROOM_WAIT_MS = 20;
 const DRAIN_LOOK_MS = 5;
-/** Partitions whose batches are handed out side by side: a wait of one for room is a wait of all anyway. */
-const HANDLERS = 8;
+/** Partitions that have a batch unpacked at a time: while one waits for its turn, another is unpacked. */
+const HANDLERS = 2;
 
 export class ConsumerSession {
   readonly #options: SessionOptions;
@@ -258,43 +245,51 @@ export class ConsumerSession {
     const { batch, resolveOffset } = payload;
     const offsets = this.#partitions.get(placeName(batch.topic, batch.partition));
     if (offsets === undefined || offsets.isHeld || this.#isDraining) return;
-    this.#options.taker.batchRead(offsets, batch.messages, Number(batch.offsetLag()));
-    let taken: string | undefined;
+    const { fetchedOffset } = batch as unknown as { fetchedOffset: string };
+    let taken: number | undefined;
     try {
-      for (const message of batch.messages) {
-        const offset = Number(message.offset);
-        if (!this.#tryTake(offsets, offset, message)) {
-          if (!(await this.#takeWithRoom(payload, offsets, offset, message))) return;
+      for (const part of partsOf(batch.messages)) {
+        const packed = part.isPacked ? await part.unpacked() : undefined;
+        if (packed !== undefined && this.#isOver(payload, offsets)) return;
+        const records = part.records(Number(fetchedOffset), packed);
+        this.#options.taker.batchRead(offsets, records, Number(batch.highWatermark) - 1 - part.lastOffset);
+        for (const record of records) {
+          if (!this.#tryTake(offsets, record) && !(await this.#takeWithRoom(payload, offsets, record)))
+            return;
+          taken = record.offset;
         }
-        taken = message.offset;
+        taken = part.lastOffset;
       }
       offsets.passTo(Number(batch.lastOffset()) + 1);
     } finally {
-      if (taken !== undefined && offsets.isOurs) resolveOffset(taken);
+      if (taken !== undefined && offsets.isOurs) resolveOffset(String(taken));
     }
   }
 
-  #tryTake(offsets: PartitionOffsets, offset: number, message: KafkaMessage): boolean {
+  #isOver({ isRunning, isStale }: EachBatchPayload, offsets: PartitionOffsets): boolean {
+    return this.#isDraining || !isRunning() || isStale() || offsets.isHeld || !offsets.isOurs;
+  }
+
+  #tryTake(offsets: PartitionOffsets, record: KafkaRecord): boolean {
     // Taken first, because the taker may finish it before it returns.
-    offsets.take(offset);
-    if (this.#options.taker.tryTake(offsets, offset, message)) return true;
-    offsets.giveBack(offset);
+    offsets.take(record.offset);
+    if (this.#options.taker.tryTake(offsets, record)) return true;
+    offsets.giveBack(record.offset);
     return false;
   }
 
   /** Waits with its hands full: nothing more is fetched meanwhile. @returns false when the record is not ours any more. */
   async #takeWithRoom(
-    { heartbeat, isRunning, isStale }: EachBatchPayload,
+    payload: EachBatchPayload,
     offsets: PartitionOffsets,
-    offset: number,
-    message: KafkaMessage,
+    record: KafkaRecord,
   ): Promise<boolean> {
     for (;;) {
       await this.#room();
       // Throws when the group rebalances, which ends the batch and lets the client join again.
-      await heartbeat();
-      if (this.#isDraining || !isRunning() || isStale() || offsets.isHeld || !offsets.isOurs) return false;
-      if (this.#tryTake(offsets, offset, message)) return true;
+      await payload.heartbeat();
+      if (this.#isOver(payload, offsets)) return false;
+      if (this.#tryTake(offsets, record)) return true;
     }
   }
 

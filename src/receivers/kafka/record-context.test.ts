@@ -37,7 +37,7 @@ test('headers become attributes by their letters and metadata by their lower cas
     metadata: ['tenant', 'kafka.topic', 'kafka.partition', 'kafka.offset'],
     auth: [],
   };
-  const encoded = context.encode(keys, PLACE, headers);
+  const encoded = context.encode(keys, PLACE, { headers });
   assert.ok(encoded instanceof Uint8Array);
   const { metadata, resource } = decodeClientContext(encoded);
   assert.deepEqual(metadata.get('tenant'), ['a', 'b', 'c']);
@@ -51,7 +51,7 @@ test('headers named as what every object has are headers like others', async () 
   const names = ['constructor', '__proto__', 'toString', 'hasOwnProperty'];
   const headers = await headersOf(names.map((name) => [name, `of ${name}`]));
   const keys = { address: false, metadata: names.map((name) => name.toLowerCase()), auth: [] };
-  const encoded = new RecordContext([...names, 'valueOf']).encode(keys, PLACE, headers);
+  const encoded = new RecordContext([...names, 'valueOf']).encode(keys, PLACE, { headers });
   assert.ok(encoded instanceof Uint8Array);
   const { metadata, resource } = decodeClientContext(encoded);
   for (const name of names) assert.deepEqual(metadata.get(name.toLowerCase()), [`of ${name}`]);

@@ -27,15 +27,17 @@ export class RecordContext {
 
   /**
    * @param keys what the engine asks for.
+   * @param record whose headers are looked at only when somebody asks for them.
    * @returns undefined when there is nothing of it; `too_large` when it is more than the engine carries.
    */
   encode(
     keys: ClientKeys | undefined,
     place: RecordPlace,
-    headers: IHeaders | undefined,
+    record: { readonly headers: IHeaders | undefined },
   ): Uint8Array | undefined | 'too_large' {
     const names = keys?.metadata ?? NO_METADATA;
     if (names.length === 0 && this.#extracted.length === 0) return undefined;
+    const { headers } = record;
     const parts: Uint8Array[] = [];
     if (names.length > 0) {
       const metadata = new Map(names.map((name) => [name, metadataValues(name, place, headers)]));

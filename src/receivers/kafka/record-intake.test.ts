@@ -10,7 +10,6 @@ import {
   type RequestConsumer,
   type RequestDone,
 } from '../../component/consumer.ts';
-import type { KafkaMessage } from '../../kafka/client.ts';
 import { PartitionOffsets } from '../../kafka/consumer-offsets.ts';
 import { FramePool } from '../../kafka/fetch-frames.ts';
 import { systemClock } from '../../stdx/clock.ts';
@@ -66,7 +65,7 @@ function bed(script: (OutcomeCode | undefined)[], rules: Partial<MarkingRules> =
   intake.partitionStarted(offsets);
   const take = (offset: number, value: Buffer | null): boolean => {
     offsets.take(offset);
-    const isTaken = intake.tryTake(offsets, offset, { value, offset: String(offset) } as KafkaMessage);
+    const isTaken = intake.tryTake(offsets, { value, offset, timeUnixMs: 0, headers: {} });
     if (!isTaken) offsets.giveBack(offset);
     return isTaken;
   };

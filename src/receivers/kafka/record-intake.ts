@@ -21,10 +21,10 @@ import {
 } from '../../component/consumer.ts';
 import type { ComponentSettings } from '../../component/settings.ts';
 import type { Signal } from '../../component/signal.ts';
-import type { KafkaMessage } from '../../kafka/client.ts';
 import type { PartitionOffsets } from '../../kafka/consumer-offsets.ts';
-import type { RecordTaker } from '../../kafka/consumer-session.ts';
 import type { FramePool } from '../../kafka/fetch-frames.ts';
+import type { KafkaRecord } from '../../kafka/fetched-batches.ts';
+import type { RecordTaker } from '../../kafka/record-taker.ts';
 import type { Prng } from '../../stdx/prng.ts';
 import type { MarkingRules } from './config-marking.ts';
 import { HeldRecords } from './held-records.ts';
@@ -120,31 +120,31 @@ export class RecordIntake implements RecordTaker {
     this.#options.metrics.heldPartitions.set(this.#held.count);
   }
 
-  batchRead(offsets: PartitionOffsets, messages: readonly KafkaMessage[], lag: number): void {
+  batchRead(offsets: PartitionOffsets, records: readonly KafkaRecord[], lag: number): void {
     const series = this.#series.get(offsets);
-    const last = messages.at(-1);
+    const last = records.at(-1);
     if (series === undefined || last === undefined) return;
-    series.read.add(messages.length);
-    series.readOld.add(messages.length);
-    series.bytes.add(messages.reduce((sum, { value }) => sum + (value?.byteLength ?? 0), 0));
-    series.currentOffset.set(Number(last.offset));
+    series.read.add(records.length);
+    series.readOld.add(records.length);
+    series.bytes.add(records.reduce((sum, { value }) => sum + (value?.byteLength ?? 0), 0));
+    series.currentOffset.set(last.offset);
     series.lag.set(lag);
-    series.delay?.record(Math.max(0, this.#options.settings.clock.unixMs() - Number(last.timestamp)) / 1000);
+    series.delay?.record(Math.max(0, this.#options.settings.clock.unixMs() - last.timeUnixMs) / 1000);
   }
 
-  tryTake(offsets: PartitionOffsets, offset: number, message: KafkaMessage): boolean {
+  tryTake(offsets: PartitionOffsets, read: KafkaRecord): boolean {
     const { useOf, next, context, frames, inFlightBytesMax, recordBytesMax } = this.#options;
     const use = useOf(offsets.topic);
     const series = this.#series.get(offsets);
     // Until the consumer has seen that the topic is not read any more, it waits.
     if (use === undefined || series === undefined) return false;
-    const { value, headers } = message;
+    const { offset, value } = read;
     // A tombstone says that a key is gone, which means nothing to a stream of telemetry.
     if (value === null) return this.#finish(offsets, offset);
     const sizeBytes = value.byteLength;
     if (this.#inFlightBytes > 0 && this.#inFlightBytes + sizeBytes > inFlightBytesMax) return false;
     const place = { topic: offsets.topic, partition: offsets.partition, offset };
-    const encoded = context.encode(next.clientKeys, place, headers);
+    const encoded = context.encode(next.clientKeys, place, read);
     const record: PendingRecord = {
       offsets,
       offset,
