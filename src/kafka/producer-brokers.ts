@@ -51,6 +51,8 @@ export interface SentRequest {
 export class ProducerBrokers {
   readonly #settings: ProducerBrokersSettings;
   readonly #topics = new Map<string, KnownTopic>();
+  /** By number of the node. */
+  readonly #used = new Map<number, KafkaBroker>();
   #refreshing: Promise<unknown> = Promise.resolve();
 
   constructor(settings: ProducerBrokersSettings) {
@@ -80,7 +82,10 @@ export class ProducerBrokers {
   async #refresh(topic: string): Promise<readonly KafkaPartition[]> {
     const { client, pool, clock } = this.#settings;
     await pool.connect();
-    await pool.refreshMetadata([topic]);
+    await pool.refreshMetadata([topic]).catch((error) => {
+      for (const broker of this.#used.values()) closeSilent(broker, error);
+      throw error;
+    });
     const found = pool.metadata?.topicMetadata.find((each) => each.topic === topic);
     if (found !== undefined && found.topicErrorCode !== NO_ERROR)
       throw client.protocolError(found.topicErrorCode);
@@ -95,8 +100,10 @@ export class ProducerBrokers {
   }
 
   /** Connected and authenticated. */
-  broker(nodeId: number): Promise<KafkaBroker> {
-    return this.#settings.pool.findBroker({ nodeId: String(nodeId) });
+  async broker(nodeId: number): Promise<KafkaBroker> {
+    const broker = await this.#settings.pool.findBroker({ nodeId: String(nodeId) });
+    this.#used.set(nodeId, broker);
+    return broker;
   }
 
   /** Of any broker: an id under which batches are told from their repetitions. */
@@ -139,8 +146,12 @@ export class ProducerBrokers {
           reject(error);
         }
       };
+      const failed = (error: Error) => {
+        closeSilent(broker, error);
+        reject(error);
+      };
       const entry = { apiKey: PRODUCE_API_KEY, apiName: 'Produce', apiVersion: version, correlationId };
-      push(connection, { ...entry, resolve: answered, reject }, options.acks !== 0, chunks, flushed);
+      push(connection, { ...entry, resolve: answered, reject: failed }, options.acks !== 0, chunks, flushed);
     });
     return {
       answer,
@@ -156,6 +167,16 @@ export class ProducerBrokers {
   async close(): Promise<void> {
     await this.#settings.pool.disconnect();
   }
+}
+
+/**
+ * The client gives a request up when its time is over and goes on with the connection. Whoever had the address may be gone
+ * for good, and another machine may have the name: only a new connection asks for it.
+ */
+function closeSilent({ connectionPool: { host, port, pool } }: KafkaBroker, error: unknown): void {
+  const { name, broker } = error as { name?: unknown; broker?: unknown };
+  if (name === 'KafkaJSRequestTimeoutError' && broker === `${host}:${port}`)
+    pool[0]?.socket.destroy(new Error('no answer in time'));
 }
 
 type QueueEntry = Parameters<KafkaSocket['requestQueue']['push']>[0]['entry'];

@@ -11,7 +11,7 @@ const rows = text.split('\n').filter((line) => /^\| [A-G]\d+ \|/.test(line));
 /** Rows that have to be covered by tests; what is measured now and then or by night is in the table, too. */
 const WANTED: Readonly<Record<string, readonly number[]>> = {
   A: [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 13, 14, 18],
-  B: [1, 2, 3, 5, 6, 7, 8, 9, 10, 11, 12, 14, 15, 16, 17, 18, 20],
+  B: [1, 2, 3, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 20],
   C: Array.from({ length: 18 }, (_, i) => i + 1),
   D: Array.from({ length: 19 }, (_, i) => i + 1),
   E: Array.from({ length: 13 }, (_, i) => i + 1),
