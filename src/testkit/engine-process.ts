@@ -1,8 +1,10 @@
 /** The real program as a child process, on ports of its own, for end-to-end tests. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { createServer } from 'node:net';
+import { get, type IncomingMessage } from 'node:http';
+import { createServer, type Server } from 'node:net';
 import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { LOADED_ROOT } from './source-tree.ts';
 
@@ -45,23 +47,44 @@ const PORT_MIN = 10_000;
 /** Processes of tests that run beside each other have blocks of their own, most of the time. */
 const BLOCK_PORTS = 100;
 const BLOCKS = 100;
-const firstPort = PORT_MIN + (process.pid % BLOCKS) * BLOCK_PORTS;
+/** The first port of a block shows that it is taken, as long as the process lives that listens on it. */
+let ownBlock: Promise<number> | undefined;
 let portsGiven = Math.floor(Math.random() * BLOCK_PORTS);
 
-/** A port that was free a moment ago, and is not given to somebody else in this process soon. */
+/** Process ids alone would give the same block to two of them now and then, and an engine's port between its starts away. */
+async function takeBlock(): Promise<number> {
+  for (let block = process.pid % BLOCKS; ; block = (block + 1) % BLOCKS) {
+    const firstPort = PORT_MIN + block * BLOCK_PORTS;
+    const server = await listenOn(firstPort);
+    server?.unref();
+    if (server !== undefined) return firstPort;
+  }
+}
+
+/** A port that was free a moment ago, and is not given to somebody else soon. */
 export async function freePort(): Promise<number> {
+  ownBlock ??= takeBlock();
+  const firstPort = await ownBlock;
   for (;;) {
-    const port = firstPort + (portsGiven++ % BLOCK_PORTS);
+    const port = firstPort + 1 + (portsGiven++ % (BLOCK_PORTS - 1));
     if (await isFree(port)) return port;
   }
 }
 
-export function isFree(port: number): Promise<boolean> {
+/** Undefined when somebody else listens there. */
+function listenOn(port: number): Promise<Server | undefined> {
   const server = createServer();
   return new Promise((resolve) => {
-    server.once('error', () => resolve(false));
-    server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)));
+    server.once('error', () => resolve(undefined));
+    server.listen(port, '127.0.0.1', () => resolve(server));
   });
+}
+
+export async function isFree(port: number): Promise<boolean> {
+  const server = await listenOn(port);
+  if (server === undefined) return false;
+  await new Promise((resolve) => server.close(resolve));
+  return true;
 }
 
 export interface EnginePorts {
@@ -187,8 +210,10 @@ export class EngineProcess {
   }
 
   async metrics(port: number): Promise<string> {
-    const response = await fetch(`http://127.0.0.1:${port}/metrics`);
-    return response.text();
+    // Not `fetch`: loading it takes a process longer than most of these tests compute.
+    const outgoing = get({ host: '127.0.0.1', port, path: '/metrics', agent: false });
+    const [response] = (await once(outgoing, 'response')) as [IncomingMessage];
+    return text(response);
   }
 }
 
@@ -201,6 +226,11 @@ export function metricSum(text: string, name: string, labels: readonly string[] 
     .reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(' ') + 1)), 0);
 }
 
+const POLL_MS = 20;
+/** A condition that asks somebody is asked less often the longer it takes: a scrape is work for every thread of the engine. */
+const POLL_MS_MAX = 80;
+const POLL_GROWTH = 1.2;
+
 /**
  * Polls until the condition holds; how long it may take says nothing about the engine, the machine may be busy.
  * @throws Error naming what was waited for.
@@ -211,8 +241,11 @@ export async function until(
   timeoutMs = 60_000,
 ): Promise<void> {
   const deadline = Date.now() + timeoutMs;
-  while (!(await condition())) {
+  for (let pollMs = POLL_MS; ; ) {
+    const answer = condition();
+    if (await answer) return;
     if (Date.now() > deadline) throw new Error(`waited ${timeoutMs} ms for ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 20));
+    await new Promise((resolve) => setTimeout(resolve, pollMs));
+    if (answer instanceof Promise) pollMs = Math.min(pollMs * POLL_GROWTH, POLL_MS_MAX);
   }
 }

@@ -41,6 +41,8 @@ export interface LedgerClientOptions {
   port: number;
   producers: number;
   paddingBytes?: number;
+  /** Before the next request of a producer; most of a closed loop without one is work for the tests' own process. */
+  pauseMs?: number;
 }
 
 /** Several producers in closed loops, one connection each; runs over crashes of the server. */
@@ -92,7 +94,8 @@ export class LedgerClient {
         () => 0,
       );
       if (status === 200) this.acked.add(key);
-      else await new Promise((resolve) => setTimeout(resolve, 10));
+      const pauseMs = status === 200 ? this.#options.pauseMs : 10;
+      if (pauseMs !== undefined) await new Promise((resolve) => setTimeout(resolve, pauseMs));
     }
   }
 

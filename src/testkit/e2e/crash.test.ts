@@ -15,6 +15,8 @@ import { CLEAN_EXIT, drained, ledgerClient, startEngine, tempDirectory } from '.
 
 const CYCLES = 30;
 const PRODUCERS = 4;
+/** Shorter than an answer takes: there is always a request on its way. */
+const PAUSE_MS = 2;
 /** Points of the path from ring to finished batch; each is passed often enough to be hit under load. */
 const POINTS = [
   'pipeline.frame_read',
@@ -37,7 +39,7 @@ test(`${CYCLES} crashes under load lose nothing that was acknowledged`, { timeou
     config: engineConfig(ports, { file: exporter }, { signals: ['traces'] }),
     dataDir: join(directory, 'data'),
   };
-  const client = ledgerClient(t, ports.http, PRODUCERS);
+  const client = ledgerClient(t, ports.http, PRODUCERS, 100, PAUSE_MS);
   const prng = new Prng(20_261_121);
   let engine: EngineProcess | undefined;
   const startsMs: number[] = [];

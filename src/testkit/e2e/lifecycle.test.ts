@@ -47,8 +47,9 @@ test('G1: SIGTERM under load finishes what was taken and exits 0, five times', {
   for (let cycle = 0; cycle < 5; cycle++) {
     const engine = await EngineProcess.start({ config, dataDir: join(directory, 'data') });
     afterwards(t, () => engine.kill());
+    const ackedBefore = client.acked.size;
     client.start();
-    await new Promise((resolve) => setTimeout(resolve, 400));
+    await until('load', () => client.acked.size > ackedBefore + 50);
     const startedMs = Date.now();
     assert.deepEqual(await engine.kill('SIGTERM'), CLEAN_EXIT, engine.log);
     assert.ok(Date.now() - startedMs < STOP_WITHIN_MS, 'stopped after the deadline');

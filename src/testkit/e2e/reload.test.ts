@@ -76,7 +76,7 @@ test(`G4: ${RELOADS} reloads under load lose nothing, answer everything and keep
 }, async (t) => {
   const ports = await freePorts();
   const { directory, engine, write } = await start(t, traces(ports, { file: sink('DIR/a.bin', 1) }));
-  const client = ledgerClient(t, ports.http, 4);
+  const client = ledgerClient(t, ports.http, 4, 100, 2);
   client.start();
   await until('acknowledgements', () => client.acked.size > 50);
   for (let round = 1; round <= RELOADS; round++) {

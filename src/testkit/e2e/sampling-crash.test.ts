@@ -28,6 +28,8 @@ import {
 
 const CYCLES = 30;
 const PRODUCERS = 4;
+/** Shorter than an answer takes: there is always a request on its way. */
+const PAUSE_MS = 2;
 const POINTS = [
   'pipeline.decoded',
   'pipeline.before_commit',
@@ -50,7 +52,7 @@ async function decided(
   );
   // The copy of the last decisions is a step behind them.
   const kept = bed.client.ackedSpans().filter(isKept);
-  await until('every span that is kept', () => {
+  await until('every span that is kept', async () => {
     const delivered = deliveredSpans(bed.sink);
     return kept.every((key) => delivered.has(key));
   });
@@ -81,7 +83,7 @@ test(`${CYCLES} crashes lose no acknowledged span of a kept trace`, { timeout: 5
   const ports = await freePorts();
   const exporter = { path: sink, format: 'proto', append: true, sending_queue: { batch: { min_size: 64 } } };
   const start = { config: samplingConfig(ports, { file: exporter }), dataDir: join(directory, 'data') };
-  const client = ledgerClient(t, ports.http, PRODUCERS);
+  const client = ledgerClient(t, ports.http, PRODUCERS, 100, PAUSE_MS);
   const prng = new Prng(20_261_122);
   for (let cycle = 0; cycle < CYCLES; cycle++) {
     const point = cycle % 2 === 0 ? undefined : POINTS[(cycle >> 1) % POINTS.length]!;
@@ -118,7 +120,7 @@ test('a stop leaves pending traces for the next start, which decides them', {
   const ports = await freePorts();
   const config = samplingConfig(ports, fileSink(sink), { decision_wait: '3s' });
   const start = { config, dataDir: join(directory, 'data') };
-  const client = ledgerClient(t, ports.http, PRODUCERS);
+  const client = ledgerClient(t, ports.http, PRODUCERS, 100, PAUSE_MS);
   for (let cycle = 0; cycle < 5; cycle++) {
     const engine = await startEngine(t, start);
     client.start();
@@ -140,7 +142,7 @@ test('pending traces that may not outlive the process are dropped when it stops'
   const ports = await freePorts();
   const options = { decision_wait: '60s', drop_pending_traces_on_shutdown: true };
   const start = { config: samplingConfig(ports, fileSink(sink), options), dataDir: join(directory, 'data') };
-  const client = ledgerClient(t, ports.http, PRODUCERS);
+  const client = ledgerClient(t, ports.http, PRODUCERS, 100, PAUSE_MS);
   const engine = await startEngine(t, start);
   client.start();
   await until('some acknowledgements', () => client.acked.size >= 50);

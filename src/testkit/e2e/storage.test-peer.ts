@@ -69,8 +69,19 @@ export async function startEngine(t: TestContext, start: EngineStart): Promise<E
   return engine;
 }
 
-export function ledgerClient(t: TestContext, port: number, producers: number, paddingBytes = 100) {
-  const client = new LedgerClient({ port, producers, paddingBytes });
+export function ledgerClient(
+  t: TestContext,
+  port: number,
+  producers: number,
+  paddingBytes = 100,
+  pauseMs?: number,
+) {
+  const client = new LedgerClient({
+    port,
+    producers,
+    paddingBytes,
+    ...(pauseMs === undefined ? {} : { pauseMs }),
+  });
   afterwards(t, async () => {
     const stopped = client.stop();
     client.close();
