@@ -17,7 +17,13 @@ import { LOG_NAME } from './orphan-logs.ts';
 import type { BatchRead, SampleSink, SkippedPart } from './sample-sink.ts';
 
 /** Records that one worker reads before the next one has its turn, in bytes. */
-const BATCH_BYTES = 2 * 1024 * 1024;
+const BATCH_BYTES = 4 * 1024 * 1024;
+/**
+ * Records of a batch that arrived within this time count as having arrived together: the spans of a trace often come
+ * in requests that follow each other, and what they say is put together before it is looked up. A decision of the
+ * engine is no more exact, as it waits for its commits.
+ */
+const SECTION_MS = 10;
 const MAP_BYTES = 384 * 1024 * 1024;
 const FIRST_RECORD_BYTES = 1024 * 1024;
 const PENDING = '+pending';
@@ -186,19 +192,17 @@ export async function* readLogs(
     if (sizeBytes > buffer.length) buffer = new Uint8Array(sizeBytes * 2);
     return buffer;
   };
+  const section = new OpenSection(sink);
   for (let batch = takeBatch(); batch < batches.length - 1; batch = takeBatch()) {
     let sizeBytes = 0;
     for (let record = batches[batch]!; record < batches[batch + 1]!; record++) {
       const segment = records.segment[record]!;
       const bytes = (await views.of(segment))?.get(records.key[record]!, take);
       sizeBytes += bytes?.length ?? 0;
-      readRecord(
-        bytes,
-        views.hashOf(segment),
-        () => `${views.placeOf(segment)}: record ${records.key[record]}`,
-        sink,
-      );
+      const place = () => `${views.placeOf(segment)}: record ${records.key[record]}`;
+      readRecord(bytes, views.hashOf(segment), place, sink, section);
     }
+    section.end();
     yield { batch, sizeBytes };
   }
   await views.close();
@@ -209,6 +213,7 @@ function readRecord(
   hash: number,
   place: () => string,
   sink: SampleSink,
+  section: OpenSection,
 ): void {
   const record = bytes === undefined ? 'not there any more' : readRecordBytes(bytes, hash);
   if (typeof record === 'string') {
@@ -216,6 +221,7 @@ function readRecord(
     return;
   }
   const { payload, entryEnds, receivedUnixMs } = record;
+  section.enter(receivedUnixMs, payload.length);
   let start = 0;
   for (let entry = 0; entry < entryEnds.length; entry++) {
     const end = entryEnds[entry]!;
@@ -223,7 +229,32 @@ function readRecord(
     start = end;
     if (!isTrialJournal(request)) sink.stored(request, () => `${place()}, request ${entry}`);
   }
-  sink.endSection(receivedUnixMs, payload.length);
+}
+
+/** Records that count as having arrived together, with the time of the first of them. */
+class OpenSection {
+  readonly #sink: SampleSink;
+  #arrivedUnixMs = 0;
+  #sizeBytes = 0;
+  #isOpen = false;
+
+  constructor(sink: SampleSink) {
+    this.#sink = sink;
+  }
+
+  /** A record comes whose requests belong to the section from now on; ends the one before where it is not the same. */
+  enter(arrivedUnixMs: number, sizeBytes: number): void {
+    if (this.#isOpen && arrivedUnixMs - this.#arrivedUnixMs >= SECTION_MS) this.end();
+    if (!this.#isOpen) this.#arrivedUnixMs = arrivedUnixMs;
+    this.#isOpen = true;
+    this.#sizeBytes += sizeBytes;
+  }
+
+  end(): void {
+    if (this.#isOpen) this.#sink.endSection(this.#arrivedUnixMs, this.#sizeBytes);
+    this.#isOpen = false;
+    this.#sizeBytes = 0;
+  }
 }
 
 /** One open segment for each log: its records come in their order. */

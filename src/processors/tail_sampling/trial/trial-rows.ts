@@ -4,7 +4,6 @@
  *
  * A row is the trace id (4 words), flags, and the facts of trial-facts.ts.
  */
-import { isSameTraceId } from '../../../otlp/trace-ids.ts';
 import type { RequestIndex } from '../../../pdata/request-index.ts';
 import { OBSERVED_ROOT, type PolicySet } from '../policy-set.ts';
 import { SERVICE_OF_ROOT, type ServiceNames } from './service-names.ts';
@@ -55,7 +54,7 @@ export class TrialRows {
   #index = new Int32Array(FIRST_ROWS * 2);
   readonly #shardCounts: Uint32Array;
 
-  /** @param owners shard s belongs to owner s mod owners. */
+  /** @param shards a power of two. @param owners shard s belongs to owner s mod owners. */
   constructor(sets: readonly PolicySet[], services: ServiceNames, shards: number, owners: number) {
     this.#sets = sets;
     this.#services = services;
@@ -75,16 +74,30 @@ export class TrialRows {
     const { itemTraceId, itemScope, itemStart, itemEnd, itemCount } = index;
     this.#reserve(itemCount);
     const rows = this.#rows;
-    let previous = -1;
-    let row = 0;
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    let id0 = 0;
+    let id1 = 0;
+    let id2 = 0;
+    let id3 = 0;
+    let row = -1;
     let scope = -1;
     let resource = -1;
     let service = 0;
     for (let item = 0; item < itemCount; item++) {
       const at = itemTraceId[item]!;
-      if (previous < 0 || !isSameTraceId(bytes, at, previous)) {
-        previous = at;
-        row = this.#rowOf(bytes, at);
+      const last = view.getInt32(at + 12);
+      if (
+        row < 0 ||
+        last !== id3 ||
+        view.getInt32(at) !== id0 ||
+        view.getInt32(at + 4) !== id1 ||
+        view.getInt32(at + 8) !== id2
+      ) {
+        id0 = view.getInt32(at);
+        id1 = view.getInt32(at + 4);
+        id2 = view.getInt32(at + 8);
+        id3 = last;
+        row = this.#rowOf(id0, id1, id2, id3);
       }
       if (itemScope[item] !== scope) {
         scope = itemScope[item]!;
@@ -160,22 +173,23 @@ export class TrialRows {
     if (this.#spares.length < SPARES_MAX) this.#spares.push(new Uint32Array(buffer as ArrayBuffer));
   }
 
-  /** Offset of the words of a trace, zeroed when it is new in this section. */
-  #rowOf(bytes: Uint8Array, at: number): number {
+  /** Offset of the words of a trace, zeroed when it is new in this section. @param id0 to id3 as signed words. */
+  #rowOf(id0: number, id1: number, id2: number, id3: number): number {
     const { rowWords } = this;
     const rows = this.#rows;
     const index = this.#index;
     const mask = index.length - 1;
-    const id0 = wordAt(bytes, at);
-    const id1 = wordAt(bytes, at + 4);
-    const id2 = wordAt(bytes, at + 8);
-    const id3 = wordAt(bytes, at + 12);
     let place = hashOf(id0, id1, id2, id3) & mask;
     for (;;) {
       const row = index[place]! - 1;
       if (row < 0) break;
       const base = row * rowWords;
-      if (rows[base] === id0 && rows[base + 1] === id1 && rows[base + 2] === id2 && rows[base + 3] === id3) {
+      if (
+        (rows[base]! | 0) === id0 &&
+        (rows[base + 1]! | 0) === id1 &&
+        (rows[base + 2]! | 0) === id2 &&
+        (rows[base + 3]! | 0) === id3
+      ) {
         return base;
       }
       place = (place + 1) & mask;
@@ -186,7 +200,7 @@ export class TrialRows {
     rows[base + 1] = id1;
     rows[base + 2] = id2;
     rows[base + 3] = id3;
-    rows.fill(0, base + ROW_FLAGS, base + rowWords);
+    for (let word = base + ROW_FLAGS; word < base + rowWords; word++) rows[word] = 0;
     return base;
   }
 
@@ -221,9 +235,5 @@ function hashOf(id0: number, id1: number, id2: number, id3: number): number {
 /** Of other bits than the ones that tables look traces up by. */
 function shardOf(words: Uint32Array, at: number, shards: number): number {
   const hash = hashOf(words[at + 1]!, words[at + 3]!, words[at]!, words[at + 2]!);
-  return (hash >>> 8) % shards;
-}
-
-function wordAt(bytes: Uint8Array, at: number): number {
-  return ((bytes[at]! << 24) | (bytes[at + 1]! << 16) | (bytes[at + 2]! << 8) | bytes[at + 3]!) >>> 0;
+  return (hash >>> 8) & (shards - 1);
 }
