@@ -117,13 +117,20 @@ export class KafkaCluster implements KafkaBrokers {
     await this.#untilPlaces(`all replicas of ${topic}`, topic, isWhole);
   }
 
+  /** Waits for leaders that were chosen a moment ago: they do not say yet where their partition ends. */
   async endOffsets(topic: string, partitions: number): Promise<number[]> {
-    const places = await this.places(topic);
-    const ends = places.slice(0, partitions).map(async ({ partition, leader }) => {
-      const [end] = await listOffsets(this.node(leader).port, topic, [partition], 'latest');
-      return end!;
+    let ends: number[] = [];
+    await until(`the ends of ${topic}`, async () => {
+      const places = (await this.places(topic)).slice(0, partitions);
+      const settled = await Promise.allSettled(
+        places.map(({ partition, leader }) =>
+          listOffsets(this.node(leader).port, topic, [partition], 'latest'),
+        ),
+      );
+      ends = settled.flatMap((each) => (each.status === 'fulfilled' ? each.value : []));
+      return ends.length === partitions;
     });
-    return Promise.all(ends);
+    return ends;
   }
 
   #port(): number {
