@@ -49,6 +49,19 @@ test('requests at a pace are taken three at a time', () => {
   }
 });
 
+test('a pace that is uneven is one, too', () => {
+  for (const [paceMs, perWake] of [
+    [5, 2.2],
+    [10, 2.6],
+  ] as const) {
+    // Up to 6 ms early or late, in no pattern, most of them by little.
+    const late = (i: number) => (((i * Math.SQRT2) % 1) + ((i * Math.PI) % 1) - 1) * 6;
+    const timesMs = evenly(6000, paceMs).map((timeMs, i) => timeMs + late(i));
+    const { wakes } = run(timesMs.sort((a, b) => a - b));
+    assert.ok(6000 / wakes >= perWake, `${6000 / wakes} requests a wake-up at ${paceMs} ms`);
+  }
+});
+
 test('no request waits longer than 25 ms, however they come', () => {
   let nowMs = 0;
   // Times that repeat in no pattern: multiples of an irrational number, from 0 to 40 ms apart.

@@ -11,10 +11,10 @@ const WAIT_MS_MAX = 25;
 /** Below it timers are too coarse, and requests come together without help. */
 const WAIT_MS_MIN = 1;
 /** How much later than the pace says the next request may come. */
-const LATE_SHARE = 1.3;
+const LATE_SHARE = 1.7;
 const PACE_SHARE = 1 / 8;
 /** So many waits in a row without the request that was waited for: the pace is no pace. */
-const VAIN_MAX = 4;
+const VAIN_MAX = 6;
 const PAUSE_REQUESTS_FIRST = 64;
 const PAUSE_REQUESTS_MAX = 4096;
 
@@ -46,9 +46,11 @@ export class WakePacer {
       this.#pausedRequests -= 1;
       return 0;
     }
-    const waitMs = this.#paceMs * LATE_SHARE;
-    const isWorthIt = waitMs >= WAIT_MS_MIN && nowMs + waitMs <= this.#firstMs + WAIT_MS_MAX;
-    return isWorthIt ? waitMs : 0;
+    const leftMs = this.#firstMs + WAIT_MS_MAX - nowMs;
+    const waitMs = Math.min(this.#paceMs * LATE_SHARE, leftMs);
+    // The first has to have room for one that is late; one that waits already is waited with as long as it takes.
+    const roomMs = this.#count === 1 ? this.#paceMs * LATE_SHARE : this.#paceMs;
+    return waitMs >= WAIT_MS_MIN && roomMs <= leftMs ? waitMs : 0;
   }
 
   /** The wait that `arrived` asked for is over and nothing came. */
