@@ -83,9 +83,16 @@ function findSpans(bytes: Uint8Array, start: number, end: number, index: Request
   for (let pos = start; pos < end; ) {
     const tag = bytes[pos]!;
     if (tag > ONE_BYTE_TAG_MAX || (tag & 7) !== WIRE_LEN) return false;
-    const fieldEnd = lengthEnd(bytes, pos + 1, end);
+    let body = pos + 3;
+    let fieldEnd = end + 1;
+    // Most spans have 128 to 16,383 bytes.
+    if (body < end && bytes[pos + 1]! > ONE_BYTE_TAG_MAX && bytes[pos + 2]! <= ONE_BYTE_TAG_MAX)
+      fieldEnd = body + ((bytes[pos + 1]! & 0x7f) | (bytes[pos + 2]! << 7));
+    if (fieldEnd > end) {
+      fieldEnd = lengthEnd(bytes, pos + 1, end);
+      body = contentOf(bytes, pos + 1, end);
+    }
     if (tag === ITEMS_TAG) {
-      const body = contentOf(bytes, pos + 1, end);
       // The id stands first.
       if (bytes[body] !== 0x0a || bytes[body + 1] !== TRACE_ID_BYTES) return false;
       index.addItem(pos, body, fieldEnd, body + 2, 0);

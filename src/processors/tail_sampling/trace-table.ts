@@ -117,18 +117,34 @@ export class TraceTable {
   /** Slot of a trace, made with zeroed facts when it is new; -1 when it is new and the table is full. */
   findOrAdd(id0: number, id1: number, id2: number, id3: number): number {
     this.wasAdded = false;
-    const found = this.find(id0, id1, id2, id3);
-    if (found !== NOT_FOUND) return found;
+    const { words, strideWords } = this;
+    const index = this.#index;
+    const mask = this.#mask;
+    let at = this.#hash(id0, id1, id2, id3);
+    for (;;) {
+      const slot = index[at]! - 1;
+      if (slot < 0) break;
+      const base = slot * strideWords;
+      if (
+        words[base] === id0 &&
+        words[base + 1] === id1 &&
+        words[base + 2] === id2 &&
+        words[base + 3] === id3
+      ) {
+        return slot;
+      }
+      at = (at + 1) & mask;
+    }
     if (this.count === this.capacity) return NOT_FOUND;
     const slot = this.slotOf(this.next);
     this.next++;
-    const base = slot * this.strideWords;
-    this.words.fill(0, base, base + this.strideWords);
-    this.words[base] = id0;
-    this.words[base + 1] = id1;
-    this.words[base + 2] = id2;
-    this.words[base + 3] = id3;
-    this.#link(slot, this.#hash(id0, id1, id2, id3));
+    const base = slot * strideWords;
+    words[base] = id0;
+    words[base + 1] = id1;
+    words[base + 2] = id2;
+    words[base + 3] = id3;
+    for (let word = base + 4; word < base + strideWords; word++) words[word] = 0;
+    index[at] = slot + 1;
     this.wasAdded = true;
     return slot;
   }
@@ -179,12 +195,6 @@ export class TraceTable {
     const base = slot * this.strideWords;
     const { words } = this;
     return this.#hash(words[base]!, words[base + 1]!, words[base + 2]!, words[base + 3]!);
-  }
-
-  #link(slot: number, hash: number): void {
-    let at = hash;
-    while (this.#index[at] !== 0) at = (at + 1) & this.#mask;
-    this.#index[at] = slot + 1;
   }
 
   #positionOf(slot: number): number {

@@ -47,18 +47,21 @@ class ProbabilisticPolicy implements Policy {
 
   /** FNV-1a with 64 bits in two words: the prime is 2^40 + 435. */
   vote({ ids, idAt }: TraceFacts): Vote {
-    let high = this.#saltHigh;
-    let low = this.#saltLow;
+    let high = this.#saltHigh | 0;
+    let low = this.#saltLow | 0;
     for (let word = idAt; word < idAt + 4; word++) {
       const id = ids[word]!;
       for (let shift = 24; shift >= 0; shift -= 8) {
-        low = (low ^ ((id >>> shift) & 0xff)) >>> 0;
-        const product = low * 435;
-        const carry = Math.floor(product / 2 ** 32);
-        high = (Math.imul(high, 435) + carry + (low << 8)) >>> 0;
-        low = product >>> 0;
+        low ^= (id >>> shift) & 0xff;
+        // The product of the low word in halves, so that everything stays a 32-bit integer.
+        const half = (low & 0xffff) * 435;
+        const upper = (low >>> 16) * 435 + (half >>> 16);
+        high = (Math.imul(high, 435) + (upper >>> 16) + (low << 8)) | 0;
+        low = (upper << 16) | (half & 0xffff);
       }
     }
+    high >>>= 0;
+    low >>>= 0;
     return voteOf(high < this.#thresholdHigh || (high === this.#thresholdHigh && low <= this.#thresholdLow));
   }
 }

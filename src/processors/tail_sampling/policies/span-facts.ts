@@ -14,6 +14,7 @@ import type { Atom } from './policy-compiler.ts';
 const TAG_ATTRIBUTES = tags.TAG_SPAN_ATTRIBUTES;
 const TAG_START = tags.TAG_SPAN_START_TIME_UNIX_NANO;
 const TAG_END = tags.TAG_SPAN_END_TIME_UNIX_NANO;
+const TAG_KIND = tags.TAG_SPAN_KIND;
 const TAG_STATUS = tags.TAG_SPAN_STATUS;
 const TAG_PARENT = tags.TAG_SPAN_PARENT_SPAN_ID;
 const TAG_TRACE_STATE = tags.TAG_SPAN_TRACE_STATE;
@@ -25,6 +26,18 @@ const FLAG_SAMPLED = 1;
 const STATUS_CODES = 3;
 const COUNT_MAX = 0xffff_ffff;
 const NOWHERE = -1;
+/** By tag: whether the field is a length and so many bytes that tell nothing. */
+const SKIPPED = new Uint8Array(256);
+for (const tag of [
+  tags.TAG_SPAN_TRACE_ID,
+  tags.TAG_SPAN_SPAN_ID,
+  tags.TAG_SPAN_NAME,
+  tags.TAG_SPAN_EVENTS,
+  tags.TAG_SPAN_LINKS,
+])
+  SKIPPED[tag] = 1;
+const SKIPPED_WITH_ATTRIBUTES = SKIPPED.slice();
+SKIPPED_WITH_ATTRIBUTES[TAG_ATTRIBUTES] = 1;
 
 export class SpanFacts {
   readonly stateWords: number;
@@ -169,12 +182,17 @@ export class SpanFacts {
     this.#statusCode = 0;
     this.#hasParent = this.#isFlagged = false;
     this.#traceStateStart = this.#traceStateEnd = 0;
+    const skipped = attributes === undefined ? SKIPPED_WITH_ATTRIBUTES : SKIPPED;
     let pos = start;
     while (pos < end) {
       const tag = bytes[pos]!;
-      // Most fields of a span are attributes, and mostly short ones that nobody asks for (any more).
-      if (tag === TAG_ATTRIBUTES && attributes === undefined && bytes[pos + 1]! < 0x80) {
+      // Most fields of a span are short and nobody asks for them (any more).
+      if (skipped[tag] !== 0 && bytes[pos + 1]! < 0x80) {
         pos += 2 + bytes[pos + 1]!;
+        continue;
+      }
+      if (tag === TAG_KIND && bytes[pos + 1]! < 0x80) {
+        pos += 2;
         continue;
       }
       const next = fieldEnd(bytes, pos, end);
@@ -270,6 +288,7 @@ function fieldEnd(bytes: Uint8Array, pos: number, end: number): number {
   if (tag < 0x80) {
     return (tag & 7) === WIRE_LEN ? lengthEnd(bytes, pos + 1, end) : skipField(bytes, tag, pos + 1, end, 0);
   }
+  if (tag === FLAGS_TAG_BYTES[0] && bytes[pos + 1] === FLAGS_TAG_BYTES[1] && pos + 6 <= end) return pos + 6;
   const bodyAt = skipVarint(bytes, pos, end);
   let wholeTag = 0;
   // Field numbers have 29 bits, so a tag has 32.
