@@ -7,25 +7,35 @@ import type { ConfigNode, MapEntry } from './config-node.ts';
 
 const TAIL_SAMPLING = 'processor.tailsamplingprocessor.';
 
-interface Gate {
+export interface FeatureGate {
   id: string;
+  /** Whether what it is for happens without a flag. */
+  isOn: boolean;
+  stage: 'Alpha' | 'Stable';
+  description: string;
   section: string;
   type: string;
   /** Undefined where what the gate is for is always on here. */
   key: string | undefined;
 }
 
-const GATES: readonly Gate[] = [
+const TAIL_SAMPLING_PLACE = { section: 'processors', type: 'tail_sampling' };
+
+export const FEATURE_GATES: readonly FeatureGate[] = [
   {
     id: `${TAIL_SAMPLING}metricstatcountbytessampled`,
-    section: 'processors',
-    type: 'tail_sampling',
+    isOn: false,
+    stage: 'Alpha',
+    description: 'count_bytes_sampled of every tail_sampling: bytes by policy and decision, beside traces',
+    ...TAIL_SAMPLING_PLACE,
     key: 'count_bytes_sampled',
   },
   {
     id: `${TAIL_SAMPLING}metricstatcountspanssampled`,
-    section: 'processors',
-    type: 'tail_sampling',
+    isOn: true,
+    stage: 'Stable',
+    description: 'spans by policy and decision, beside traces; always counted here',
+    ...TAIL_SAMPLING_PLACE,
     key: undefined,
   },
 ];
@@ -57,7 +67,7 @@ export function readGates(values: readonly string[]): ReadGates {
   for (const word of words.filter((each) => each !== '')) {
     const isOff = word.startsWith('-');
     const id = word.replace(/^[+-]/, '');
-    const gate = GATES.find((each) => each.id === id);
+    const gate = FEATURE_GATES.find((each) => each.id === id);
     if (gate?.key !== undefined) {
       if (isOff) on.delete(id);
       else on.add(id);
@@ -65,8 +75,7 @@ export function readGates(values: readonly string[]): ReadGates {
       if (isOff)
         read.warnings.push(`--feature-gates=${word} has no effect: what it is for is always on here`);
     } else if (id.toLowerCase().startsWith(TAIL_SAMPLING) && !ABSENT.includes(id)) {
-      const known = [...GATES.map((each) => each.id), ...ABSENT];
-      read.errors.push(`no such feature gate "${id}"${didYouMean(id, known)}`);
+      read.errors.push(strangeGate(id));
     } else {
       read.warnings.push(`--feature-gates=${word} has no effect: this engine does not have that gate`);
     }
@@ -74,12 +83,18 @@ export function readGates(values: readonly string[]): ReadGates {
   return { gates: [...on], ...read };
 }
 
-/** Sets what gates stand for. @param ids of gates that are on. */
-export function applyGates(root: ConfigNode, ids: readonly string[]): ConfigNode {
-  return GATES.filter(({ id }) => ids.includes(id)).reduce(applyGate, root);
+/** What there is to say about an id that is none of `FEATURE_GATES`. */
+export function strangeGate(id: string): string {
+  if (ABSENT.includes(id)) return `feature gate "${id}" of the Collector is not supported yet`;
+  return `no such feature gate "${id}"${didYouMean(id, [...FEATURE_GATES.map((each) => each.id), ...ABSENT])}`;
 }
 
-function applyGate(root: ConfigNode, { section, type, key }: Gate): ConfigNode {
+/** Sets what gates stand for. @param ids of gates that are on. */
+export function applyGates(root: ConfigNode, ids: readonly string[]): ConfigNode {
+  return FEATURE_GATES.filter(({ id }) => ids.includes(id)).reduce(applyGate, root);
+}
+
+function applyGate(root: ConfigNode, { section, type, key }: FeatureGate): ConfigNode {
   const components = root.kind === 'map' ? root.entries.get(section) : undefined;
   if (root.kind !== 'map' || components?.node.kind !== 'map' || key === undefined) return root;
   const entries = new Map<string, MapEntry>();

@@ -99,9 +99,6 @@ test('values are checked', () => {
 });
 
 test('what the Collector has and this engine has not says so', () => {
-  assert.deepEqual(issuesOf('featuregate', '--config=a'), [
-    'not-supported command "featuregate" is not supported yet',
-  ]);
   const run = commandOf('--config=a.yaml', '--feature-gates=-x.y');
   assert.deepEqual(run.command === 'run' && run.warnings, [
     '--feature-gates=-x.y has no effect: this engine does not have that gate',

@@ -57,8 +57,7 @@ export type CliIssueCode =
   | 'bad-value'
   | 'missing-config'
   | 'not-for-command'
-  | 'repeated-flag'
-  | 'not-supported';
+  | 'repeated-flag';
 
 export interface CliIssue {
   code: CliIssueCode;
@@ -85,9 +84,15 @@ type CommandName = (typeof COMMANDS)[number];
 /** The Collector's earlier spellings. */
 const COMMAND_ALIASES: ReadonlyMap<string, CommandName> = new Map([['print-initial-config', 'print-config']]);
 /** Commands that read the words behind them themselves, so they are seen here only when they stand elsewhere. */
-const FIRST_WORDS: readonly string[] = ['cursors', 'deadletter', 'top', 'convert', 'sample', 'replay'];
-/** Commands of the Collector that are not here: not the same as a typing error. */
-const LATER_COMMANDS: readonly string[] = ['featuregate'];
+const FIRST_WORDS: readonly string[] = [
+  'cursors',
+  'deadletter',
+  'top',
+  'convert',
+  'featuregate',
+  'sample',
+  'replay',
+];
 
 interface Flag {
   takesValue: boolean;
@@ -193,14 +198,12 @@ function readCommand(word: string, words: Words): void {
     words.command = known;
     return;
   }
-  const later = LATER_COMMANDS.includes(word);
   const message =
     known === undefined ? strangeCommand(word) : `one command at a time: "${words.command}" and "${word}"`;
-  words.issues.push({ code: later ? 'not-supported' : 'unknown-command', argument: word, message });
+  words.issues.push({ code: 'unknown-command', argument: word, message });
 }
 
 function strangeCommand(word: string): string {
-  if (LATER_COMMANDS.includes(word)) return `command "${word}" is not supported yet`;
   if (FIRST_WORDS.includes(word)) return `command "${word}" must be the first word`;
   const isFile = /\.ya?ml$/.test(word);
   const hint = isFile ? ` (to run it: --config ${word})` : didYouMean(word, [...COMMANDS, ...FIRST_WORDS]);

@@ -18,6 +18,7 @@ Usage
   millrace convert refinery FILE       sampling rules of Refinery as processors
   millrace sample --policies FILE      what sampling policies would keep of recorded traces (--from)
   millrace replay --from ARCHIVE       send what is archived in S3 or files again (--to)
+  millrace featuregate [ID]            what --feature-gates can turn on
   millrace components                  list the components of this build as YAML
   millrace --version
   millrace --help

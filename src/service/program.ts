@@ -33,6 +33,7 @@ const COMMANDS: ReadonlyMap<string, (program: Program) => Promise<number>> = new
     async (program) =>
       (await import('./deadletter.ts')).runDeadletter({ ...program, registry: await builtin() }),
   ],
+  ['featuregate', async (program) => (await import('./featuregate-command.ts')).runFeatureGate(program)],
   [
     'replay',
     async (program) =>
