@@ -82,21 +82,24 @@ export class TraceTable {
 
   /** Slot of a trace id given as words, or -1. */
   find(id0: number, id1: number, id2: number, id3: number): number {
+    return this.#index[this.#seek(id0, id1, id2, id3)]! - 1;
+  }
+
+  /** Where in the index a trace stands, or would. */
+  #seek(id0: number, id1: number, id2: number, id3: number): number {
     const { words, strideWords } = this;
+    const index = this.#index;
+    const mask = this.#mask;
     let at = this.#hash(id0, id1, id2, id3);
     for (;;) {
-      const slot = this.#index[at]! - 1;
-      if (slot < 0) return NOT_FOUND;
-      const base = slot * strideWords;
+      const base = (index[at]! - 1) * strideWords;
       if (
-        words[base] === id0 &&
-        words[base + 1] === id1 &&
-        words[base + 2] === id2 &&
-        words[base + 3] === id3
+        base < 0 ||
+        (words[base] === id0 && words[base + 1] === id1 && words[base + 2] === id2 && words[base + 3] === id3)
       ) {
-        return slot;
+        return at;
       }
-      at = (at + 1) & this.#mask;
+      at = (at + 1) & mask;
     }
   }
 
@@ -118,23 +121,9 @@ export class TraceTable {
   findOrAdd(id0: number, id1: number, id2: number, id3: number): number {
     this.wasAdded = false;
     const { words, strideWords } = this;
-    const index = this.#index;
-    const mask = this.#mask;
-    let at = this.#hash(id0, id1, id2, id3);
-    for (;;) {
-      const slot = index[at]! - 1;
-      if (slot < 0) break;
-      const base = slot * strideWords;
-      if (
-        words[base] === id0 &&
-        words[base + 1] === id1 &&
-        words[base + 2] === id2 &&
-        words[base + 3] === id3
-      ) {
-        return slot;
-      }
-      at = (at + 1) & mask;
-    }
+    const at = this.#seek(id0, id1, id2, id3);
+    const found = this.#index[at]! - 1;
+    if (found >= 0) return found;
     if (this.count === this.capacity) return NOT_FOUND;
     const slot = this.slotOf(this.next);
     this.next++;
@@ -144,7 +133,7 @@ export class TraceTable {
     words[base + 2] = id2;
     words[base + 3] = id3;
     for (let word = base + 4; word < base + strideWords; word++) words[word] = 0;
-    index[at] = slot + 1;
+    this.#index[at] = slot + 1;
     this.wasAdded = true;
     return slot;
   }
