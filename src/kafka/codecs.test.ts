@@ -75,6 +75,16 @@ for (const codec of CODECS) {
   });
 }
 
+for (const codec of CODECS) {
+  test(`B10: ${codec} that unpacks to more than is allowed is an error`, async () => {
+    const packer = recordPacker(codec);
+    const packed = Buffer.concat(await packer.pack([Buffer.alloc(4 << 20)], 4 << 20));
+    packer.close();
+    assert.equal((await recordUnpacker(codec, 4 << 20)(packed)).length, 4 << 20);
+    await assert.rejects(recordUnpacker(codec, (4 << 20) - 1)(packed), Error);
+  });
+}
+
 test('zstd is read on every Node.js', async () => {
   // Written by libzstd 1.5, so that Node.js 20, which has no writer, reads more than nothing.
   const packed = Buffer.from('KLUv/SBaTQAAGGFiYwEA5OSG', 'base64');

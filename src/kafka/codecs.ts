@@ -71,30 +71,33 @@ function blockPacker(compress: (bytes: Uint8Array) => Uint8Array): RecordPacker 
   };
 }
 
-/** @returns a function that throws for bytes that are no such stream, or unpack to more than UNPACKED_BYTES_MAX. */
-export function recordUnpacker(compression: Exclude<KafkaCompression, 'none'>): UnpackRecords {
+/** @returns a function that throws for bytes that are no such stream, or unpack to more than `bytesMax`. */
+export function recordUnpacker(
+  compression: Exclude<KafkaCompression, 'none'>,
+  bytesMax = UNPACKED_BYTES_MAX,
+): UnpackRecords {
   switch (compression) {
     case 'gzip': {
       const gunzip = promisify<Uint8Array, zlib.ZlibOptions, Buffer>(zlib.gunzip);
-      return (bytes) => gunzip(bytes, { maxOutputLength: UNPACKED_BYTES_MAX });
+      return (bytes) => gunzip(bytes, { maxOutputLength: bytesMax });
     }
     case 'zstd':
-      return zstdUnpacker();
+      return zstdUnpacker(bytesMax);
     case 'snappy': {
       const snappy = load('snappyjs') as SnappyBlocks;
-      return async (bytes) => xerialDecompress(snappy, bytes, UNPACKED_BYTES_MAX);
+      return async (bytes) => xerialDecompress(snappy, bytes, bytesMax);
     }
     case 'lz4': {
       const lz4 = loadLz4();
-      return async (bytes) => lz4Decompress(lz4, bytes, UNPACKED_BYTES_MAX);
+      return async (bytes) => lz4Decompress(lz4, bytes, bytesMax);
     }
   }
 }
 
-function zstdUnpacker(): UnpackRecords {
+function zstdUnpacker(bytesMax: number): UnpackRecords {
   if (typeof zlib.zstdDecompress === 'function') {
     const unzstd = promisify<Uint8Array, zlib.ZstdOptions, Buffer>(zlib.zstdDecompress);
-    return (bytes) => unzstd(bytes, { maxOutputLength: UNPACKED_BYTES_MAX });
+    return (bytes) => unzstd(bytes, { maxOutputLength: bytesMax });
   }
   const fzstd = load('fzstd') as typeof import('fzstd');
   return async (bytes) => {
@@ -103,7 +106,7 @@ function zstdUnpacker(): UnpackRecords {
     // In pieces, so that a small input cannot ask for endless output at once.
     const stream = new fzstd.Decompress((chunk) => {
       total += chunk.length;
-      if (total > UNPACKED_BYTES_MAX) throw new Error('a zstd stream is too long');
+      if (total > bytesMax) throw new Error('a zstd stream is too long');
       chunks.push(chunk.slice());
     });
     stream.push(bytes, true);

@@ -1,11 +1,12 @@
 /**
- * B1 to B3, B9, B11, B15, B16 and G7 at an S3 store: what answers strangely, too slowly, without end or not at all, and a
+ * B1 to B3, B9 to B11, B15, B16 and G7 at an S3 store: what answers strangely, too slowly, without end or not at all, and a
  * clock that is wrong. A real server is behind the proxy, so that what counts is what is in the bucket.
  * Guarantee: every acknowledged span is in exactly one object as soon as the store can take it.
  */
 import assert from 'node:assert/strict';
 import { createServer, type ServerResponse } from 'node:http';
 import { type TestContext, test } from 'node:test';
+import { gzipSync } from 'node:zlib';
 import { until } from '../engine-process.ts';
 import { S3FaultBed } from '../services/s3-fault-bed.ts';
 import type { S3Fault } from '../services/s3-faults.ts';
@@ -88,6 +89,20 @@ test('B9: an answer without end is bounded in memory and in time', { timeout: 18
   };
   await survives(t, flood);
 });
+
+for (const [encoding, bomb] of [
+  ['gzip', gzipSync(Buffer.alloc(64 << 20))],
+  ['br', Buffer.from('no brotli')],
+] as const) {
+  test(`B10: an answer in ${encoding} is not unpacked`, { timeout: 180_000 }, async (t) => {
+    const packed: S3Fault = (incoming, outgoing) => {
+      incoming.resume();
+      outgoing.writeHead(503, { 'content-type': 'application/xml', 'content-encoding': encoding });
+      outgoing.end(bomb);
+    };
+    await survives(t, packed, /export failed, will be tried again/);
+  });
+}
 
 test('B11: a redirect to another host is not followed', { timeout: 180_000 }, async (t) => {
   let visits = 0;
