@@ -10,49 +10,15 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { EngineProcess, engineConfig, freePorts, metricSum, until } from '../engine-process.ts';
 import { LedgerClient, ledgerRequest, SPANS_PER_REQUEST } from '../ledger-client.ts';
-import { readTopic, spansOf } from '../services/kafka-exporter-bed.ts';
-import { KafkaServer } from '../services/kafka-server.ts';
-import { archivedSpans } from '../services/s3-objects.ts';
-import { S3Server } from '../services/s3-server.ts';
+import { startBackend } from './backends.ts';
 
 const HALF_PERIOD_MS = 5000;
 const REQUEST_EVERY_MS = 20;
-const RETRY = { initial_interval: '500ms', max_interval: '5s' };
 
 const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
-interface Backend {
-  server: KafkaServer | S3Server;
-  exporter: Record<string, unknown>;
-  env: Record<string, string>;
-  /** How often each span is in it. */
-  spans(): Promise<Map<string, number>>;
-}
-
-async function kafkaBackend(): Promise<Backend> {
-  const server = await KafkaServer.start();
-  await server.createTopic('otlp_spans');
-  return {
-    server,
-    exporter: { kafka: { brokers: [server.bootstrap], retry_on_failure: RETRY } },
-    env: {},
-    spans: async () => spansOf(await readTopic(server, 'otlp_spans')),
-  };
-}
-
-async function s3Backend(): Promise<Backend> {
-  const server = await S3Server.start({ buckets: ['archive'] });
-  const s3uploader = { endpoint: server.endpoint, s3_force_path_style: true, s3_bucket: 'archive' };
-  return {
-    server,
-    exporter: { awss3: { s3uploader, marshaler: 'otlp_proto', retry_on_failure: RETRY } },
-    env: server.environment,
-    spans: async () => archivedSpans(server, 'archive'),
-  };
-}
-
 async function run(name: string, minutes: number): Promise<{ line: string; isComplete: boolean }> {
-  const backend = name === 's3' ? await s3Backend() : await kafkaBackend();
+  const backend = await startBackend(name);
   const directory = mkdtempSync(join(tmpdir(), 'millrace-flapping-'));
   const ports = await freePorts();
   const engine = await EngineProcess.start({
