@@ -10,7 +10,8 @@ test('every example of the help is a valid command line', () => {
     .split('\n')
     .filter(
       (line) =>
-        line.startsWith('  millrace ') && !/FILE|^ {2}millrace (cursors|deadletter|featuregate|replay|top) /.test(line),
+        line.startsWith('  millrace ') &&
+        !/FILE|^ {2}millrace (cursors|deadletter|featuregate|replay|top) /.test(line),
     )
     .map((line) => line.trim().split(/ {2,}/)[0]!.split(' ').slice(1));
   assert.ok(examples.length >= 9);
